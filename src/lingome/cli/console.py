@@ -1,0 +1,136 @@
+"""What people see: messages and bars on standard error, data on standard output."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Task as RichTask
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from lingome.core.outcome import Outcome, Plan, Table
+
+
+class _Rate(ProgressColumn):
+    """Units a second, short."""
+
+    def render(self, task: RichTask) -> Text:
+        unit = task.fields.get("unit", "")
+        if not unit or not task.speed:
+            return Text("")
+        speed, prefix = task.speed, ""
+        for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)):
+            if speed >= size:
+                return Text(f"{speed / size:.1f} {prefix}{unit}/s", style="cyan")
+        return Text(f"{speed:.2f} {unit}/s", style="cyan")
+
+
+class _RichBar:
+    def __init__(self, progress: Progress, description: str, total: float | None, unit: str) -> None:
+        self.progress = progress
+        self.task = progress.add_task(description, total=total, unit=unit, note="")
+
+    def advance(self, amount: float, note: str) -> None:
+        if note:
+            self.progress.update(self.task, advance=amount, note=note)
+        else:
+            self.progress.update(self.task, advance=amount)
+
+    def close(self) -> None:
+        self.progress.stop_task(self.task)
+        self.progress.remove_task(self.task)
+        if not self.progress.tasks:
+            self.progress.stop()
+
+
+class _NoBar:
+    def advance(self, amount: float, note: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class TerminalSink:
+    """Draw on standard error; bars only where someone can see them move."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.progress: Progress | None = None
+
+    def say(self, message: str) -> None:
+        if not self.quiet:
+            self.console.print(message, markup=False)
+
+    def fail(self, message: str) -> None:
+        """Print an error, even when quiet."""
+        self.console.print(message, markup=False, style="red")
+
+    def bar(self, description: str, total: float | None, unit: str) -> Any:
+        if self.quiet or not self.console.is_terminal:
+            return _NoBar()
+        if self.progress is None or not self.progress.tasks:
+            self.progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f}%"),
+                _Rate(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}", style="dim"),
+                console=self.console,
+                transient=True,
+            )
+            self.progress.start()
+        return _RichBar(self.progress, description, total, unit)
+
+
+def show_plan(plan: Plan) -> None:
+    """Print a plan to people."""
+    console = Console(stderr=True, highlight=False)
+    table = RichTable(title=plan.title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in plan.rows:
+        table.add_row(name, value)
+    console.print(table)
+    console.print("nothing was written (--dry-run)", style="dim")
+
+
+def show_outcome(outcome: Outcome) -> None:
+    """Print an outcome: tables to a terminal, tab-separated values to a pipe."""
+    if outcome.text:
+        sys.stdout.write(outcome.text)
+        sys.stdout.flush()
+    for table in outcome.tables:
+        if sys.stdout.isatty():
+            Console(highlight=False, no_color="NO_COLOR" in os.environ).print(_rich_table(table))
+        else:
+            writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+            writer.writerow(table.columns)
+            writer.writerows([cell(value) for value in row] for row in table.rows)
+    if outcome.message:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(outcome.message, markup=False)
+
+
+def _rich_table(table: Table) -> RichTable:
+    shown = RichTable(title=table.title, title_justify="left", header_style="bold")
+    for index, column in enumerate(table.columns):
+        numeric = all(isinstance(row[index], int | float | None) for row in table.rows)
+        shown.add_column(column, justify="right" if numeric else "left", no_wrap=index == 0)
+    for row in table.rows:
+        shown.add_row(*(Text(str(cell(value))) for value in row))
+    return shown
+
+
+def cell(value: object) -> object:
+    """Show a cell: three digits after the point for floats, nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else value

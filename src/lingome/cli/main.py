@@ -1,0 +1,133 @@
+"""The command line: one file a command, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+import lingome
+from lingome.core.errors import LingomeError
+
+COMMANDS = {
+    "demo": "From a genome to an answered question, in one go.",
+    "doctor": "Say what this machine has, and whether lingome works on it.",
+    "data": "List, fetch and check data.",
+    "tokens": "Train, choose and apply vocabularies.",
+    "pretrain": "Pre-train a language model on sequence.",
+    "finetune": "Teach a model to tell labelled sequences apart.",
+    "evaluate": "Measure a model beside its baselines.",
+    "predict": "Score sequences or sites with a fine-tuned model.",
+    "embed": "Turn sequences into vectors.",
+    "report": "Write the page of a run.",
+}
+
+EPILOG = """Start with:  lingome demo
+
+Every command takes --help, --dry-run, --seed, --device, -o and settings as key=value."""
+
+
+def build_app(words: Sequence[str]) -> typer.Typer:
+    """Assemble the command line for these words; only the command they name is imported."""
+    app = typer.Typer(name="lingome", help=lingome.__doc__, epilog=EPILOG, add_completion=False)
+    app.callback(invoke_without_command=True)(_top)
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        if name != asked:
+            app.command(name, help=summary)(_not_imported)
+            continue
+        module = importlib.import_module(f"lingome.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name, help=summary, no_args_is_help=True)
+        else:
+            app.command(name, help=module.command.__doc__, epilog=module.EXAMPLES)(module.command)
+    return app
+
+
+def _not_imported() -> None:
+    """Stand in the list of commands for one that was not asked for."""
+
+
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No messages, no bars.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"lingome {lingome.__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code; the only place where errors become codes.
+
+    Parameters
+    ----------
+    words : sequence of str, optional
+        Arguments after the program's name; those of the process by default.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    debug, quiet = "--debug" in words, "--quiet" in words
+    words = [word for word in words if word not in ("--debug", "--quiet")]
+    app = build_app(words)
+
+    def call() -> int:
+        code = app(words, prog_name="lingome", standalone_mode=True)
+        return int(code or 0)
+
+    if not words or any(word in ("--help", "--version") for word in words):
+        return _exit_code(call)
+    from lingome.cli.console import TerminalSink
+    from lingome.core.progress import set_sink
+
+    sink = TerminalSink(quiet=quiet)
+    set_sink(sink)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _exit_code(call)
+    except LingomeError as error:
+        if debug:
+            raise
+        sink.fail(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sink.fail("interrupted")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        sink.fail(
+            f"error: {type(error).__name__}: {error}\n"
+            "  this is a bug in lingome; run again with --debug and report what it prints"
+        )
+        return 1
+    finally:
+        set_sink(None)
+
+
+def _exit_code(call: Callable[[], int]) -> int:
+    try:
+        return call()
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 0
+
+
+def _terminate(signum: int, frame: object) -> None:
+    """Treat a request to stop (SIGTERM) as Ctrl-C, so that runs save their state."""
+    raise KeyboardInterrupt
+
+
+def entry() -> None:
+    """Run the command line as a program."""
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Errors, run directories, seeds, progress. No science, no torch."""

@@ -1,0 +1,77 @@
+"""Messages and progress bars, drawn by whoever listens.
+
+Code below the command line never prints: it says and tracks, and a sink (the terminal, a
+notebook, a test) decides what to show. Without a sink both are silent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """One running bar."""
+
+    def advance(self, amount: float, note: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Where messages and bars go."""
+
+    def say(self, message: str) -> None: ...
+
+    def bar(self, description: str, total: float | None, unit: str) -> Bar: ...
+
+
+class Task:
+    """A piece of work that advances; handed out by `track`."""
+
+    def __init__(self, bar: Bar | None) -> None:
+        self._bar = bar
+        self.started_s = time.monotonic()
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Add `amount` units of work; `note` stands beside the bar (loss, file name)."""
+        if self._bar is not None:
+            self._bar.advance(amount, note)
+
+
+_sink: Sink | None = None
+
+
+def set_sink(sink: Sink | None) -> None:
+    """Choose who shows messages and bars; None silences them."""
+    global _sink
+    _sink = sink
+
+
+def say(message: str) -> None:
+    """Tell the user one line."""
+    if _sink is not None:
+        _sink.say(message)
+
+
+@contextmanager
+def track(description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+    """Show a bar for the duration of a block.
+
+    Parameters
+    ----------
+    description : str
+        What is being done, in a few words.
+    total : float, optional
+        Units of work in all; None when unknown.
+    unit : str
+        Name of the unit, for the rate beside the bar: ``tokens``, ``bases``, ``bytes``.
+    """
+    bar = _sink.bar(description, total, unit) if _sink is not None else None
+    try:
+        yield Task(bar)
+    finally:
+        if bar is not None:
+            bar.close()

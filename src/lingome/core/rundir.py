@@ -1,0 +1,190 @@
+"""The run directory: the one thing that reports, servers and later runs read.
+
+::
+
+    config.yaml     every setting, resolved
+    run.json        lineage: versions, seed, digests of inputs, parents, data seen
+    metrics.jsonl   one line a measurement while training
+    checkpoint/     a Hugging Face model folder (or several, by name)
+    tables/         results as tab-separated values, one file a table
+    report.html     the page
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lingome.core.errors import DataError
+from lingome.core.files import atomic_file, check_absent, explain_os_errors, write_text
+
+Row = Mapping[str, Any]
+
+
+class RunDir:
+    """A run directory; `create` makes one, `open` reads one that exists."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    @contextmanager
+    def create(cls, path: Path, *, force: bool = False, resume: bool = False) -> Iterator[RunDir]:
+        """Make a run directory for the duration of a block.
+
+        When the block fails before anything worth resuming was saved (no ``checkpoint/``),
+        what it wrote is removed, so that nothing half-written is left looking whole.
+
+        Raises
+        ------
+        DataError
+            If `path` exists and neither `force` nor `resume` is set, or cannot be written.
+        """
+        if not resume:
+            check_absent(path, force)
+        if path.exists() and not path.is_dir():
+            raise DataError("the output is a file, but a run is a folder", where=path)
+        if path.exists() and not resume:
+            if any(path.iterdir()) and not (path / "run.json").exists() and not (path / "config.yaml").exists():
+                raise DataError(
+                    "this folder holds something that is not a run, and will not be replaced",
+                    where=path,
+                    hint="choose another -o",
+                )
+            with explain_os_errors(path):
+                shutil.rmtree(path)
+        existed = path.exists()
+        with explain_os_errors(path):
+            (path / "tables").mkdir(parents=True, exist_ok=True)
+        run = cls(path)
+        try:
+            with explain_os_errors(path):
+                yield run
+        except BaseException:
+            if not existed and not run.checkpoint_path.exists():
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+
+    @classmethod
+    def open(cls, path: Path) -> RunDir:
+        """Open a run directory for reading.
+
+        Raises
+        ------
+        DataError
+            If there is no run at `path`.
+        """
+        if not (path / "run.json").is_file():
+            raise DataError(
+                "this is not a run directory", where=path, expected="a folder with run.json in it",
+                hint="give the folder that a lingome command wrote with -o",
+            )
+        return cls(path)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """Folder of the run's model, whether or not it exists yet."""
+        return self.path / "checkpoint"
+
+    @property
+    def report_path(self) -> Path:
+        """File of the run's page, whether or not it exists yet."""
+        return self.path / "report.html"
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write every setting as ``config.yaml``."""
+        write_text(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
+
+    def read_config(self) -> dict[str, Any]:
+        """Read ``config.yaml``; empty if there is none."""
+        file = self.path / "config.yaml"
+        return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+    def write_lineage(self, lineage: Mapping[str, Any]) -> None:
+        """Write ``run.json``."""
+        write_text(self.path / "run.json", json.dumps(lineage, indent=2) + "\n")
+
+    def read_lineage(self) -> dict[str, Any]:
+        """Read ``run.json``.
+
+        Raises
+        ------
+        DataError
+            If it is not JSON.
+        """
+        file = self.path / "run.json"
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError("cannot be read as JSON", where=file, got=error) from error
+        return dict(value)
+
+    def append_metric(self, **values: Any) -> None:
+        """Append one line to ``metrics.jsonl``."""
+        with explain_os_errors(self.path), (self.path / "metrics.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps(values) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Read ``metrics.jsonl``; a line cut short by a crash at the very end is left out."""
+        file = self.path / "metrics.jsonl"
+        if not file.is_file():
+            return []
+        lines = file.read_text(encoding="utf-8").splitlines()
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                if number == len(lines):
+                    break
+                raise DataError("not a line of JSON", where=f"{file}:{number}", got=line[:80]) from error
+        return rows
+
+    def write_table(self, name: str, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
+        """Write ``tables/<name>.tsv``; columns default to those of the first row."""
+        rows = list(rows)
+        columns = list(columns or (rows[0].keys() if rows else []))
+        with atomic_file(self.path / "tables" / f"{name}.tsv") as temporary:
+            with temporary.open("w", encoding="utf-8", newline="") as handle:
+                writer = csv.DictWriter(handle, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows({key: _cell(row.get(key)) for key in columns} for row in rows)
+
+    def has_table(self, name: str) -> bool:
+        """Say whether ``tables/<name>.tsv`` exists."""
+        return (self.path / "tables" / f"{name}.tsv").is_file()
+
+    def read_table(self, name: str) -> list[dict[str, Any]]:
+        """Read ``tables/<name>.tsv`` as dictionaries; numbers become numbers, empty cells None.
+
+        Returns an empty list if the table does not exist.
+        """
+        if not self.has_table(name):
+            return []
+        with (self.path / "tables" / f"{name}.tsv").open(encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle, delimiter="\t")
+            return [{key: _value(cell) for key, cell in row.items()} for row in reader]
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _value(cell: str | None) -> Any:
+    if cell is None or cell == "":
+        return None
+    for convert in (int, float):
+        try:
+            return convert(cell)
+        except ValueError:
+            continue
+    return cell

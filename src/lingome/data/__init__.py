@@ -1,0 +1,1 @@
+"""Records and readers: intervals, genomes, tables, windows, splits, the catalog."""

@@ -1,0 +1,1 @@
+"""Metrics with intervals, baselines, leak checks, next-k-mer prediction."""

@@ -1,0 +1,1 @@
+"""Questions asked of a genome: which sites are used, which regions differ."""

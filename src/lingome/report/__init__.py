@@ -1,0 +1,1 @@
+"""A run directory in, a page out. No torch."""

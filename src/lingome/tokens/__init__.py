@@ -1,0 +1,1 @@
+"""One tokenizer a file, and Hugging Face tokenizer.json in and out."""

@@ -121,7 +121,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _explain(cls: type[Settings], error: ValidationError, file: Path | None) -> ConfigError:
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _names(cls)

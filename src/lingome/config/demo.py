@@ -1,0 +1,42 @@
+"""Settings of ``lingome demo``: small enough for two cores and five minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lingome.config.settings import RunSettings
+from lingome.config.tokens_choose import NextKmerSettings
+from lingome.config.train import TrainSettings
+
+
+class DemoSettings(RunSettings):
+    """What the demo asks, on which organism, and how long each stage may take."""
+
+    organism: Literal["human", "yeast"] = Field(default="human", description="human (CTCF sites) or yeast (promoters)")
+    offline: bool = Field(default=False, description="never touch the network")
+    out: Path = Field(default=Path("runs/demo"), description="run directory")
+    force: bool = Field(default=False, description="replace an earlier run")
+    merges: int = Field(default=600, ge=1, description="merges of the vocabulary")
+    candidates: tuple[int, ...] = Field(default=(0, 100, 300, 600), description="merge counts to compare")
+    start_from: str = Field(
+        default="auto",
+        description="auto: the packaged model of this organism if there is one; none: random weights; or a checkpoint",
+    )
+    preset: str = Field(default="mini", description="shape of a model that starts from random weights")
+    methods: tuple[str, ...] = Field(default=("features", "last:2", "full"), description="ways to fine-tune")
+    seeds: int = Field(default=3, ge=1, description="repeats of everything random")
+    p_value: float = Field(default=1e-5, gt=0, lt=0.01, description="chance that random sequence scores as a site")
+    flank_bp: int = Field(default=116, ge=0, description="bases to either side of a motif")
+    region: str | None = Field(default=None, description="chrom:start-end to predict over; the organism's by default")
+    pretrain: TrainSettings = Field(
+        default=TrainSettings(max_steps=160, max_seconds=45, batch_tokens=4096, lr=3e-4, warmup_share=0.1, eval_every=40),
+        description="pre-training pass",
+    )
+    finetune: TrainSettings = Field(
+        default=TrainSettings(epochs=2, batch_tokens=2048, lr=3e-4, warmup_share=0.1),
+        description="fine-tuning of each method and seed",
+    )
+    choose: NextKmerSettings = Field(default=NextKmerSettings(), description="next-k-mer prediction, the quick version")

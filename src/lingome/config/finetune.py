@@ -1,0 +1,65 @@
+"""Settings of fine-tuning."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from lingome.config.settings import RunSettings, Settings
+from lingome.config.task import TaskSettings
+
+TooLong = Literal["error", "truncate"]
+
+
+class TuneSettings(Settings):
+    """How a model is adapted to labelled sequences."""
+
+    epochs: float = Field(default=3.0, gt=0, description="passes over the training examples at most")
+    lr: float = Field(default=3e-4, gt=0, description="peak learning rate of what is trained")
+    warmup_share: float = Field(default=0.1, ge=0, lt=1, description="share of the steps that warms up")
+    weight_decay: float = Field(default=0.01, ge=0, description="AdamW decay")
+    batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
+    evaluations: int = Field(default=2, ge=1, description="looks at the validation loss in every epoch")
+    patience: int = Field(default=4, ge=1, description="stop after this many looks without a better loss")
+    class_weights: Literal["none", "balanced"] = Field(
+        default="none", description="balanced: rare classes weigh more (and probabilities are then too high for them)"
+    )
+    warm_head: bool = Field(
+        default=True, description="start the head from the logistic regression on frozen features, not from zero"
+    )
+    too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
+    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast")
+
+
+class FinetuneSettings(RunSettings):
+    """Settings of ``lingome finetune``."""
+
+    task: TaskSettings = Field(default_factory=TaskSettings, description="labelled sequences")
+    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
+    method: tuple[str, ...] = Field(default=("full",), min_length=1, description="features, last:N, full; or several")
+    seeds: int = Field(default=3, ge=1, description="fits of each method")
+    random_control: bool = Field(default=True, description="fit the same network from random weights too")
+    baselines: bool = Field(default=True, description="fit the baselines")
+    resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
+    tune: TuneSettings = Field(default_factory=TuneSettings, description="how the model is adapted")
+    out: Path = Field(default=Path("runs/finetune"), description="run directory")
+    force: bool = Field(default=False, description="replace what is there")
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for method in value:
+            if not re.fullmatch(r"features|full|last:[1-9]\d*", method):
+                raise ValueError(f"no way to adapt a model is called {method!r}: features, last:N (N layers) or full")
+        if len(set(value)) < len(value):
+            raise ValueError("a method is named twice")
+        return value

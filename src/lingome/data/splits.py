@@ -1,0 +1,181 @@
+"""Splits that do not leak: blocks with gaps, whole chromosomes, or groups of copies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from lingome.core.errors import ConfigError, DataError
+from lingome.core.seeds import generator
+from lingome.data.examples import SPLITS
+from lingome.data.interval import Interval
+from lingome.data.sequence import as_bases, as_text, reverse_complement
+
+Fractions = tuple[float, float, float]
+
+
+def split_by_blocks(
+    intervals: Sequence[Interval],
+    lengths: Mapping[str, int],
+    fractions: Fractions | None = (0.8, 0.1, 0.1),
+    gap_bp: int = 1000,
+    *,
+    boundaries: Sequence[Interval] | None = None,
+) -> np.ndarray:
+    """Split by contiguous blocks of the genome.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval, N of them
+    lengths : mapping of str to int
+        Chromosomes, in the order in which blocks are laid along them.
+    fractions : (float, float, float)
+        Share of the intervals for train, valid and test, laid in this order.
+    gap_bp : int
+        At least so many bases lie between any two intervals of different splits of a chromosome;
+        take at least one window.
+    boundaries : sequence of Interval, optional
+        Blocks instead of fractions; the name of each is its split.
+
+    Returns
+    -------
+    ndarray of object, shape (N,)
+        ``train``, ``valid``, ``test``, or an empty string for intervals that touch a gap.
+
+    Raises
+    ------
+    ConfigError
+        If the fractions are no shares, or boundaries overlap or lie closer than the gap.
+    DataError
+        If a split comes out empty.
+    """
+    blocks = list(boundaries) if boundaries is not None else blocks_of(intervals, lengths, fractions, gap_bp)
+    _check_blocks(blocks, gap_bp)
+    splits = np.full(len(intervals), "", dtype=object)
+    by_chrom: dict[str, list[Interval]] = {}
+    for block in blocks:
+        by_chrom.setdefault(block.chrom, []).append(block)
+    for index, one in enumerate(intervals):
+        for block in by_chrom.get(one.chrom, ()):
+            if block.start <= one.start and one.end <= block.end:
+                splits[index] = block.name
+                break
+    wanted = {block.name for block in blocks}
+    empty = [name for name in SPLITS if name in wanted and not np.any(splits == name)]
+    if empty:
+        raise DataError(
+            f"no example falls into {' and '.join(empty)}", got=f"{len(intervals)} intervals, gap {gap_bp} bp",
+            hint="a smaller gap, other fractions, or more data",
+        )
+    return splits
+
+
+def blocks_of(
+    intervals: Sequence[Interval], lengths: Mapping[str, int], fractions: Fractions | None, gap_bp: int
+) -> list[Interval]:
+    """Lay blocks along the genome so that each holds its fraction of the intervals, with gaps between.
+
+    Returns
+    -------
+    list of Interval
+        The name of each is its split; a split that goes over a chromosome's end has several.
+    """
+    shares = np.asarray(fractions, dtype=float)
+    if shares.shape != (3,) or np.any(shares < 0) or abs(float(shares.sum()) - 1) > 1e-6 or shares[0] == 0:
+        raise ConfigError("fractions are three shares that add up to 1", got=fractions, expected="train, valid, test")
+    offsets = dict(zip(lengths, np.concatenate([[0], np.cumsum(list(lengths.values()))]).tolist(), strict=False))
+    middles = np.sort([offsets[one.chrom] + one.middle for one in intervals if one.chrom in offsets])
+    if not len(middles):
+        raise DataError("there is no interval to split on these chromosomes", expected=", ".join(list(lengths)[:8]))
+    total = sum(lengths.values())
+    cuts = [0]
+    for share in np.cumsum(shares)[:2]:
+        rank = round(float(share) * len(middles))
+        cuts.append(int(middles[rank]) if rank < len(middles) else total)
+    cuts.append(total)
+    half, other_half = gap_bp // 2, gap_bp - gap_bp // 2
+    blocks = []
+    for name, share, left, right in zip(SPLITS, shares, cuts[:-1], cuts[1:], strict=True):
+        start = left + other_half if left > 0 else left
+        end = right - half if right < total else right
+        for chrom, length in lengths.items():
+            low, high = max(start - offsets[chrom], 0), min(end - offsets[chrom], length)
+            if share > 0 and low < high:
+                blocks.append(Interval(chrom, low, high, name=name))
+    return blocks
+
+
+def _check_blocks(blocks: Sequence[Interval], gap_bp: int) -> None:
+    for block in blocks:
+        if block.name not in SPLITS or block.end <= block.start:
+            raise ConfigError("a block is an interval named by its split", got=f"{block} {block.name}", expected=SPLITS)
+    ordered = sorted(blocks, key=lambda block: (block.chrom, block.start))
+    for one, following in pairwise(ordered):
+        if one.chrom == following.chrom and one.name != following.name and following.start - one.end < gap_bp:
+            raise ConfigError(
+                "two blocks lie closer than the gap", got=f"{one} ({one.name}) and {following} ({following.name})",
+                expected=f"{gap_bp} bp between them",
+            )
+
+
+def split_by_chromosome(
+    intervals: Sequence[Interval], valid: Collection[str], test: Collection[str]
+) -> np.ndarray:
+    """Split by whole chromosomes; those in neither list are for training.
+
+    Returns
+    -------
+    ndarray of object, shape (N,)
+
+    Raises
+    ------
+    ConfigError
+        If a chromosome is in both lists.
+    DataError
+        If a listed chromosome has no interval, or none is left for training.
+    """
+    both = sorted(set(valid) & set(test))
+    if both:
+        raise ConfigError("a chromosome is for validation and for test", got=", ".join(both))
+    present = {one.chrom for one in intervals}
+    for chrom in [*valid, *test]:
+        if chrom not in present:
+            raise DataError(f"no interval lies on {chrom!r}", expected=", ".join(sorted(present)[:12]))
+    names = {**dict.fromkeys(valid, "valid"), **dict.fromkeys(test, "test")}
+    splits = np.array([names.get(one.chrom, "train") for one in intervals], dtype=object)
+    if not np.any(splits == "train"):
+        raise DataError("no chromosome is left for training", got=", ".join(sorted(present)))
+    return splits
+
+
+def split_random(sequences: Sequence[str], fractions: Fractions = (0.8, 0.1, 0.1), seed: int = 0) -> np.ndarray:
+    """Split at random for tables without coordinates; copies and reverse complements stay together.
+
+    Returns
+    -------
+    ndarray of object, shape (N,)
+    """
+    shares = np.asarray(fractions, dtype=float)
+    if shares.shape != (3,) or np.any(shares < 0) or abs(float(shares.sum()) - 1) > 1e-6:
+        raise ConfigError("fractions are three shares that add up to 1", got=fractions, expected="train, valid, test")
+    groups: dict[str, list[int]] = {}
+    for index, sequence in enumerate(sequences):
+        groups.setdefault(canonical(sequence), []).append(index)
+    keys = sorted(groups)
+    order = generator(seed, "split").permutation(len(keys))
+    bounds = np.rint(np.cumsum(shares) * len(sequences)).astype(int)
+    splits = np.full(len(sequences), "", dtype=object)
+    placed = 0
+    for at in order:
+        members = groups[keys[at]]
+        which = int(np.searchsorted(bounds, placed, side="right"))
+        splits[members] = SPLITS[min(which, 2)]
+        placed += len(members)
+    return splits
+
+
+def canonical(sequence: str) -> str:
+    """Give the sequence or its reverse complement, whichever comes first in the alphabet."""
+    return min(sequence, as_text(reverse_complement(as_bases(sequence))))

@@ -1,0 +1,94 @@
+"""The model card: what a checkpoint is, how it was made and where it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+
+from lingome import __version__
+from lingome.models.transformer import TransformerConfig
+
+_LIBRARY = {"bert": "transformers", "modernbert": "transformers", "lingome": "lingome"}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a README says beside the shape.
+
+    Parameters
+    ----------
+    title : str
+        A few words.
+    summary : str
+        What the model is for, in a sentence or two.
+    licence : str
+        SPDX name, in lower case as on the Hugging Face hub.
+    tags : sequence of str
+        Words to be found by.
+    data : sequence of str
+        What it was trained on, one a line.
+    training : mapping
+        Settings and results of the training, by name.
+    limits : sequence of str
+        What it should not be trusted with.
+    """
+
+    title: str = "A language model of DNA"
+    summary: str = "An encoder of DNA sequence made with lingome."
+    licence: str = "apache-2.0"
+    tags: Sequence[str] = ("biology", "dna", "lingome")
+    data: Sequence[str] = ()
+    training: Mapping[str, object] = field(default_factory=dict)
+    limits: Sequence[str] = ("For research; it gives no medical advice.",)
+
+    def render(self, config: TransformerConfig, family: str, tokenizer: str, n_parameters: int) -> str:
+        """Write the card: a YAML header, then Markdown."""
+        classifier = bool(config.label_names)
+        header = {
+            "license": self.licence,
+            "library_name": "lingome" if classifier else _LIBRARY[family],
+            "pipeline_tag": "text-classification" if classifier else "fill-mask",
+            "tags": list(self.tags),
+        }
+        shape = (
+            f"{config.n_layers} layers of {config.hidden_size}, {config.n_heads} heads, feed-forward "
+            f"{config.ffn_size} ({config.ffn}), {config.positions} positions up to {config.max_positions}, "
+            f"{config.norm}-norm; {n_parameters:,} parameters; {tokenizer} tokenizer with {config.vocab_size} tokens."
+        )
+        parts = [f"# {self.title}", self.summary, "## Shape", shape, "## Use", _use(family, config.label_names)]
+        if self.data:
+            parts += ["## Data", "\n".join(f"- {line}" for line in self.data)]
+        if self.training:
+            rows = "\n".join(f"| {_cell(name)} | {_cell(value)} |" for name, value in self.training.items())
+            parts += ["## Training", f"| setting | value |\n| --- | --- |\n{rows}"]
+        if self.limits:
+            parts += ["## Limits", "\n".join(f"- {line}" for line in self.limits)]
+        text = "\n\n".join([*parts, f"Written by lingome {__version__}."])
+        return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{text}\n"
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _use(family: str, label_names: Sequence[str]) -> str:
+    name = "load_classifier" if label_names else "load_masked_lm"
+    text = (
+        "```python\nfrom pathlib import Path\n\n"
+        f'from lingome.models.checkpoint import {name}\n\nmodel, tokenizer = {name}(Path("this-folder"))\n```\n\n'
+    )
+    if label_names:
+        classes = ", ".join(label_names)
+        text += (
+            f"Classes, in the order of the logits: {classes}. The head is one linear layer on the mean over real "
+            "tokens (without `[PAD]`, `[CLS]`, `[SEP]`), which no class of transformers computes, so only lingome "
+            "loads it."
+        )
+        if family != "lingome":
+            text += "\nThe body loads with `transformers.AutoModel.from_pretrained`, which reports the head as unused."
+        return text
+    if family == "lingome":
+        return text + "transformers has no architecture of this shape; the folder loads in lingome alone."
+    return text + "It also loads with `transformers.AutoModelForMaskedLM.from_pretrained`, with equal logits."

@@ -1,0 +1,330 @@
+"""Names and settings of a model in Hugging Face's folders, both ways.
+
+Three families, chosen by the shape (`find_family`):
+
+- ``bert``: learned positions, post-norm, GELU, biases; ``transformers.BertForMaskedLM``;
+- ``modernbert``: rotary, pre-norm, gated GELU, no biases, with global attention in every layer;
+  ``transformers.ModernBertForMaskedLM``;
+- ``lingome``: every other mix, under our own names, read by lingome alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lingome import __version__
+from lingome.core.errors import CheckpointError, ConfigError
+from lingome.models.transformer import TransformerConfig
+
+CLASSIFIER = "mean_pool_classifier"
+"""Tensors of our classifier. No name of transformers' own classifiers, whose heads pool otherwise
+and would take these weights without a word."""
+
+_BODY = {"bert": "bert.", "modernbert": "model.", "lingome": "body."}
+_PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "bert": {
+        "body.tokens": ("bert.embeddings.word_embeddings",),
+        "body.places": ("bert.embeddings.position_embeddings",),
+        "body.segments": ("bert.embeddings.token_type_embeddings",),
+        "body.embedding_norm": ("bert.embeddings.LayerNorm",),
+        "head.dense": ("cls.predictions.transform.dense",),
+        "head.norm": ("cls.predictions.transform.LayerNorm",),
+        "head.decoder": ("cls.predictions.decoder",),
+        "qkv": tuple(f"bert.encoder.layer.#.attention.self.{name}" for name in ("query", "key", "value")),
+        "attention_out": ("bert.encoder.layer.#.attention.output.dense",),
+        "attention_norm": ("bert.encoder.layer.#.attention.output.LayerNorm",),
+        "ffn_in": ("bert.encoder.layer.#.intermediate.dense",),
+        "ffn_out": ("bert.encoder.layer.#.output.dense",),
+        "ffn_norm": ("bert.encoder.layer.#.output.LayerNorm",),
+    },
+    "modernbert": {
+        "body.tokens": ("model.embeddings.tok_embeddings",),
+        "body.embedding_norm": ("model.embeddings.norm",),
+        "body.final_norm": ("model.final_norm",),
+        "head.dense": ("head.dense",),
+        "head.norm": ("head.norm",),
+        "head.decoder": ("decoder",),
+        "qkv": ("model.layers.#.attn.Wqkv",),
+        "attention_out": ("model.layers.#.attn.Wo",),
+        "attention_norm": ("model.layers.#.attn_norm",),
+        "ffn_in": ("model.layers.#.mlp.Wi",),
+        "ffn_out": ("model.layers.#.mlp.Wo",),
+        "ffn_norm": ("model.layers.#.mlp_norm",),
+    },
+}
+_SPARE = ("bert.pooler.", "cls.seq_relationship.", "bert.embeddings.position_ids", "bert.embeddings.token_type_ids")
+"""Parts of published BERT files that a masked language model does not use."""
+
+
+def find_family(config: TransformerConfig) -> str:
+    """Say under which ``model_type`` a shape is saved."""
+    mix = (config.positions, config.norm, config.ffn, config.bias)
+    return {
+        ("learned", "post", "gelu", True): "bert",
+        ("rotary", "pre", "geglu", False): "modernbert",
+    }.get(mix, "lingome")
+
+
+def file_names(name: str, family: str) -> tuple[str, ...]:
+    """Give the name in the file of one of our tensors; three names where ours is three stacked.
+
+    >>> file_names("body.layers.0.qkv.weight", "modernbert")
+    ('model.layers.0.attn.Wqkv.weight',)
+    """
+    part, kind = name.rsplit(".", 1)
+    if part == "head" or family == "lingome":
+        return (f"{CLASSIFIER}.{kind}" if part == "head" else name,)
+    if name == "head.decoder.bias" and family == "bert":
+        return ("cls.predictions.bias",)
+    if part.startswith("body.layers."):
+        index, part = part.removeprefix("body.layers.").split(".", 1)
+        return tuple(f"{place.replace('#', index)}.{kind}" for place in _PARTS[family][part])
+    return tuple(f"{place}.{kind}" for place in _PARTS[family][part])
+
+
+def to_file(state: Mapping[str, Tensor], config: TransformerConfig) -> dict[str, Tensor]:
+    """Turn our tensors into those of the file; a tied output matrix is left out."""
+    family = find_family(config)
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if name == "head.decoder.weight" and config.tie_head:
+            continue
+        names = file_names(name, family)
+        tensors.update(zip(names, tensor.chunk(len(names), dim=0), strict=True))
+    return tensors
+
+
+def from_file(
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: TransformerConfig, file: Path,
+    *, body_only: bool = False,
+) -> dict[str, Tensor]:
+    """Turn the file's tensors into ours, in float32.
+
+    Parameters
+    ----------
+    tensors : mapping
+        Content of the file.
+    shapes : mapping
+        Our names and the shape that each must have.
+    config : TransformerConfig
+        The model's shape.
+    file : Path
+        Named in errors.
+    body_only : bool
+        Whether tensors outside the body are left unread.
+
+    Raises
+    ------
+    CheckpointError
+        If tensors are missing, unexpected or of another shape; the message names them.
+    """
+    family = find_family(config)
+    prefix = _BODY[family]
+    if body_only and not any(name.startswith(prefix) for name in tensors):
+        tensors = {prefix + name: tensor for name, tensor in tensors.items()}  # saved by BertModel, ModernBertModel
+    wanted: dict[str, tuple[str, ...]] = {name: file_names(name, family) for name in shapes}
+    if config.tie_head:
+        wanted.pop("head.decoder.weight", None)
+    known = {name for names in wanted.values() for name in names}
+    missing = sorted(known - tensors.keys())
+    spare = (*_SPARE, *_tied(family, config))
+    extra = [] if body_only else sorted(name for name in tensors.keys() - known if not name.startswith(spare))
+    problems = [f"missing {name}" for name in missing] + [f"unexpected {name}" for name in extra]
+    found: dict[str, Tensor] = {}
+    for name, names in wanted.items():
+        if any(part in missing for part in names):
+            continue
+        shape = list(shapes[name])
+        shape[0] //= len(names)
+        for part in names:
+            if list(tensors[part].shape) != shape:
+                problems.append(f"{part} is {list(tensors[part].shape)}, config.json asks for {shape}")
+            elif not tensors[part].is_floating_point():
+                problems.append(f"{part} holds {tensors[part].dtype}, not floating-point numbers")
+        if not problems:
+            found[name] = torch.cat([tensors[part].float() for part in names])
+    if problems:
+        shown = "; ".join(problems[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
+        raise CheckpointError(
+            "the weights do not fit the model that config.json describes", where=file, got=shown,
+            expected=f"{len(known)} tensors of a {family} model, {config.n_layers} layers of {config.hidden_size}",
+        )
+    if config.tie_head and "head.decoder.weight" in shapes:
+        found["head.decoder.weight"] = found["body.tokens.weight"]
+    return found
+
+
+def _tied(family: str, config: TransformerConfig) -> tuple[str, ...]:
+    """Name tensors that some writers repeat though they are shared."""
+    if family == "bert":
+        return ("cls.predictions.decoder.bias", *(("cls.predictions.decoder.weight",) if config.tie_head else ()))
+    return ("decoder.weight",) if family == "modernbert" and config.tie_head else ()
+
+
+def to_config_json(config: TransformerConfig, dtype: str = "float32") -> dict[str, Any]:
+    """Give the content of ``config.json``."""
+    family, classifier = find_family(config), bool(config.label_names)
+    architecture = {"bert": "BertForMaskedLM", "modernbert": "ModernBertForMaskedLM", "lingome": "LingomeMaskedLM"}
+    content: dict[str, Any] = {
+        "architectures": ["LingomeSequenceClassifier" if classifier else architecture[family]],
+        "model_type": family,
+        "dtype": dtype,
+        "torch_dtype": dtype,
+        "lingome": {"version": __version__, "kind": "classifier" if classifier else "masked_lm"},
+    }
+    if family == "lingome":
+        return {**content, **dataclasses.asdict(config)}
+    content |= {
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.n_layers,
+        "num_attention_heads": config.n_heads,
+        "intermediate_size": config.ffn_size,
+        "max_position_embeddings": config.max_positions,
+        "initializer_range": 0.02,
+        "tie_word_embeddings": config.tie_head,
+        "pad_token_id": config.pad_id,
+        "cls_token_id": config.cls_id,
+        "sep_token_id": config.sep_id,
+        "bos_token_id": config.cls_id,
+        "eos_token_id": config.sep_id,
+    }
+    if classifier:
+        content["id2label"] = {str(index): name for index, name in enumerate(config.label_names)}
+        content["label2id"] = {name: index for index, name in enumerate(config.label_names)}
+    if family == "bert":
+        return content | {
+            "hidden_act": "gelu",
+            "hidden_dropout_prob": config.dropout,
+            "attention_probs_dropout_prob": config.dropout,
+            "layer_norm_eps": config.norm_eps,
+            "type_vocab_size": config.n_segments,
+            "position_embedding_type": "absolute",
+        }
+    rope = {"rope_type": "default", "rope_theta": config.rope_theta}
+    return content | {
+        "hidden_activation": "gelu",
+        "classifier_activation": "gelu",
+        "attention_dropout": config.dropout,
+        "embedding_dropout": config.dropout,
+        "mlp_dropout": config.dropout,
+        "norm_eps": config.norm_eps,
+        "norm_bias": False, "attention_bias": False, "mlp_bias": False, "classifier_bias": False,
+        "decoder_bias": True,
+        "layer_types": ["full_attention"] * config.n_layers,
+        "rope_parameters": {"full_attention": rope, "sliding_attention": rope},
+        # The same for transformers 4, which reads these two instead.
+        "global_attn_every_n_layers": 1,
+        "global_rope_theta": config.rope_theta,
+    }
+
+
+def from_config_json(content: Mapping[str, Any], file: Path) -> TransformerConfig:
+    """Read a shape from the content of ``config.json``.
+
+    Raises
+    ------
+    CheckpointError
+        If the model is of a kind that cannot be read here, or a value is missing or does not fit.
+    """
+    readers: dict[object, Callable[[Mapping[str, Any], Path], dict[str, Any]]] = {
+        "bert": _read_bert, "modernbert": _read_modernbert, "lingome": _read_own,
+    }
+    model_type = content.get("model_type")
+    if model_type not in tuple(readers):
+        raise CheckpointError(
+            "models of this type cannot be read", where=file, got=f"model_type {model_type!r}",
+            expected=", ".join(map(str, readers)),
+        )
+    values = readers[model_type](content, file)
+    own = content.get("lingome")
+    if isinstance(own, dict) and own.get("kind") == "classifier" and model_type != "lingome":
+        names = content.get("id2label")
+        if not isinstance(names, dict) or sorted(names) != sorted(str(i) for i in range(len(names))):
+            raise CheckpointError("a classifier needs the names of its classes", where=file, got=f"id2label {names!r}",
+                                  expected='id2label {"0": ..., "1": ...}')
+        values["label_names"] = tuple(str(names[str(index)]) for index in range(len(names)))
+    try:
+        return TransformerConfig(**values)
+    except (ConfigError, TypeError, ValueError) as error:
+        raise CheckpointError("the model's shape cannot be used", where=file, got=error) from error
+
+
+_KEYS = {
+    "vocab_size": "vocab_size", "hidden_size": "hidden_size", "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads", "ffn_size": "intermediate_size", "max_positions": "max_position_embeddings",
+}
+
+
+def _read_shared(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {ours: _number(content, theirs, int, file) for ours, theirs in _KEYS.items()}
+    values["tie_head"] = bool(content.get("tie_word_embeddings", True))
+    for ours, theirs in (("pad_id", "pad_token_id"), ("cls_id", "cls_token_id"), ("sep_id", "sep_token_id")):
+        if content.get(theirs) is not None:
+            values[ours] = _number(content, theirs, int, file)
+    return values
+
+
+def _read_bert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    _check(content, {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}, file)
+    return _read_shared(content, file) | {
+        "positions": "learned", "norm": "post", "ffn": "gelu", "bias": True,
+        "dropout": _number(content, "hidden_dropout_prob", float, file, 0.1),
+        "norm_eps": _number(content, "layer_norm_eps", float, file, 1e-12),
+        "n_segments": _number(content, "type_vocab_size", int, file, 2),
+    }
+
+
+def _read_modernbert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    bare = dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), False)
+    _check(content, {"hidden_activation": "gelu", "classifier_activation": "gelu", "decoder_bias": True, **bare}, file)
+    values = _read_shared(content, file)
+    kinds = content.get("layer_types")
+    if kinds is None:
+        kinds = ["full_attention" if content.get("global_attn_every_n_layers", 3) == 1 else "sliding_attention"]
+    if not isinstance(kinds, list) or any(kind != "full_attention" for kind in kinds):
+        raise CheckpointError("a ModernBERT with local attention cannot be read", where=file,
+                              got=f"layer_types {kinds}", expected="full_attention in every layer")
+    rope = content.get("rope_parameters") or {}
+    rope = rope.get("full_attention", rope) if isinstance(rope, dict) else {}
+    _check(rope, {"rope_type": "default"}, file)
+    theta = _number(content, "global_rope_theta", float, file, 160_000.0)
+    return values | {
+        "positions": "rotary", "norm": "pre", "ffn": "geglu", "bias": False,
+        "dropout": _number(content, "mlp_dropout", float, file, 0.0),
+        "norm_eps": _number(content, "norm_eps", float, file, 1e-5),
+        "rope_theta": _number(rope, "rope_theta", float, file, theta),
+    }
+
+
+def _read_own(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(TransformerConfig):
+        if field.name == "label_names":
+            values[field.name] = tuple(str(name) for name in content.get("label_names", ()))
+        elif isinstance(field.default, bool | str):
+            values[field.name] = content.get(field.name, field.default)
+        else:
+            values[field.name] = _number(content, field.name, type(field.default), file)
+    return values
+
+
+def _check(content: Mapping[str, Any], expected: Mapping[str, object], file: Path) -> None:
+    for name, value in expected.items():
+        if content.get(name, value) != value:
+            raise CheckpointError("this variant of the model cannot be read", where=file,
+                                  got=f"{name} = {content[name]!r}", expected=f"{name} = {value!r}")
+
+
+def _number(content: Mapping[str, Any], name: str, kind: type, file: Path, default: float | None = None) -> Any:
+    value = content.get(name, default)
+    fits = isinstance(value, int) if kind is int else isinstance(value, int | float)
+    if not fits or isinstance(value, bool):
+        raise CheckpointError(f"config.json needs a number for {name!r}", where=file, got=repr(value))
+    return kind(value)

@@ -1,0 +1,101 @@
+"""The shape of an encoder, as checked values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lingome.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Shape of an encoder; `lingome.models.presets.PRESETS` holds named ones.
+
+    Parameters
+    ----------
+    vocab_size : int
+        Tokens in the vocabulary. 9 is the smallest for DNA: five special tokens and four letters.
+    hidden_size, n_layers, n_heads, ffn_size : int
+        D, number of layers, H and F. A gated FFN has two matrices of D x F before the gate.
+    max_positions : int
+        Longest sequence in tokens, special ones included.
+    positions : {"learned", "rotary"}
+        A learned vector a position, or rotation of queries and keys (Su et al. 2021, arXiv:2104.09864).
+    norm : {"post", "pre"}
+        LayerNorm after the sum (BERT), or before each block and once at the end. Pre-norm has
+        none before the first attention: the embeddings are normalised already.
+    ffn : {"gelu", "geglu"}
+        GELU with the error function, or gated by it (Shazeer 2020, arXiv:2002.05202).
+    bias : bool
+        Whether linear layers and norms inside the encoder have biases.
+    dropout : float
+        Share of activations and attention weights set to zero in training.
+    norm_eps, rope_theta : float
+        Epsilon of LayerNorm; base of the rotary wavelengths.
+    tie_head : bool
+        Whether the output matrix is the embedding matrix.
+    n_segments : int
+        Rows of BERT's segment table, learned positions only; row 0 is added to every token.
+    pad_id, cls_id, sep_id : int
+        Tokens that a classifier leaves out of the mean.
+    label_names : tuple of str
+        Names of the classes; empty unless the model is a classifier.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range or does not fit another.
+    """
+
+    vocab_size: int = 9
+    hidden_size: int = 256
+    n_layers: int = 4
+    n_heads: int = 4
+    ffn_size: int = 512
+    max_positions: int = 512
+    positions: Literal["learned", "rotary"] = "rotary"
+    norm: Literal["post", "pre"] = "pre"
+    ffn: Literal["gelu", "geglu"] = "geglu"
+    bias: bool = False
+    dropout: float = 0.0
+    norm_eps: float = 1e-5
+    rope_theta: float = 10_000.0
+    tie_head: bool = True
+    n_segments: int = 2
+    pad_id: int = 0
+    cls_id: int = 2
+    sep_id: int = 3
+    label_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "hidden_size", "n_layers", "n_heads", "ffn_size", "max_positions", "n_segments"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        choices = {"positions": ("learned", "rotary"), "norm": ("post", "pre"), "ffn": ("gelu", "geglu")}
+        for name, known in choices.items():
+            require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))
+        for name in ("pad_id", "cls_id", "sep_id"):
+            got = getattr(self, name)
+            require(0 <= got < self.vocab_size, name, got, f"an id below the vocabulary's {self.vocab_size}")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        require(self.norm_eps > 0 and self.rope_theta > 1, "norm_eps, rope_theta", self.norm_eps, "above 0 and 1")
+        require(self.hidden_size % self.n_heads == 0, "hidden_size", self.hidden_size, f"a multiple of {self.n_heads}")
+        even = self.positions == "learned" or self.head_size % 2 == 0
+        require(even, "hidden_size / n_heads", self.head_size, "an even head size for rotary positions")
+        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
+
+    @property
+    def head_size(self) -> int:
+        """K, the size of one attention head."""
+        return self.hidden_size // self.n_heads
+
+    @property
+    def n_classes(self) -> int:
+        """C, the number of classes; 0 for a model that is no classifier."""
+        return len(self.label_names)
+
+
+def require(fits: bool, name: str, got: object, expected: str) -> None:
+    """Raise a `ConfigError` about a field of the model's shape unless it fits."""
+    if not fits:
+        raise ConfigError(f"the model's {name} does not fit", where=name, got=got, expected=expected)

@@ -1,0 +1,338 @@
+"""The transformer encoder, whole: layers, masked-LM head, classifier.
+
+Shapes are in the names: ``x_BLD`` has axes B, L, D.
+
+====  =====================================================
+B     sequences in a batch
+L     tokens in a sequence, padding included
+D     hidden size
+H, K  attention heads, and the size of one (D = H * K)
+N     B * H, one row an attention head of a sequence
+F     feed-forward size
+Q     query positions a sequence (L, or the most masked ones)
+M     masked positions in the whole batch
+V, C  vocabulary, classes
+====  =====================================================
+
+Two families are exact twins of published ones, so their weights can be exchanged:
+learned positions + post-norm + GELU + biases is BERT (Devlin et al. 2019,
+doi:10.18653/v1/N19-1423); rotary positions + pre-norm + gated GELU without biases is ModernBERT
+(Warner et al. 2024, arXiv:2412.13663) with global attention in every layer.
+
+Initialisation, one rule for every model (`initialise`):
+
+=========================  ==================================  =================================
+tensor                     value                               source
+=========================  ==================================  =================================
+embeddings and matrices    normal(0, 0.02), cut at 2 sd        Devlin et al. 2019, released code
+out of attention and FFN,  the same, divided by sqrt(2 * n)    Radford et al. 2019 (GPT-2),
+pre-norm only              for n layers                        Warner et al. 2024
+biases, norms              0; scale 1                          Ba et al. 2016, arXiv:1607.06450
+=========================  ==================================  =================================
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lingome.core.errors import DataError
+from lingome.core.seeds import derive_seed
+from lingome.models.shapes import TransformerConfig, require
+
+__all__ = [
+    "Layer", "MaskedLM", "MaskedLMHead", "SequenceClassifier", "Transformer", "TransformerConfig", "attend",
+    "initialise",
+]
+
+HIDDEN_SCORE = -1e30
+"""Added to the scores of padding: far below any real score, yet finite in bfloat16."""
+
+
+class Picked(NamedTuple):
+    """Masked positions of a batch: their places, the rows padded to the longest, and which are real."""
+
+    places_BQ: Tensor
+    real_BQ: Tensor
+
+    @classmethod
+    def of(cls, masked_BL: Tensor) -> Picked:
+        """Find the masked positions; read row by row they are in the order of ``x[masked_BL]``."""
+        count_B = masked_BL.sum(dim=1)
+        longest = int(count_B.max())
+        places_BL = masked_BL.logical_not().byte().argsort(dim=1, stable=True)
+        real_BQ = torch.arange(longest, device=masked_BL.device) < count_B[:, None]
+        return cls(places_BL[:, :longest], real_BQ)
+
+    def take(self, x_BLD: Tensor) -> Tensor:
+        """Take those positions of every sequence: (B, Q, D)."""
+        return x_BLD.gather(1, self.places_BQ[:, :, None].expand(-1, -1, x_BLD.shape[2]))
+
+
+class Rotation(NamedTuple):
+    """Cosines and signed sines of rotary positions, each (B or 1, L, 1, K)."""
+
+    cos: Tensor
+    sin: Tensor
+
+    @classmethod
+    def of(cls, length: int, config: TransformerConfig, device: torch.device) -> Rotation:
+        """Compute the table for positions 0 to `length` - 1, in float32."""
+        steps = torch.arange(0, config.head_size, 2, device=device, dtype=torch.float32) / config.head_size
+        angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / config.rope_theta**steps)
+        cos, sin = angles.cos(), angles.sin()
+        return cls(torch.cat([cos, cos], 1)[None, :, None], torch.cat([-sin, sin], 1)[None, :, None])
+
+    def turn(self, x_BLHK: Tensor) -> Tensor:
+        """Rotate each pair of halves by its angle."""
+        halves = torch.roll(x_BLHK, x_BLHK.shape[-1] // 2, dims=-1)
+        return torch.addcmul(x_BLHK * self.cos.to(x_BLHK.dtype), halves, self.sin.to(x_BLHK.dtype))
+
+    def at(self, places_BQ: Tensor) -> Rotation:
+        """Give the table of chosen positions."""
+        return Rotation(self.cos[0, places_BQ], self.sin[0, places_BQ])
+
+
+def attend(q_BHQK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, bias_B1L: Tensor | None, dropout: float) -> Tensor:
+    """Compute softmax(q k' / sqrt(K) + bias) v: (B, H, Q, K).
+
+    On CPUs two matrix products and a softmax beat the fused kernel at a few hundred tokens, most
+    of all in bfloat16; elsewhere the fused kernel is taken.
+    """
+    B, H, Q, K = q_BHQK.shape
+    if q_BHQK.device.type != "cpu":
+        bias = None if bias_B1L is None else bias_B1L[:, None].to(q_BHQK.dtype)
+        return F.scaled_dot_product_attention(q_BHQK, k_BHLK, v_BHLK, attn_mask=bias, dropout_p=dropout)
+    q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K) for x in (q_BHQK, k_BHLK, v_BHLK))
+    bias_N1L = q_NQK.new_zeros(1) if bias_B1L is None else bias_B1L.to(q_NQK.dtype).repeat_interleave(H, dim=0)
+    used = 0 if bias_B1L is None else 1
+    scores_NQL = torch.baddbmm(bias_N1L, q_NQK, k_NLK.transpose(1, 2), beta=used, alpha=1 / math.sqrt(K))
+    weights_NQL = F.dropout(scores_NQL.softmax(dim=-1), dropout, training=dropout > 0)
+    return torch.bmm(weights_NQL, v_NLK).view(B, H, Q, K)
+
+
+class Layer(nn.Module):
+    """One block: attention, then feed-forward, each added to what came in."""
+
+    def __init__(self, config: TransformerConfig, index: int) -> None:
+        super().__init__()
+        self.config = config
+        D, width = config.hidden_size, config.ffn_size * (2 if config.ffn == "geglu" else 1)
+        bare = config.norm == "pre" and index == 0
+        self.attention_norm = nn.Identity() if bare else build_norm(config)
+        self.qkv = nn.Linear(D, 3 * D, bias=config.bias)
+        self.attention_out = nn.Linear(D, D, bias=config.bias)
+        self.ffn_norm = build_norm(config)
+        self.ffn_in = nn.Linear(D, width, bias=config.bias)
+        self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias)
+
+    def forward(
+        self, x_BLD: Tensor, bias_B1L: Tensor | None, rotation: Rotation | None, picked: Picked | None = None
+    ) -> Tensor:
+        """Give (B, L, D); with `picked`, only the masked positions, (M, D): the rest is never computed."""
+        pre = self.config.norm == "pre"
+        mixed = self._attention(self.attention_norm(x_BLD) if pre else x_BLD, bias_B1L, rotation, picked)
+        if picked is not None:
+            x, mixed = picked.take(x_BLD)[picked.real_BQ], mixed[picked.real_BQ]
+        else:
+            x = x_BLD
+        if pre:
+            x = x + self._drop(mixed)
+            return x + self._drop(self._ffn(self.ffn_norm(x)))
+        x = self.attention_norm(x + self._drop(mixed))
+        out: Tensor = self.ffn_norm(x + self._drop(self._ffn(x)))
+        return out
+
+    def _attention(
+        self, x_BLD: Tensor, bias_B1L: Tensor | None, rotation: Rotation | None, picked: Picked | None
+    ) -> Tensor:
+        B, L, D = x_BLD.shape
+        H, K = self.config.n_heads, self.config.head_size
+        if picked is None:
+            q, k, v = self.qkv(x_BLD).view(B, L, 3, H, K).unbind(dim=2)
+        else:
+            weight, bias = self.qkv.weight, self.qkv.bias
+            q_bias, kv_bias = (None, None) if bias is None else (bias[:D], bias[D:])
+            q = F.linear(picked.take(x_BLD), weight[:D], q_bias).view(B, -1, H, K)
+            k, v = F.linear(x_BLD, weight[D:], kv_bias).view(B, L, 2, H, K).unbind(dim=2)
+        if rotation is not None:
+            q = (rotation if picked is None else rotation.at(picked.places_BQ)).turn(q)
+            k = rotation.turn(k)
+        dropout = self.config.dropout if self.training else 0.0
+        o_BHQK = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), bias_B1L, dropout)
+        out: Tensor = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, -1, D))
+        return out
+
+    def _ffn(self, x_D: Tensor) -> Tensor:
+        inner = self.ffn_in(x_D)
+        if self.config.ffn == "geglu":
+            value, gate = inner.chunk(2, dim=-1)
+            inner = F.gelu(value) * gate
+        else:
+            inner = F.gelu(inner)
+        out: Tensor = self.ffn_out(inner)
+        return out
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
+
+
+def build_norm(config: TransformerConfig) -> nn.LayerNorm:
+    """Make a LayerNorm over D."""
+    return nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.bias)
+
+
+class Transformer(nn.Module):
+    """The body: token ids in, one vector a token out."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        if config.positions == "learned":
+            self.places = nn.Embedding(config.max_positions, config.hidden_size)
+            self.segments = nn.Embedding(config.n_segments, config.hidden_size)
+        self.embedding_norm = build_norm(config)
+        self.layers = nn.ModuleList(Layer(config, index) for index in range(config.n_layers))
+        self.final_norm = build_norm(config) if config.norm == "pre" else nn.Identity()
+
+    def forward(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
+    ) -> Tensor:
+        """Compute final hidden states.
+
+        Parameters
+        ----------
+        input_ids_BL : Tensor, (B, L) int
+            Token ids.
+        attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
+            True at real tokens, False at padding. None: no padding.
+        masked_BL : Tensor, (B, L) bool, optional
+            Positions whose states are wanted.
+
+        Returns
+        -------
+        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
+
+        Raises
+        ------
+        DataError
+            If a sequence is longer than the model's positions.
+        """
+        picked = None if masked_BL is None else Picked.of(masked_BL)
+        return self._run(input_ids_BL, attention_mask_BL, picked)[-1]
+
+    def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
+        """Compute the states after the embedding and after each layer: n_layers + 1 of (B, L, D), the last is final."""
+        return self._run(input_ids_BL, attention_mask_BL, None)
+
+    def _run(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, picked: Picked | None) -> list[Tensor]:
+        config, length = self.config, input_ids_BL.shape[1]
+        if length > config.max_positions:
+            raise DataError(
+                "a sequence is longer than the model can read", got=f"{length} tokens",
+                expected=f"at most {config.max_positions}", hint="cut the sequences into windows, or truncate them",
+            )
+        x_BLD = self.tokens(input_ids_BL)
+        rotation = None
+        if config.positions == "learned":
+            x_BLD = x_BLD + self.segments.weight[0] + self.places.weight[:length]
+        else:
+            rotation = Rotation.of(length, config, x_BLD.device)
+        x_BLD = self.embedding_norm(x_BLD)
+        if config.dropout:
+            x_BLD = F.dropout(x_BLD, config.dropout, self.training)
+        bias_B1L = None
+        if attention_mask_BL is not None and not bool(attention_mask_BL.all()):
+            bias_B1L = torch.where(attention_mask_BL.bool(), 0.0, HIDDEN_SCORE)[:, None].to(x_BLD.dtype)
+        states = [x_BLD]
+        for index, layer in enumerate(self.layers, start=1):
+            last = index == config.n_layers
+            states.append(layer(states[-1], bias_B1L, rotation, picked if last else None))
+        states[-1] = self.final_norm(states[-1])
+        return states
+
+
+class MaskedLMHead(nn.Module):
+    """Dense, GELU, norm, then scores of every token by the embedding matrix."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=config.bias)
+        self.norm = build_norm(config)
+        self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
+
+    def forward(self, x_D: Tensor) -> Tensor:
+        """Map (..., D) to logits (..., V)."""
+        logits: Tensor = self.decoder(self.norm(F.gelu(self.dense(x_D))))
+        return logits
+
+
+class MaskedLM(nn.Module):
+    """A body and a head that guesses hidden tokens."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.body = Transformer(config)
+        self.head = MaskedLMHead(config)
+        if config.tie_head:
+            self.head.decoder.weight = self.body.tokens.weight
+
+    def forward(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
+    ) -> Tensor:
+        """Give logits (M, V) at the positions where `masked_BL` is true; (B, L, V) everywhere when it is None."""
+        logits: Tensor = self.head(self.body(input_ids_BL, attention_mask_BL, masked_BL))
+        return logits
+
+
+class SequenceClassifier(nn.Module):
+    """A body, the mean over real tokens, and one linear layer.
+
+    The mean leaves out ``[PAD]``, ``[CLS]`` and ``[SEP]``; unknown letters (``[UNK]``) count. A
+    sequence with no token left pools to zeros.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        require(config.n_classes >= 2, "label_names", config.label_names, "at least two classes")
+        self.config = config
+        self.body = Transformer(config)
+        self.head = nn.Linear(config.hidden_size, config.n_classes)
+
+    def pool(self, hidden_BLD: Tensor, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
+        """Average the states of real tokens, in float32: (B, D)."""
+        special = torch.tensor([self.config.pad_id, self.config.cls_id, self.config.sep_id], device=input_ids_BL.device)
+        counted_BL = torch.isin(input_ids_BL, special, invert=True)
+        if attention_mask_BL is not None:
+            counted_BL = counted_BL & attention_mask_BL.bool()
+        weight_BL1 = counted_BL[:, :, None].float()
+        return (hidden_BLD.float() * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+
+    def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
+        """Give logits (B, C)."""
+        hidden_BLD = self.body(input_ids_BL, attention_mask_BL)
+        logits: Tensor = self.head(self.pool(hidden_BLD, input_ids_BL, attention_mask_BL))
+        return logits
+
+
+@torch.no_grad()
+def initialise(model: MaskedLM | SequenceClassifier | Transformer, seed: int) -> None:
+    """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif parameter.dim() == 1:
+            parameter.fill_(1.0)
+        else:
+            out = name.endswith(("attention_out.weight", "ffn_out.weight")) and model.config.norm == "pre"
+            std = 0.02 / math.sqrt(2 * model.config.n_layers) if out else 0.02
+            draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
+            values = torch.empty(parameter.shape, dtype=torch.float32)
+            nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=draw)
+            parameter.copy_(values)

@@ -1,0 +1,168 @@
+"""Byte-pair tokens of DNA: exact training on uncut sequence, exact encoding in linear time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lingome.core.errors import ConfigError
+from lingome.core.progress import say
+from lingome.tokens.bpe_encoding import EncodingTables, build_tables, encode_flat
+from lingome.tokens.bpe_training import FIRST_MERGE, MAX_MERGES, learn_merges
+from lingome.tokens.fast_json import byte_pairs, write_tokenizer_json
+from lingome.tokens.tokenizer import LETTER_CODE, LETTERS, SPECIAL, Tokenizer
+
+FIRST_LETTER = len(SPECIAL)
+FIRST_MERGED = FIRST_LETTER + len(LETTERS)
+
+
+class BpeTokenizer(Tokenizer):
+    """Cut a sequence by merging pairs of tokens in the order they were learnt.
+
+    Ids: 0-4 special, 5-8 A, C, G, T, then one a merge from 9.
+
+    Parameters
+    ----------
+    merges : sequence of (int, int)
+        Ids of the parts of each merged token, in order; empty gives single letters.
+
+    Raises
+    ------
+    ConfigError
+        If a merge names a token that does not exist yet, or makes letters that exist already.
+
+    Examples
+    --------
+    >>> tokenizer = BpeTokenizer([(8, 8), (5, 9)])  # TT, then A + TT
+    >>> encoding = tokenizer.encode("GATTTNA")
+    >>> [tokenizer.vocab[i] for i in encoding.input_ids], encoding.offsets.tolist()
+    (['G', 'ATT', 'T', '[UNK]', 'A'], [0, 1, 4, 5, 6, 7])
+    """
+
+    kind = "bpe"
+
+    def __init__(self, merges: Sequence[tuple[int, int]]) -> None:
+        if len(merges) > MAX_MERGES:
+            raise ConfigError("there are too many merges", got=len(merges), expected=f"at most {MAX_MERGES}")
+        vocab = [*SPECIAL, *LETTERS]
+        seen = set(vocab)
+        for rank, (left, right) in enumerate(merges):
+            if not (FIRST_LETTER <= left < len(vocab) and FIRST_LETTER <= right < len(vocab)):
+                raise ConfigError(
+                    "a merge names a token that does not exist yet", where=f"merge {rank}", got=(left, right),
+                    expected=f"ids {FIRST_LETTER} to {len(vocab) - 1}",
+                )
+            token = vocab[left] + vocab[right]
+            if token in seen:
+                raise ConfigError("two merges make the same token", where=f"merge {rank}", got=token)
+            seen.add(token)
+            vocab.append(token)
+        super().__init__(vocab)
+        self.merges = tuple((int(left), int(right)) for left, right in merges)
+
+    @cached_property
+    def _tables(self) -> EncodingTables:
+        merges = np.array(self.merges, dtype=np.int64).reshape(-1, 2)
+        return build_tables(self.vocab, merges, FIRST_LETTER)
+
+    def settings(self) -> dict[str, Any]:
+        """Give the kind and the number of merges."""
+        return {"kind": self.kind, "merges": len(self.merges)}
+
+    def truncated(self, n_merges: int) -> BpeTokenizer:
+        """Give the tokenizer of the first `n_merges` merges.
+
+        Raises
+        ------
+        ConfigError
+            If there are fewer.
+        """
+        if not 0 <= n_merges <= len(self.merges):
+            raise ConfigError(
+                "this vocabulary has fewer merges", got=n_merges, expected=f"0 to {len(self.merges)}",
+                hint="train with more merges",
+            )
+        return BpeTokenizer(self.merges[:n_merges])
+
+    def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
+        ids = np.empty(len(bases), dtype=np.uint16)
+        cuts = np.zeros(len(starts), dtype=np.int64)
+        n = encode_flat(bases, starts, LETTER_CODE, *self._tables, ids, cuts)
+        return ids[:n].copy(), cuts
+
+    def write_model(self, folder: Path) -> None:
+        """Write ``tokenizer.json``."""
+        pairs = [(self.vocab[left], self.vocab[right]) for left, right in self.merges]
+        write_tokenizer_json(
+            folder, model=byte_pairs(self.ids, pairs, SPECIAL[1]), pre_tokenizer=None,
+            special=[(token, index) for index, token in enumerate(SPECIAL)], before=SPECIAL[2], after=SPECIAL[3],
+        )
+
+
+class BpeTraining(NamedTuple):
+    """A trained vocabulary and how each merge was chosen.
+
+    Parameters
+    ----------
+    tokenizer : BpeTokenizer
+        The vocabulary.
+    merges : list of dict
+        One a merge: ``rank`` (from 1), ``left``, ``right``, ``token`` (letters), ``count``
+        (occurrences of the pair when it was chosen, overlapping ones included), ``margin``
+        (count less that of the next best pair at that moment; 0 is a tie).
+    asked : int
+        Merges asked for; more than there are rows when no pair was left.
+    """
+
+    tokenizer: BpeTokenizer
+    merges: list[dict[str, Any]]
+    asked: int
+
+
+def train_bpe(sequences: Iterable[np.ndarray], merges: int, *, both_strands: bool = False) -> BpeTraining:
+    """Train a byte-pair vocabulary on uncut sequence, exactly and deterministically.
+
+    At each step the pair of neighbouring tokens with the highest count is merged everywhere, left
+    to right; of pairs that count the same, the one with the smaller left, then smaller right id.
+    Every neighbouring pair counts, overlapping ones too. N and ends of sequences are never crossed.
+
+    Parameters
+    ----------
+    sequences : iterable of ndarray of uint8
+        ASCII letters, for example the chromosomes of a genome. Held in memory, plus at most two
+        bytes a base (twice that with `both_strands`).
+    merges : int
+        How many merges; 600 for GROVER.
+    both_strands : bool
+        Count the reverse complement of every sequence as well.
+
+    Raises
+    ------
+    ConfigError
+        If `merges` is out of range.
+    DataError
+        If there is nothing to learn from.
+    """
+    learnt = learn_merges(sequences, merges, both_strands=both_strands)
+    pairs = [(_token_id(merge.left), _token_id(merge.right)) for merge in learnt]
+    tokenizer = BpeTokenizer(pairs)
+    if len(learnt) < merges:
+        say(f"training stopped after {len(learnt)} of {merges} merges: no two neighbouring tokens are left")
+    rows = [
+        {
+            "rank": rank, "left": tokenizer.vocab[left], "right": tokenizer.vocab[right],
+            "token": tokenizer.vocab[FIRST_MERGED + rank - 1], "count": merge.count, "margin": merge.margin,
+        }
+        for rank, ((left, right), merge) in enumerate(zip(pairs, learnt, strict=True), start=1)
+    ]
+    return BpeTraining(tokenizer, rows, merges)
+
+
+def _token_id(symbol: int) -> int:
+    """Give the id of a training symbol: letters move past the special tokens, merges past the break."""
+    return symbol + FIRST_LETTER if symbol < len(LETTERS) else symbol - FIRST_MERGE + FIRST_MERGED

@@ -1,0 +1,209 @@
+"""Words of k bases: overlapping (DNABERT) or side by side (Nucleotide Transformer).
+
+Ji et al. 2021, doi:10.1093/bioinformatics/btab083; Dalla-Torre et al. 2025,
+doi:10.1038/s41592-024-02523-z.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from lingome.core.errors import ConfigError
+from lingome.core.files import atomic_file
+from lingome.tokens.fast_json import split_by, word_level, write_tokenizer_json
+from lingome.tokens.tokenizer import LETTER_CODE, LETTERS, SPECIAL, Tokenizer
+
+LAYOUTS = ("dnabert", "nucleotide-transformer")
+MAX_K = 8
+
+# Both published vocabularies count in the order A, T, C, G. Digit of each letter code (A, C, G, T).
+_ORDER = "ATCG"
+_DIGIT = np.array([_ORDER.index(letter) for letter in LETTERS], dtype=np.int64)
+_NT_ROLES = {"pad": "<pad>", "unk": "N", "cls": "<cls>", "sep": "<eos>", "mask": "<mask>"}
+
+
+class KmerTokenizer(Tokenizer):
+    """Cut a sequence into words of k bases.
+
+    Parameters
+    ----------
+    k : int
+        Length of a word, 1..8.
+    overlap : bool
+        True: a word begins at every base, n - k + 1 words in all; a word with an unknown letter
+        is [UNK]; token `i` owns base `i`, and the last token owns its k bases, so that tokens
+        tile the sequence. A sequence shorter than k becomes one [UNK] a base.
+        False: words side by side from the left; an unknown letter breaks the grid, and bases
+        that fill no word are single letters.
+    layout : {"dnabert", "nucleotide-transformer"}
+        Order of ids. ``dnabert``: `SPECIAL`, then k-mers in the order A, T, C, G; without overlap
+        and for k > 1 the letters A, T, C, G follow. ``nucleotide-transformer`` (without overlap only):
+        ``<unk> <pad> <mask> <cls>``, k-mers, A, T, C, G, N, ``<eos> <bos>``, as in its first
+        version (v2 adds 2 to every k-mer's id); there an unknown letter is the token ``N``,
+        which is what `unk_id` gives.
+
+    Raises
+    ------
+    ConfigError
+        If k or the layout does not fit.
+
+    Examples
+    --------
+    >>> KmerTokenizer(3).decode_tokens(KmerTokenizer(3).encode("TAGCGTAT").input_ids)
+    ['TAG', 'AGC', 'GCG', 'CGT', 'GTA', 'TAT']
+    """
+
+    kind = "kmers"
+
+    def __init__(self, k: int, overlap: bool = True, layout: str = "dnabert") -> None:
+        if not 1 <= k <= MAX_K:
+            raise ConfigError("a k-mer vocabulary needs a k that fits in memory", got=k, expected=f"1 to {MAX_K}")
+        if layout not in LAYOUTS or (overlap and layout != "dnabert"):
+            raise ConfigError(
+                "this layout does not fit", where="layout", got=layout,
+                expected="dnabert, or nucleotide-transformer without overlap",
+            )
+        self.k, self.overlap, self.layout = k, overlap, layout
+        words = ["".join(word) for word in itertools.product(_ORDER, repeat=k)]
+        letters = list(_ORDER) if k > 1 else []
+        if layout == "dnabert":
+            super().__init__((*SPECIAL, *words, *(letters if not overlap else [])))
+        else:
+            front, back = ("<unk>", "<pad>", "<mask>", "<cls>"), ("N", "<eos>", "<bos>")
+            super().__init__((*front, *words, *letters, *back), _NT_ROLES)
+        self._first = self.ids[words[0]]
+        self._letter_ids = np.array(
+            [*(self.ids.get(letter, self.unk_id) for letter in LETTERS), self.unk_id], dtype=self.ids_dtype
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Give the kind, k, overlap and layout."""
+        return {"kind": self.kind, "k": self.k, "overlap": self.overlap, "layout": self.layout}
+
+    def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
+        ids = np.empty(len(bases), dtype=self.ids_dtype)
+        cuts = np.zeros(len(starts), dtype=np.int64)
+        kernel = _encode_overlapping if self.overlap else _encode_side_by_side
+        n = kernel(bases, starts, LETTER_CODE, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
+        return ids[:n].copy() if n < len(ids) else ids, cuts
+
+    def spans(self, ids: np.ndarray, length_bp: int) -> np.ndarray:
+        """Give the number of bases each token of one whole sequence owns, int64, shape (n,)."""
+        if not self.overlap:
+            return super().spans(ids, length_bp)
+        owned = np.ones(len(ids), dtype=np.int64)
+        if len(ids):
+            owned[-1] = length_bp - (len(ids) - 1)
+        return owned
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Give the letters of tokens; with overlap, what any word says of a base."""
+        if not self.overlap:
+            return super().decode(ids)
+        skip = set(self.special_ids.tolist()) - {self.unk_id}
+        kept = [int(i) for i in ids if int(i) not in skip]
+        if not kept:
+            return ""
+        letters = ["N"] * (len(kept) + self.k - 1)
+        for position, index in enumerate(kept):
+            if index != self.unk_id:
+                letters[position : position + self.k] = self.vocab[index]
+        return "".join(letters)
+
+    def decode_tokens(self, ids: Sequence[int] | np.ndarray) -> list[str]:
+        """Give the words themselves."""
+        return [self.vocab[int(i)] for i in ids]
+
+    def write_model(self, folder: Path) -> None:
+        """Write ``vocab.txt``, and ``tokenizer.json`` when words do not overlap."""
+        end = "" if self.overlap and self.k < 6 else "\n"  # as the published files end
+        with atomic_file(folder / "vocab.txt") as temporary:
+            temporary.write_bytes(("\n".join(self.vocab) + end).encode())
+        if self.overlap:
+            return
+        unknown = self.roles["unk"]
+        word = f"[ACGT]{{{self.k}}}|[\\s\\S]"
+        special = [(self.vocab[i], int(i)) for i in self.special_ids if self.vocab[i] != "N"]
+        after = None if self.layout == "nucleotide-transformer" else self.roles["sep"]
+        write_tokenizer_json(
+            folder, model=word_level(self.ids, unknown), pre_tokenizer=split_by(word), special=special,
+            before=self.roles["cls"], after=after,
+        )
+
+    def config_extras(self) -> dict[str, Any]:
+        """Say how others can read overlapping words, which tokenizer.json cannot express."""
+        if not self.overlap:
+            return {}
+        return {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": False,
+            "lingome_note": (
+                "Overlapping k-mers cannot be said in tokenizer.json. lingome cuts the sequence itself; "
+                "other readers of vocab.txt need k-mers separated by spaces, as DNABERT does."
+            ),
+        }
+
+
+@numba.njit(cache=True, nogil=True)
+def _encode_overlapping(  # type: ignore[no-untyped-def]
+    bases, starts, code_of, digit_of, k, first, letter_ids, ids, cuts
+):
+    """Roll a base-4 number along each sequence; see `KmerTokenizer`."""
+    n = 0
+    top = 4 ** (k - 1)
+    unknown = letter_ids[4]
+    for r in range(len(starts) - 1):
+        start, end = starts[r], starts[r + 1]
+        if end - start < k:
+            for _ in range(end - start):
+                ids[n] = unknown
+                n += 1
+            cuts[r + 1] = n
+            continue
+        value, known = 0, 0
+        for i in range(start, end):
+            code = code_of[bases[i]]
+            if code < 4:
+                value = (value % top) * 4 + digit_of[code]
+                known += 1
+            else:
+                value, known = 0, 0
+            if i - start >= k - 1:
+                ids[n] = first + value if known >= k else unknown
+                n += 1
+        cuts[r + 1] = n
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _encode_side_by_side(  # type: ignore[no-untyped-def]
+    bases, starts, code_of, digit_of, k, first, letter_ids, ids, cuts
+):
+    """Take k known letters at a time, else one letter; see `KmerTokenizer`."""
+    n = 0
+    for r in range(len(starts) - 1):
+        i, end = starts[r], starts[r + 1]
+        while i < end:
+            value, length = 0, 0
+            while length < k and i + length < end:
+                code = code_of[bases[i + length]]
+                if code == 4:
+                    break
+                value = value * 4 + digit_of[code]
+                length += 1
+            if length == k:
+                ids[n] = first + value
+                i += k
+            else:
+                ids[n] = letter_ids[code_of[bases[i]]]
+                i += 1
+            n += 1
+        cuts[r + 1] = n
+    return n

@@ -1,0 +1,239 @@
+"""What every tokenizer of sequence is: letters to ids and back, and which bases a token owns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lingome.core.errors import DataError
+from lingome.core.files import write_text
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LETTERS = "ACGT"
+UNKNOWN_CODE = 4
+
+LETTER_CODE = np.full(256, UNKNOWN_CODE, dtype=np.uint8)
+"""ASCII to letter code: A 0, C 1, G 2, T 3 in either case, anything else 4."""
+for _code, _letter in enumerate(LETTERS):
+    LETTER_CODE[[ord(_letter), ord(_letter.lower())]] = _code
+
+SequenceLike = str | bytes | np.ndarray
+Roles = dict[str, str]
+
+
+class Encoding(NamedTuple):
+    """The tokens of one sequence, without special tokens.
+
+    Parameters
+    ----------
+    input_ids : ndarray of uint16 (int32 for vocabularies above 65,535), shape (n,)
+        Ids of the tokens, in order.
+    offsets : ndarray of int64, shape (n + 1,)
+        Token `i` owns bases ``[offsets[i], offsets[i + 1])``; the first is 0 and the last the
+        length of the sequence, so that the tokens tile it exactly.
+    """
+
+    input_ids: np.ndarray
+    offsets: np.ndarray
+
+
+class Tokenizer(ABC):
+    """A vocabulary and the rule that cuts a sequence into its tokens.
+
+    Lower-case letters are read as upper case. A letter outside ACGT (N above all) becomes one
+    unknown token, `unk_id`, of one base; count them with ``(ids == tokenizer.unk_id).sum()``.
+
+    Parameters
+    ----------
+    vocab : sequence of str
+        Tokens; the index is the id.
+    roles : dict of str to str
+        The token that serves as ``pad``, ``unk``, ``cls``, ``sep`` and ``mask``; those of
+        `SPECIAL` by default.
+    """
+
+    kind: str
+
+    def __init__(self, vocab: Sequence[str], roles: Roles | None = None) -> None:
+        self.vocab = tuple(vocab)
+        self.roles = roles or dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True))
+        self.ids = {token: index for index, token in enumerate(self.vocab)}
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, special ones included."""
+        return len(self.vocab)
+
+    @property
+    def pad_id(self) -> int:
+        """Id of the padding token."""
+        return self.ids[self.roles["pad"]]
+
+    @property
+    def unk_id(self) -> int:
+        """Id given to each letter outside ACGT."""
+        return self.ids[self.roles["unk"]]
+
+    @property
+    def cls_id(self) -> int:
+        """Id of the token put before a sequence."""
+        return self.ids[self.roles["cls"]]
+
+    @property
+    def sep_id(self) -> int:
+        """Id of the token put after a sequence."""
+        return self.ids[self.roles["sep"]]
+
+    @property
+    def mask_id(self) -> int:
+        """Id of the token that hides another."""
+        return self.ids[self.roles["mask"]]
+
+    @property
+    def ids_dtype(self) -> type[np.uint16] | type[np.int32]:
+        """Type of ids: uint16 wherever the vocabulary fits."""
+        return np.uint16 if self.vocab_size <= 65536 else np.int32
+
+    @cached_property
+    def special_ids(self) -> np.ndarray:
+        """Ids of the tokens that stand for no letters, int64, ascending; `unk_id` among them."""
+        return np.array(sorted(i for i, t in enumerate(self.vocab) if not set(t) <= set(LETTERS)), dtype=np.int64)
+
+    @cached_property
+    def token_lengths(self) -> np.ndarray:
+        """Number of letters of each token, int64, shape (V,); 0 for special tokens."""
+        lengths = np.array([len(token) for token in self.vocab], dtype=np.int64)
+        lengths[self.special_ids] = 0
+        return lengths
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of everything that decides ids, as 64 hex digits."""
+        return hashlib.sha256(json.dumps([self.settings(), self.vocab]).encode()).hexdigest()
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Give what, with the vocabulary, restores this tokenizer; ``kind`` among it."""
+
+    @abstractmethod
+    def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode sequences that lie one after the other.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            ASCII codes.
+        starts : ndarray of int64, shape (R + 1,)
+            Sequence `r` is ``bases[starts[r]:starts[r + 1]]``.
+
+        Returns
+        -------
+        ids : ndarray, shape (m,)
+            Tokens of all sequences, one after the other.
+        token_starts : ndarray of int64, shape (R + 1,)
+            Tokens of sequence `r` are ``ids[token_starts[r]:token_starts[r + 1]]``.
+        """
+
+    @abstractmethod
+    def write_model(self, folder: Path) -> None:
+        """Write the vocabulary's own files (``tokenizer.json``, ``vocab.txt``) into a folder."""
+
+    def spans(self, ids: np.ndarray, length_bp: int) -> np.ndarray:
+        """Give the number of bases each token of one whole sequence owns, int64, shape (n,)."""
+        return self._owned[ids]
+
+    @cached_property
+    def _owned(self) -> np.ndarray:
+        owned = self.token_lengths.copy()
+        owned[self.unk_id] = 1
+        return owned
+
+    def encode(self, sequence: SequenceLike) -> Encoding:
+        """Cut one sequence into tokens, without special tokens.
+
+        Parameters
+        ----------
+        sequence : str, bytes or ndarray of uint8
+            Letters, or their ASCII codes.
+
+        Raises
+        ------
+        DataError
+            If it is an array of another type.
+        """
+        bases = as_codes(sequence)
+        ids, _ = self.encode_flat(bases, np.array([0, len(bases)], dtype=np.int64))
+        return self._encoding(ids, len(bases))
+
+    def encode_batch(self, sequences: Sequence[SequenceLike]) -> list[Encoding]:
+        """Cut many sequences into tokens, in one call of the kernel."""
+        arrays = [as_codes(sequence) for sequence in sequences]
+        if not arrays:
+            return []
+        starts = np.zeros(len(arrays) + 1, dtype=np.int64)
+        np.cumsum([len(array) for array in arrays], out=starts[1:])
+        ids, cuts = self.encode_flat(np.concatenate(arrays), starts)
+        return [
+            self._encoding(ids[cuts[r] : cuts[r + 1]], len(array)) for r, array in enumerate(arrays)
+        ]
+
+    def _encoding(self, ids: np.ndarray, length_bp: int) -> Encoding:
+        offsets = np.zeros(len(ids) + 1, dtype=np.int64)
+        np.cumsum(self.spans(ids, length_bp), out=offsets[1:])
+        return Encoding(ids, offsets)
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """Give the letters of tokens; unknown tokens become N, other special tokens nothing."""
+        skip = set(self.special_ids.tolist()) - {self.unk_id}
+        return "".join("N" if i == self.unk_id else self.vocab[i] for i in map(int, ids) if i not in skip)
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer as the files of a Hugging Face folder.
+
+        ``tokenizer.json`` (where the format can say what this tokenizer does),
+        ``tokenizer_config.json``, ``special_tokens_map.json``, and ``vocab.txt`` for k-mers.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        special = {f"{role}_token": token for role, token in self.roles.items()}
+        self.write_model(folder)
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": 1_000_000_000,
+            "clean_up_tokenization_spaces": False,
+            **special,
+            **self.config_extras(),
+            "lingome": {**self.settings(), "vocab_size": self.vocab_size, "digest": self.digest},
+        }
+        write_text(folder / "tokenizer_config.json", json.dumps(config, indent=2) + "\n")
+        write_text(folder / "special_tokens_map.json", json.dumps(special, indent=2) + "\n")
+
+    def config_extras(self) -> dict[str, Any]:
+        """Give further entries of ``tokenizer_config.json``; they win over the usual ones."""
+        return {}
+
+
+def as_codes(sequence: SequenceLike) -> np.ndarray:
+    """Give a sequence as ASCII codes, uint8, one a letter; no copy of bytes or arrays.
+
+    Raises
+    ------
+    DataError
+        If it is an array that is not one-dimensional uint8.
+    """
+    if isinstance(sequence, str):
+        return np.frombuffer(sequence.encode("latin-1", "replace"), dtype=np.uint8)
+    if isinstance(sequence, bytes):
+        return np.frombuffer(sequence, dtype=np.uint8)
+    if sequence.dtype != np.uint8 or sequence.ndim != 1:
+        raise DataError(
+            "a sequence given as an array holds ASCII codes", got=f"{sequence.dtype}, {sequence.ndim} dimensions",
+            expected="uint8, 1 dimension",
+        )
+    return sequence

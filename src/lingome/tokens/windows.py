@@ -1,0 +1,215 @@
+"""A genome as token ids, and training windows drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lingome.core.errors import ConfigError, DataError
+from lingome.core.progress import say, track
+from lingome.core.seeds import generator
+from lingome.data.genome import Genome
+from lingome.data.interval import Interval
+from lingome.tokens.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class EncodedGenome:
+    """Token ids of known sequence, with N left out.
+
+    Parameters
+    ----------
+    ids : ndarray of uint16 (int32 for large vocabularies), shape (n,)
+        Tokens of all segments, one after the other.
+    segments : ndarray of int64, shape (S, 2)
+        Segment `s` is ``ids[segments[s, 0]:segments[s, 1]]``: sequence without N or a record's end.
+    bases : int
+        Bases that the tokens cover.
+    unknown : int
+        Tokens left out because they hold a letter outside ACGT.
+    intervals : tuple of Interval
+        What was encoded, N included.
+    """
+
+    ids: np.ndarray
+    segments: np.ndarray
+    bases: int
+    unknown: int
+    intervals: tuple[Interval, ...]
+
+    @property
+    def bases_per_token(self) -> float:
+        """Mean length of a token, in bases."""
+        return self.bases / max(1, len(self.ids))
+
+
+def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Interval] | None = None) -> EncodedGenome:
+    """Encode a genome, or parts of it, without its N.
+
+    Parameters
+    ----------
+    genome : Genome
+        Sequence.
+    tokenizer : Tokenizer
+        Vocabulary.
+    intervals : sequence of Interval, optional
+        Parts to encode, each on its own; all records by default.
+
+    Raises
+    ------
+    DataError
+        If an interval does not fit the genome, or nothing but N is found.
+    """
+    if intervals is None:
+        intervals = [Interval(chrom, 0, length) for chrom, length in genome.lengths.items()]
+    ids: list[np.ndarray] = []
+    segments: list[np.ndarray] = []
+    bases = unknown = n = 0
+    with track("encoding", total=sum(part.length_bp for part in intervals), unit="bases") as task:
+        for part in intervals:
+            sequence = genome.sequence(part.chrom, part.start, part.end)
+            encoding = tokenizer.encode(sequence)
+            known = encoding.input_ids != tokenizer.unk_id
+            runs = _runs(known)
+            kept = encoding.input_ids[known]
+            lengths = runs[:, 1] - runs[:, 0]
+            ends = n + np.cumsum(lengths)
+            segments.append(np.stack([ends - lengths, ends], axis=1))
+            bases += int((encoding.offsets[runs[:, 1]] - encoding.offsets[runs[:, 0]]).sum())
+            unknown += len(known) - len(kept)
+            ids.append(kept)
+            n += len(kept)
+            task.advance(part.length_bp, part.chrom)
+    if n == 0:
+        raise DataError("there is no known sequence to encode", where=genome.path, got=f"{unknown:,} unknown letters")
+    say(
+        f"encoded {bases:,} bases as {n:,} tokens ({bases / n:.2f} bases a token); "
+        f"{unknown:,} unknown letters left out"
+    )
+    return EncodedGenome(np.concatenate(ids), np.concatenate(segments), bases, unknown, tuple(intervals))
+
+
+def _runs(known: np.ndarray) -> np.ndarray:
+    """Give the stretches where a mask is true, int64, shape (runs, 2)."""
+    edges = np.diff(np.concatenate([[0], known.astype(np.int8), [0]]))
+    return np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], axis=1)
+
+
+class TokenWindows:
+    """Batches of windows drawn from encoded sequence, each batch a function of its number.
+
+    All windows of a batch have one length, so there is no padding: `max_tokens` with probability
+    `fixed_share`, otherwise uniform from `min_tokens` to `max_tokens` (the windows of GROVER,
+    doi:10.1038/s42256-024-00872-0, with the length drawn once a batch). Starts are uniform over
+    all places where such a window fits; it never crosses N or a record's end.
+
+    Parameters
+    ----------
+    ids : ndarray, shape (n,)
+        Tokens.
+    segments : ndarray of int64, shape (S, 2)
+        Stretches of `ids` that windows stay within.
+    max_tokens, min_tokens : int
+        Longest and shortest window, special tokens not included. Longer than the longest
+        segment is cut to it.
+    fixed_share : float
+        Share of batches with the longest windows, 0..1.
+    batch_tokens : int
+        Tokens of a batch, about: as many windows as fit, at least one.
+    seed : int
+        With epoch and step, decides everything.
+
+    Raises
+    ------
+    ConfigError
+        If the lengths or the share make no sense.
+    DataError
+        If no segment is long enough.
+    """
+
+    def __init__(
+        self,
+        ids: np.ndarray,
+        segments: np.ndarray,
+        *,
+        max_tokens: int = 510,
+        min_tokens: int = 20,
+        fixed_share: float = 0.5,
+        batch_tokens: int = 8192,
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= min_tokens <= max_tokens:
+            raise ConfigError(
+                "the lengths of windows make no sense", got=f"min_tokens {min_tokens}, max_tokens {max_tokens}",
+                expected="1 <= min_tokens <= max_tokens",
+            )
+        if not 0 <= fixed_share <= 1:
+            raise ConfigError("a share lies between 0 and 1", where="fixed_share", got=fixed_share)
+        if batch_tokens < 1:
+            raise ConfigError("a batch needs tokens", where="batch_tokens", got=batch_tokens)
+        lengths = segments[:, 1] - segments[:, 0]
+        keep = lengths >= min_tokens
+        if not keep.any():
+            raise DataError(
+                "no stretch of sequence is long enough for a window", got=f"longest: {lengths.max(initial=0)} tokens",
+                expected=f"at least {min_tokens} tokens", hint="give more sequence, or a smaller min_tokens",
+            )
+        self.ids, self.segments = ids, segments[keep]
+        self._lengths = lengths[keep]
+        self.max_tokens = min(max_tokens, int(self._lengths.max()))
+        self.min_tokens, self.fixed_share = min_tokens, fixed_share
+        self.batch_tokens, self.seed = batch_tokens, seed
+        self.total_tokens = int(self._lengths.sum())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that together hold about as many tokens as there are."""
+        return max(1, self.total_tokens // self.batch_tokens)
+
+    def batch(self, epoch: int, step: int) -> np.ndarray:
+        """Draw a batch; the same `epoch` and `step` always give the same, whatever was drawn before.
+
+        Returns
+        -------
+        ndarray, shape (windows, length), type of the ids
+            Tokens without special ones.
+        """
+        random = generator(self.seed, "windows", epoch, step)
+        length = self.max_tokens
+        if random.random() >= self.fixed_share:
+            length = int(random.integers(self.min_tokens, self.max_tokens + 1))
+        places = np.maximum(0, self._lengths - length + 1)
+        ends = np.cumsum(places)
+        drawn = random.integers(0, ends[-1], size=max(1, self.batch_tokens // length))
+        segment = np.searchsorted(ends, drawn, side="right")
+        starts = self.segments[segment, 0] + drawn - (ends[segment] - places[segment])
+        return self.ids[starts[:, None] + np.arange(length)]
+
+    def tiles(self, length: int | None = None, most: int | None = None) -> np.ndarray:
+        """Give windows side by side in order, for measuring; what is left of a segment is dropped.
+
+        Parameters
+        ----------
+        length : int, optional
+            Tokens of a window; `max_tokens` by default.
+        most : int, optional
+            Give at most this many, spread evenly.
+
+        Returns
+        -------
+        ndarray, shape (windows, length), type of the ids
+
+        Raises
+        ------
+        ConfigError
+            If no segment has that many tokens.
+        """
+        length = self.max_tokens if length is None else length
+        starts = np.concatenate([np.arange(a, b - length + 1, length) for a, b in self.segments.tolist()])
+        if len(starts) == 0:
+            raise ConfigError("no stretch of sequence holds such a window", got=f"{length} tokens")
+        if most is not None and len(starts) > most:
+            starts = starts[np.linspace(0, len(starts) - 1, most).astype(np.int64)]
+        return self.ids[starts.astype(np.int64)[:, None] + np.arange(length)]

@@ -1,0 +1,46 @@
+"""Every command shown in the README and the docs runs as written, in order, page by page."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """Lines that begin with ``$ `` in console blocks; a backslash continues a line."""
+    lines: list[str] = []
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("$ "):
+                lines.append(" ".join(line[2:].split()))
+    return lines
+
+
+def test_pages_were_found():
+    assert len(PAGES) >= 12
+    assert sum(len(commands(page)) for page in PAGES) >= 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_run_as_written(page: Path, tmp_path: Path, data_dir: Path):
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "LINGOME_DATA": str(data_dir),
+        "LINGOME_OFFLINE": "1",
+    }
+    for line in commands(page):
+        if shlex.split(line)[0] == "make":
+            continue  # what make does is what the rest of the checks run
+        done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, executable="/bin/bash")
+        assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from lingome.core.errors import DataError
+from lingome.core.files import atomic_file, atomic_folder, digest_file, write_text
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
+    target = tmp_path / "out.txt"
+    with pytest.raises(ValueError, match="broken"), atomic_file(target) as temporary:
+        temporary.write_text("half")
+        raise ValueError("broken")
+    assert list(tmp_path.iterdir()) == []
+    write_text(target, "whole")
+    assert target.read_text() == "whole"
+    assert [file.name for file in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path):
+    target = tmp_path / "model"
+    with pytest.raises(ValueError, match="broken"), atomic_folder(target) as temporary:
+        (temporary / "a").write_text("half")
+        raise ValueError("broken")
+    assert list(tmp_path.iterdir()) == []
+    for text in ("one", "two"):
+        with atomic_folder(target, force=True) as temporary:
+            (temporary / "a").write_text(text)
+    assert (target / "a").read_text() == "two"
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_exists_needs_force(tmp_path: Path):
+    write_text(tmp_path / "a", "x")
+    with pytest.raises(DataError, match="--force"), atomic_file(tmp_path / "a", force=False):
+        pass
+
+
+@pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "no permission")])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, code: int, words: str):
+    with pytest.raises(DataError, match=words), atomic_folder(tmp_path / "model") as temporary:
+        (temporary / "weights").write_text("half")
+        raise OSError(code, "simulated")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digest_is_the_published_sha256_of_abc(tmp_path: Path):
+    write_text(tmp_path / "abc", "abc")
+    # FIPS 180-2, appendix B.1
+    assert digest_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from lingome.config.finetune import TuneSettings
 from lingome.config.settings import RunSettings
 from lingome.config.tokens_choose import NextKmerSettings
 from lingome.config.train import TrainSettings
@@ -35,8 +36,7 @@ class DemoSettings(RunSettings):
         default=TrainSettings(max_steps=160, max_seconds=45, batch_tokens=4096, lr=3e-4, warmup_share=0.1, eval_every=40),
         description="pre-training pass",
     )
-    finetune: TrainSettings = Field(
-        default=TrainSettings(epochs=2, batch_tokens=2048, lr=3e-4, warmup_share=0.1),
-        description="fine-tuning of each method and seed",
-    )
+    promoters: int = Field(default=1200, ge=50, description="promoters of the yeast question, drawn at random")
+    resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
+    tune: TuneSettings = Field(default=TuneSettings(epochs=2), description="how the model is fine-tuned")
     choose: NextKmerSettings = Field(default=NextKmerSettings(), description="next-k-mer prediction, the quick version")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from lingome.config.finetune import TooLong
 from lingome.config.settings import RunSettings
+from lingome.config.task import file_kind
+from lingome.core.errors import ConfigError
 
 
 class PredictSettings(RunSettings):
@@ -31,3 +34,39 @@ class PredictSettings(RunSettings):
     batch_tokens: int = Field(default=8192, ge=64, description="tokens of a batch, padding included")
     out: Path | None = Field(default=None, description=".bed or .tsv file; standard output by default")
     force: bool = Field(default=False, description="replace what is there")
+
+
+def sort_sequence_inputs(words: Sequence[str]) -> dict[str, str]:
+    """Tell from their names what the inputs are: sequences; a genome and a BED; a genome and motifs.
+
+    A FASTA that stands alone holds sequences; beside a BED or motifs it is the genome.
+
+    Raises
+    ------
+    ConfigError
+        If a name says nothing, or two files would play one part.
+
+    >>> sort_sequence_inputs(["reads.fa"]), sort_sequence_inputs(["hg19.fa", "windows.bed"])
+    ({'sequences': 'reads.fa'}, {'genome': 'hg19.fa', 'bed': 'windows.bed'})
+    """
+    kinds = [file_kind(word) for word in words]
+    roles: dict[str, str] = {}
+    for word, kind in zip(words, kinds, strict=True):
+        fasta = "sequences" if len(words) == 1 else "genome"
+        role = {"table": "sequences", "peaks": "bed", "genome": fasta}.get(kind, kind)
+        if role in roles or role == "genes":
+            raise ConfigError(
+                "this input plays no part here, or the same as another", got=word,
+                expected="sequences; a genome and a BED; or a genome and motifs",
+            )
+        roles[role] = word
+    return roles
+
+
+def sort_predict_inputs(words: Sequence[str]) -> dict[str, str]:
+    """Take the first word for the model, and tell the others as `sort_sequence_inputs` does.
+
+    >>> sort_predict_inputs(["runs/demo", "reads.fa"])
+    {'model': 'runs/demo', 'sequences': 'reads.fa'}
+    """
+    return {"model": words[0], **sort_sequence_inputs(words[1:])} if words else {}

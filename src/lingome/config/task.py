@@ -30,7 +30,7 @@ class SplitSettings(Settings):
         "blocks of each chromosome, else (no coordinates) at random with copies kept together",
     )
     fractions: tuple[float, float, float] = Field(
-        default=(0.7, 0.1, 0.2), description="shares of training, validation and test, in this order along a block split"
+        default=(0.7, 0.1, 0.2), description="shares of training, validation and test; blocks lie in this order"
     )
     boundaries: tuple[int, int] | None = Field(
         default=None, description="positions where validation and test begin, instead of fractions (one chromosome)"

@@ -33,7 +33,7 @@ class TrainSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast")
     log_every: int = Field(default=10, ge=1, description="steps between training lines in metrics.jsonl")
     eval_every: int | None = Field(default=None, ge=1, description="steps between evaluations; always one at the end")
-    patience: int | None = Field(default=None, ge=1, description="stop after this many evaluations without a better loss")
+    patience: int | None = Field(default=None, ge=1, description="evaluations without a better loss before stopping")
     save_every: int | None = Field(default=None, ge=1, description="steps between saves of the training state")
     save_seconds: float = Field(default=120.0, gt=0, description="seconds between saves, whatever save_every says")
 

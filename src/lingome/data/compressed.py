@@ -28,6 +28,14 @@ _FOREIGN = (
 )
 
 
+def is_folder(path: Path) -> bool:
+    """Say whether there is a folder; a path that no file system takes is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def sniff(path: Path) -> Compression:
     """Tell how a file is compressed.
 
@@ -36,7 +44,7 @@ def sniff(path: Path) -> Compression:
     DataError
         If the file is missing, a folder, empty, unreadable, or of a kind lingome does not read.
     """
-    if path.is_dir():
+    if is_folder(path):
         raise DataError("this is a folder, not a file", where=path)
     try:
         with path.open("rb") as handle:

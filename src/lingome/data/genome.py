@@ -10,6 +10,7 @@ import numpy as np
 import pysam
 
 from lingome.core.errors import DataError
+from lingome.data.bed import whole_number
 from lingome.data.compressed import read_lines, sniff
 from lingome.data.fasta import LetterCounts, ReadReport, read_fasta, refuse_letters
 from lingome.data.interval import Interval
@@ -17,6 +18,9 @@ from lingome.data.names import unknown_chromosome
 from lingome.data.sequence import Bases, as_text, reverse_complement
 
 SoftMasked = Literal["upper", "n"]
+
+# Deflate packs at most 1,032 bytes into one; more bases than that in a file are a wrong index.
+MAX_RATIO = 1032
 
 
 class Genome:
@@ -64,6 +68,9 @@ class Genome:
         index, blocks = Path(f"{path}.fai"), Path(f"{path}.gzi")
         if sniff(path) == "bgzf" and index.is_file() and blocks.is_file():
             lengths = read_index(index)
+            if sum(lengths.values()) > MAX_RATIO * path.stat().st_size:
+                raise DataError("the index does not fit the file", where=index, got="lengths beyond the file's size",
+                                hint=_REINDEX)
             try:
                 handle = pysam.FastaFile(str(path), filepath_index=str(index), filepath_index_compressed=str(blocks))
             except (OSError, ValueError) as error:
@@ -180,9 +187,10 @@ def read_index(path: Path) -> dict[str, int]:
     lengths: dict[str, int] = {}
     for number, line in read_lines(path):
         fields = line.split("\t")
-        if len(fields) < 5 or not all(field.isdecimal() for field in fields[1:5]):
+        if len(fields) < 5:
             raise DataError("not a line of a FASTA index", where=f"{path}:{number}", got=line[:80], hint=_REINDEX)
+        numbers = [whole_number(text, "index", f"{path}:{number}") for text in fields[1:5]]
         if fields[0] in lengths:
             raise DataError(f"the record name {fields[0]!r} comes twice", where=f"{path}:{number}", hint=_REINDEX)
-        lengths[fields[0]] = int(fields[1])
+        lengths[fields[0]] = numbers[0]
     return lengths

@@ -110,8 +110,9 @@ def _attributes(text: str, where: str) -> dict[str, str]:
     head = re.match(r'[^\s;="]+', text)
     if head and text[head.end() : head.end() + 1] == "=":
         pairs = (part.partition("=") for part in text.split(";") if part.strip())
-        return {unquote(key.strip()): unquote(value.strip()) for key, _, value in pairs}
-    found: dict[str, str] = {}
+        found = {key.strip(): value.strip() for key, _, value in pairs}
+        return {unquote(key): unquote(value) for key, value in found.items()} if "%" in text else found
+    found = {}
     position = 0
     while position < len(text):
         match = _GTF.match(text, position)

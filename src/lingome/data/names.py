@@ -36,9 +36,9 @@ def unknown_chromosome(chrom: str, lengths: Mapping[str, int], where: object) ->
     shown = ", ".join(list(lengths)[:8]) + (f", ... ({len(lengths)} in all)" if len(lengths) > 8 else "")
     hint = "use the genome that these coordinates were made on"
     if near == f"chr{chrom}":
-        hint = f"the genome says {near!r}: put chr before the names, e.g.  sed 's/^/chr/' FILE"
+        hint = f"the genome says {near!r}: put chr before the names, e.g.  sed '/^#/!s/^/chr/' FILE > NEW"
     elif near is not None and chrom == f"chr{near}":
-        hint = f"the genome says {near!r}: take chr off the names, e.g.  sed 's/^chr//' FILE"
+        hint = f"the genome says {near!r}: take chr off the names, e.g.  sed 's/^chr//' FILE > NEW"
     elif near is not None:
         hint = f"did you mean {near!r}?"
     what = f"there is no chromosome {chrom!r} in the genome"

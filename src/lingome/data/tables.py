@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from lingome.core.errors import DataError
 from lingome.core.files import atomic_file
 from lingome.core.progress import say
 from lingome.data.bed import whole_number
-from lingome.data.compressed import read_blocks, read_lines
+from lingome.data.compressed import is_folder, read_blocks, read_lines
 from lingome.data.examples import Examples
 from lingome.data.fasta import read_fasta
 from lingome.data.interval import Interval
@@ -44,23 +45,26 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     number, header = next(((n, text) for n, text in lines if text.strip() and not text.startswith("#")), (0, ""))
     if not header:
         raise DataError("the table has no header", where=path)
-    delimiter = "\t" if "\t" in header else ","
-    columns = next(csv.reader([header], delimiter=delimiter))
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise DataError("a column comes twice", where=f"{path}:{number}", got=", ".join(twice))
-    reader = csv.reader((text + "\n" for _, text in lines), delimiter=delimiter)
-    first = number
+    texts = (text + "\n" for text in chain([header], (text for _, text in lines)))
+    reader = csv.reader(texts, delimiter="\t" if "\t" in header else ",")
+    columns: list[str] = []
     while True:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise DataError("not a row of the table", where=f"{path}:{first + reader.line_num}", got=error) from error
+            where = f"{path}:{number - 1 + reader.line_num}"
+            raise DataError("not a row of the table", where=where, got=error) from error
+        line = number - 1 + reader.line_num
         if cells is None:
             return
+        if not columns:
+            columns = cells
+            twice = sorted({name for name in columns if columns.count(name) > 1})
+            if twice:
+                raise DataError("a column comes twice", where=f"{path}:{line}", got=", ".join(twice))
+            continue
         if not cells or cells == [""]:
             continue
-        line = first + reader.line_num
         if len(cells) != len(columns):
             raise DataError(
                 "the row has another number of cells than the header", where=f"{path}:{line}", got=len(cells),
@@ -103,7 +107,7 @@ def read_examples(
         label, or too many classes.
     """
     path = Path(path)
-    files = _split_files(path) if path.is_dir() else {path: ""}
+    files = _split_files(path) if is_folder(path) else {path: ""}
     rows: list[tuple[str, dict[str, str]]] = []
     splits: list[str] = []
     for file, split in files.items():
@@ -273,7 +277,7 @@ def read_sequences(path: Path, sequence_column: str | None = None) -> tuple[list
         As `FastaParser.records` or `read_examples`.
     """
     path = Path(path)
-    if not path.is_dir() and next(read_blocks(path), b"").lstrip()[:1] == b">":
+    if not is_folder(path) and next(read_blocks(path), b"").lstrip()[:1] == b">":
         records, _, _ = read_fasta(path)
         return list(records), [as_text(bases) for bases in records.values()]
     examples = read_examples(path, sequence_column, need_labels=False)

@@ -110,7 +110,7 @@ def _tfidf_features(
     """
     counts = [count(part.sequences) for part in splits]
     weigh = TfidfTransformer().fit(counts[0])
-    features = [weigh.transform(part).astype(np.float32) for part in counts]
+    features = [(weigh.transform(part) if part.shape[0] else part).astype(np.float32) for part in counts]
     return parts.with_features(*features)
 
 
@@ -147,7 +147,7 @@ def fit_baselines(
     tokenizer: Tokenizer | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     *,
-    n_trees: int = 200,
+    n_trees: int = 100,
     ks: Sequence[int] = (3, 4, 5, 6),
 ) -> list[Scored]:
     """Fit every baseline on the training items and score the test items.
@@ -179,8 +179,10 @@ def fit_baselines(
     train, valid, test = splits
     n_classes = max(len(examples.label_names), int(examples.labels.max()) + 1, 2)
     empty = [np.zeros((len(part), 1)) for part in splits]
-    parts = Parts(*empty, train.labels, valid.labels, n_classes)
-    words = [(f"{min(ks)}- to {max(ks)}-mers" if len(ks) > 1 else f"{ks[0]}-mers", lambda s: kmer_counts(s, ks))]
+    parts = Parts(empty[0], empty[1], empty[2], train.labels, valid.labels, n_classes)
+    words: list[tuple[str, Callable[[Sequence[str]], sparse.csr_matrix]]] = [
+        (f"{min(ks)}- to {max(ks)}-mers" if len(ks) > 1 else f"{ks[0]}-mers", lambda s: kmer_counts(s, ks))
+    ]
     if tokenizer is not None:
         words.append((f"{tokenizer.kind} tokens", lambda s: token_counts(s, tokenizer)))
     found: list[Scored] = []

@@ -21,7 +21,7 @@ def base_codes(sequence: str | np.ndarray) -> np.ndarray:
     """
     if isinstance(sequence, str):
         sequence = np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8)
-    return _CODE[sequence]
+    return np.asarray(_CODE[sequence])
 
 
 def joined_codes(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

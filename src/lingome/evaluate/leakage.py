@@ -79,7 +79,7 @@ def check_leaks(examples: Examples) -> list[LeakRow]:
                          f"{_of(near, n, second)} share at least half of their canonical {K}-mers with one in {first}"))
         if examples.intervals is not None:
             rows.extend(_place_rows(
-                [examples.intervals[i] for i in parts[first]], [examples.intervals[i] for i in parts[second]],
+                [examples.intervals[int(i)] for i in parts[first]], [examples.intervals[int(i)] for i in parts[second]],
                 first, second,
             ))
     return rows

@@ -9,8 +9,8 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.progress import track
-from lingome.evaluate.intervals import bootstrap, curve_band
-from lingome.evaluate.metrics import N_BINS, bin_of, confidence
+from lingome.evaluate.intervals import bootstrap, bootstrap_difference, curve_band
+from lingome.evaluate.metrics import N_BINS, auroc, bin_of, confidence
 
 METRICS = ("mcc", "auroc", "auprc", "brier", "ece")
 
@@ -128,7 +128,7 @@ def _known(value: float) -> float | None:
 def _curve_rows(scored: Scored, seed: int) -> list[dict[str, Any]]:
     if len(np.unique(scored.labels)) < 2:
         return []
-    rows = []
+    rows: list[dict[str, Any]] = []
     for kind in ("roc", "pr"):
         x, y, low, high = curve_band(scored.labels, scored.probabilities, kind, seed=seed)
         rows.extend(
@@ -173,3 +173,29 @@ def wilson(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+def verdict(scored: Sequence[Scored], *, n_resamples: int = 1000, seed: int = 0) -> str:
+    """Say in one sentence whether the best model beats the best baseline.
+
+    Both are the ones of highest mean AUROC on the test items; the paired interval of their
+    difference decides. Without a model, the baseline to beat is named.
+    """
+    known = [one for one in scored if len(np.unique(one.labels)) > 1]
+    models = sorted((one for one in known if one.kind == "model"), key=_mean_auroc)
+    baselines = sorted((one for one in known if one.kind == "baseline"), key=_mean_auroc)
+    if not baselines:
+        return "There is no baseline to compare with."
+    best = baselines[-1]
+    if not models:
+        return f"The strongest baseline is {best.name} (AUROC {_mean_auroc(best):.3f}); a model has to beat it."
+    gain = bootstrap_difference(best.labels, models[-1].probabilities, best.probabilities, "auroc", n_resamples, seed)
+    word = "beats" if gain.low > 0 else "is beaten by" if gain.high < 0 else "cannot be told from"
+    return (
+        f"{models[-1].name} {word} the strongest baseline, {best.name}: AUROC difference {gain.value:+.3f} "
+        f"(95% {gain.low:+.3f} to {gain.high:+.3f})."
+    )
+
+
+def _mean_auroc(scored: Scored) -> float:
+    return float(np.mean([auroc(scored.labels, scores) for scores in scored.probabilities]))

@@ -67,11 +67,11 @@ def build_regions(
     DataError
         If no window is left on one side.
     """
-    wanted, seen = _windows(genome, positives, width_bp, "regions")
+    wanted, seen = read_windows(genome, positives, width_bp, "regions")
     if negatives is None:
         others, texts = draw_matched(genome, wanted, seen, avoid=positives, match=match, seed=seed)
     else:
-        others, texts = _windows(genome, negatives, width_bp, "background windows")
+        others, texts = read_windows(genome, negatives, width_bp, "background windows")
     if not wanted or not others:
         raise DataError(
             "no window is left", where=genome.path,
@@ -180,28 +180,47 @@ def promoter_intervals(
 
 
 def _known_name(chrom: str, lengths: Mapping[str, int]) -> str:
-    for name in (chrom, f"chr{chrom}", chrom.removeprefix("chr"), *(("chrM", "MT") if chrom in ("Mito", "MT") else ())):
+    names = [chrom, f"chr{chrom}", chrom.removeprefix("chr")]
+    if chrom in ("Mito", "MT"):
+        names += ["chrM", "MT"]
+    for name in names:
         if name in lengths:
             return name
     raise unknown_chromosome(chrom, lengths, where="annotation")
 
 
-def _windows(
-    genome: Genome, intervals: Sequence[Interval], width_bp: int | None, what: str
+def read_windows(
+    genome: Genome, intervals: Sequence[Interval], width_bp: int | None, what: str, *, allow_n: bool = False
 ) -> tuple[list[Interval], list[str]]:
-    """Give windows on the intervals and their sequences, without those that cannot be used."""
+    """Give windows on intervals, and their sequences, read on their strand.
+
+    Those that leave their chromosome or hold N are left out, and their number is told.
+
+    Parameters
+    ----------
+    width_bp : int, optional
+        Width of windows centred on the intervals; None takes the intervals as they are.
+    what : str
+        What the intervals are, for the message.
+    allow_n : bool
+        Keep windows that hold N.
+
+    Raises
+    ------
+    DataError
+        If a chromosome is unknown.
+    """
     windows, texts = [], []
     for interval in intervals:
-        window = interval
-        if width_bp is not None:
-            window = centred(interval, width_bp)
+        window = interval if width_bp is None else centred(interval, width_bp)
         if window.start >= 0 and window.end <= genome.length(window.chrom):
             text = genome.text(window)
-            if "N" not in text:
+            if text and (allow_n or "N" not in text):
                 windows.append(window)
                 texts.append(text)
     if len(windows) < len(intervals):
-        say(f"{len(intervals) - len(windows):,} of {len(intervals):,} {what} leave their chromosome or hold N: left out")
+        why = "leave their chromosome or are empty" if allow_n else "leave their chromosome, are empty or hold N"
+        say(f"{len(intervals) - len(windows):,} of {len(intervals):,} {what} {why}: left out")
     return windows, texts
 
 

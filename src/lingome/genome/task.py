@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from lingome.data.interval import Interval
 from lingome.data.motifs import read_jaspar, select
 from lingome.data.splits import split_by_blocks, split_by_chromosome, split_random
 from lingome.data.tables import read_examples
+from lingome.data.windows import overlaps_any
 from lingome.genome.regions import build_regions, promoter_intervals
 from lingome.genome.sites import build_sites
 
@@ -133,7 +135,7 @@ def _complete(examples: Examples, given: np.ndarray, seed: int) -> np.ndarray:
     if "valid" in given:
         return given
     train = np.flatnonzero(given == "train")
-    drawn = split_random([examples.sequences[i] for i in train], (1 - VALID_SHARE, VALID_SHARE, 0.0), seed)
+    drawn = split_random([examples.sequences[i] for i in train.tolist()], (1 - VALID_SHARE, VALID_SHARE, 0.0), seed)
     divided = given.copy()
     divided[train[drawn == "valid"]] = "valid"
     say(f"the table names no validation rows: {int((drawn == 'valid').sum()):,} training rows were taken at random")
@@ -187,3 +189,65 @@ def _reach(intervals: Sequence[Interval]) -> dict[str, int]:
     for one in sorted(intervals, key=lambda interval: interval.chrom):
         reach[one.chrom] = max(reach.get(one.chrom, 0), one.end)
     return reach
+
+
+def split_rows(examples: Examples) -> list[dict[str, Any]]:
+    """Give rows of the table ``splits``: each split's reach on each chromosome, and its examples."""
+    rows = []
+    for name in SPLITS:
+        part = examples.split(name)
+        chroms = sorted({one.chrom for one in part.intervals}) if part.intervals is not None else [None]
+        for chrom in chroms:
+            here = part
+            if chrom is not None and part.intervals is not None:
+                here = part.select(np.array([one.chrom == chrom for one in part.intervals], dtype=bool))
+            places = here.intervals or ()
+            rows.append({
+                "split": name,
+                "chrom": chrom,
+                "start": min((one.start for one in places), default=None),
+                "end": max((one.end for one in places), default=None),
+                "n": len(here),
+                "n_positive": int((here.labels == 1).sum()) if len(examples.label_names) == 2 else None,
+            })
+    return rows
+
+
+def example_rows(examples: Examples) -> list[dict[str, Any]]:
+    """Give rows of the table ``examples``: everything but the sequence."""
+    rows = []
+    for index, name in enumerate(examples.ids):
+        place = examples.intervals[index] if examples.intervals is not None else None
+        label = int(examples.labels[index])
+        rows.append({
+            "id": name,
+            "chrom": place.chrom if place else None,
+            "start": place.start if place else None,
+            "end": place.end if place else None,
+            "strand": place.strand if place else None,
+            "label": examples.label_names[label] if label >= 0 else None,
+            "split": str(examples.splits[index]),
+            "length_bp": len(examples.sequences[index]),
+            **{column: float(values[index]) for column, values in examples.columns.items()},
+        })
+    return rows
+
+
+def seen_before(intervals: Sequence[Interval], digest: str, data_seen: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Say of each interval whether a model has seen any of it, by what its lineage says.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        N intervals of the genome with this digest.
+    digest : str
+        `Genome.digest`; the same sequence in another file has the same digest.
+    data_seen : sequence of mapping
+        As `Lineage.add_seen` writes them.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+    """
+    seen = [Interval(one["chrom"], one["start"], one["end"]) for one in data_seen if one.get("genome") == digest]
+    return overlaps_any(intervals, seen)

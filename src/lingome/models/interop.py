@@ -97,7 +97,17 @@ def to_file(state: Mapping[str, Tensor], config: TransformerConfig) -> dict[str,
             continue
         names = file_names(name, family)
         tensors.update(zip(names, tensor.chunk(len(names), dim=0), strict=True))
+    if _has_two_biases(config) and "cls.predictions.bias" in tensors:
+        tensors[_DECODER_BIAS] = tensors["cls.predictions.bias"]
     return tensors
+
+
+_DECODER_BIAS = "cls.predictions.decoder.bias"
+
+
+def _has_two_biases(config: TransformerConfig) -> bool:
+    """Say whether transformers keeps BERT's output bias under two names: 5 adds this one, 4 shares both."""
+    return find_family(config) == "bert" and not config.tie_head
 
 
 def from_file(
@@ -128,6 +138,8 @@ def from_file(
     prefix = _BODY[family]
     if body_only and not any(name.startswith(prefix) for name in tensors):
         tensors = {prefix + name: tensor for name, tensor in tensors.items()}  # saved by BertModel, ModernBertModel
+    if _has_two_biases(config) and _DECODER_BIAS in tensors:
+        tensors = {**tensors, "cls.predictions.bias": tensors[_DECODER_BIAS]}
     wanted: dict[str, tuple[str, ...]] = {name: file_names(name, family) for name in shapes}
     if config.tie_head:
         wanted.pop("head.decoder.weight", None)
@@ -163,7 +175,7 @@ def from_file(
 def _tied(family: str, config: TransformerConfig) -> tuple[str, ...]:
     """Name tensors that some writers repeat though they are shared."""
     if family == "bert":
-        return ("cls.predictions.decoder.bias", *(("cls.predictions.decoder.weight",) if config.tie_head else ()))
+        return (_DECODER_BIAS, *(("cls.predictions.decoder.weight",) if config.tie_head else ()))
     return ("decoder.weight",) if family == "modernbert" and config.tie_head else ()
 
 
@@ -266,8 +278,9 @@ def _read_shared(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
     values: dict[str, Any] = {ours: _number(content, theirs, int, file) for ours, theirs in _KEYS.items()}
     values["tie_head"] = bool(content.get("tie_word_embeddings", True))
     for ours, theirs in (("pad_id", "pad_token_id"), ("cls_id", "cls_token_id"), ("sep_id", "sep_token_id")):
-        if content.get(theirs) is not None:
-            values[ours] = _number(content, theirs, int, file)
+        token = content.get(theirs)  # often wrong in published files, and the tokenizer has the last word
+        if isinstance(token, int) and 0 <= token < values["vocab_size"]:
+            values[ours] = token
     return values
 
 
@@ -292,7 +305,9 @@ def _read_modernbert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
         raise CheckpointError("a ModernBERT with local attention cannot be read", where=file,
                               got=f"layer_types {kinds}", expected="full_attention in every layer")
     rope = content.get("rope_parameters") or {}
-    rope = rope.get("full_attention", rope) if isinstance(rope, dict) else {}
+    rope = rope.get("full_attention", rope) if isinstance(rope, dict) else None
+    if not isinstance(rope, dict):
+        raise CheckpointError("rope_parameters cannot be read", where=file, got=repr(content["rope_parameters"])[:200])
     _check(rope, {"rope_type": "default"}, file)
     theta = _number(content, "global_rope_theta", float, file, 160_000.0)
     return values | {
@@ -325,6 +340,6 @@ def _check(content: Mapping[str, Any], expected: Mapping[str, object], file: Pat
 def _number(content: Mapping[str, Any], name: str, kind: type, file: Path, default: float | None = None) -> Any:
     value = content.get(name, default)
     fits = isinstance(value, int) if kind is int else isinstance(value, int | float)
-    if not fits or isinstance(value, bool):
+    if not fits or isinstance(value, bool) or abs(value) > 1e30:
         raise CheckpointError(f"config.json needs a number for {name!r}", where=file, got=repr(value))
     return kind(value)

@@ -70,7 +70,8 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "hidden_size", "n_layers", "n_heads", "ffn_size", "max_positions", "n_segments"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+            most = 1000 if name == "n_layers" else 2**20  # a damaged file must not ask for the moon
+            require(1 <= getattr(self, name) <= most, name, getattr(self, name), f"1 to {most:,}")
         choices = {"positions": ("learned", "rotary"), "norm": ("post", "pre"), "ffn": ("gelu", "geglu")}
         for name, known in choices.items():
             require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))

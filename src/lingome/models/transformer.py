@@ -100,11 +100,11 @@ class Rotation(NamedTuple):
 def attend(q_BHQK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, bias_B1L: Tensor | None, dropout: float) -> Tensor:
     """Compute softmax(q k' / sqrt(K) + bias) v: (B, H, Q, K).
 
-    On CPUs two matrix products and a softmax beat the fused kernel at a few hundred tokens, most
-    of all in bfloat16; elsewhere the fused kernel is taken.
+    On CPUs in bfloat16 two matrix products and a softmax take 0.3 to 0.8 of the fused kernel's
+    time up to about a thousand tokens; in float32 and elsewhere the fused kernel wins.
     """
     B, H, Q, K = q_BHQK.shape
-    if q_BHQK.device.type != "cpu":
+    if q_BHQK.device.type != "cpu" or q_BHQK.dtype != torch.bfloat16 or k_BHLK.shape[2] > 1024:
         bias = None if bias_B1L is None else bias_B1L[:, None].to(q_BHQK.dtype)
         return F.scaled_dot_product_attention(q_BHQK, k_BHLK, v_BHLK, attn_mask=bias, dropout_p=dropout)
     q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K) for x in (q_BHQK, k_BHLK, v_BHLK))

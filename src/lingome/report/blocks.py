@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import altair as alt
 
 Row = Mapping[str, Any]
-Chart = alt.Chart | alt.LayerChart
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ class Section:
 
 
 def digits(value: float | None, places: int = 3) -> str:
-    """Write a number with fixed decimals; a dash where there is none.
+    """Write a number with fixed decimals; a hyphen where there is none.
 
     >>> digits(0.87312), digits(None)
-    ('0.873', '–')
+    ('0.873', '-')
     """
-    return "–" if value is None else f"{value:.{places}f}"
+    return "-" if value is None else f"{value:.{places}f}"
 
 
 def with_interval(row: Row, metric: str) -> str:
@@ -141,8 +141,8 @@ def with_interval(row: Row, metric: str) -> str:
 def number(value: object) -> str:
     """Write any cell: thousands apart, floats with few digits, nothing for None.
 
-    >>> number(59505520), number(0.012345), number("chr20"), number(None)
-    ('59,505,520', '0.01234', 'chr20', '')
+    >>> number(59505520), number(0.0123), number("chr20"), number(None)
+    ('59,505,520', '0.0123', 'chr20', '')
     """
     if value is None:
         return ""
@@ -204,12 +204,15 @@ def thinned(rows: Sequence[Row], at_most: int) -> list[Row]:
     return [rows[round(index * (len(rows) - 1) / (at_most - 1))] for index in range(at_most)]
 
 
-def grid_of(rows: Sequence[Row], columns: Mapping[str, str], **more: Any) -> Grid:
-    """Make a grid from rows: columns maps keys to headings; columns empty in every row are left out."""
+def grid_of(rows: Sequence[Row], columns: Mapping[str, str], right: Sequence[str] = (), **more: Any) -> Grid:
+    """Make a grid from rows: columns maps keys to headings; columns empty in every row are left out.
+
+    Columns of numbers are set flush right, and so are those whose key is in `right`.
+    """
     kept = [key for key in columns if any(row.get(key) is not None for row in rows)]
-    right = [
+    flush = [
         index for index, key in enumerate(kept)
-        if all(isinstance(row.get(key), int | float | None) for row in rows)
+        if key in right or all(isinstance(row.get(key), int | float | None) for row in rows)
     ]
     return Grid([columns[key] for key in kept], [[number(row.get(key)) for key in kept] for row in rows],
-                right=right, **more)
+                right=flush, **more)

@@ -1,11 +1,14 @@
 """Charts of results: one function a chart, rows in, an Altair chart out.
 
 Charts hold no colours but the order of their scales; `theme` gives the colours of each screen.
+Categories keep the order of the rows (``sort=None``): a list of names given as ``sort`` would become
+part of an expression, which some characters in a name break.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
@@ -14,6 +17,22 @@ from lingome.report.blocks import Chart, Row
 KINDS = ("model", "baseline")
 PICKED = "indexof(picked, datum.name) >= 0"
 WIDE = alt.Step(40)
+
+
+def sized(chart: Chart, height: int | alt.Step) -> Chart:
+    """Make a chart as wide as its place on the page, and `height` pixels high."""
+    done: Chart = chart.properties(width="container", height=height)
+    return done
+
+
+def named(title: str | None = None, **more: Any) -> alt.Legend:
+    """Give a legend that clears the title of the y axis, which stands above it."""
+    return alt.Legend(title=title, orient="top", offset=28, symbolStrokeWidth=3, **more)
+
+
+def short_axis() -> alt.Axis:
+    """Give an axis that writes 1k and 10M, and a plain 0."""
+    return alt.Axis(format="~s", tickCount=5, labelExpr="datum.value == 0 ? '0' : datum.label")
 
 
 def data(rows: Sequence[Row]) -> alt.InlineData:
@@ -27,38 +46,42 @@ def scores_chart(rows: Sequence[Row], metric: str, label: str, reference: float 
     Parameters
     ----------
     rows : sequence
-        ``name, kind, value, low, high, shown`` (the number as text), in the order drawn.
+        ``name, kind, value, low, high, shown, brief`` (the number as text, with and
+        without its interval), in the order drawn.
     metric, label : str
         The metric's key, and its name on the axis.
     reference : float, optional
         Value of the best baseline, drawn as a guide.
     """
-    bottom = min([row["low"] if row["low"] is not None else row["value"] for row in rows] + [0.5 if metric != "mcc" else 0])
+    lowest = [row["low"] if row["low"] is not None else row["value"] for row in rows]
+    bottom = min([*lowest, 0 if metric == "mcc" else 0.5])
     top = max([row["high"] if row["high"] is not None else row["value"] for row in rows])
     base = alt.Chart(data(rows)).encode(
-        y=alt.Y("name:N", sort=[row["name"] for row in rows], axis=None, scale=alt.Scale(paddingOuter=0.35)),
+        y=alt.Y("name:N", sort=None, axis=None, scale=alt.Scale(paddingOuter=0.35)),
         tooltip=[alt.Tooltip("name:N", title="name"), alt.Tooltip("kind:N", title="kind"),
                  alt.Tooltip("shown:N", title=label)],
     )
     x = alt.X("value:Q", title=f"{label}, with 95% interval", axis=alt.Axis(tickCount=5, format=".2~f"),
               scale=alt.Scale(domain=[bottom, max(top, bottom + 0.05)], nice=True, zero=False))
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS), legend=alt.Legend(title=None, offset=4))
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS), legend=alt.Legend(title=None, offset=6))
+    shown = alt.ExprRef("width < 480 ? datum.brief : datum.shown")
     layers = [
         base.mark_rule(strokeWidth=3, opacity=0.55, yOffset=7).encode(
             x=alt.X("low:Q", title=f"{label}, with 95% interval"), x2="high:Q", color=colour),
         base.mark_point(filled=True, size=90, opacity=1, yOffset=7).encode(
             x=x, color=colour, shape=alt.Shape("kind:N", scale=alt.Scale(domain=KINDS, range=["circle", "diamond"]))),
         base.mark_text(align="left", yOffset=-9, style="name").encode(x=alt.value(0), text="name:N"),
-        base.mark_text(align="right", yOffset=-9, style="number").encode(x=alt.value("width"), text="shown:N"),
+        base.mark_text(align="right", yOffset=-9, style="number", text=shown).encode(x=alt.value("width")),
     ]
     if reference is not None:
-        guide = alt.Chart(data([{"reference": reference}])).mark_rule(style="guide").encode(x=alt.X("reference:Q", title=""))
-        layers.insert(0, guide)
-    return alt.layer(*layers).properties(width="container", height=WIDE)
+        ticks = base.mark_tick(height=18, thickness=1.5, yOffset=7, style="reference")
+        layers.insert(0, ticks.encode(x=alt.datum(reference)))
+    return sized(alt.layer(*layers), WIDE)
 
 
 def curve_chart(
-    rows: Sequence[Row], names: Sequence[str], picked: Sequence[str], x_title: str, y_title: str, guide: Sequence[Row]
+    rows: Sequence[Row], names: Sequence[str], picked: Sequence[str], x_title: str, y_title: str,
+    guide: Sequence[Row], *, dots: bool = False,
 ) -> Chart:
     """Draw curves of every model and baseline, the picked ones strong and with their bands.
 
@@ -72,6 +95,8 @@ def curve_chart(
         Names shown strong at first.
     guide : sequence
         Two points ``x, y``: chance, or perfect calibration.
+    dots : bool
+        Mark the points of picked curves, where points are few.
     """
     base = alt.Chart(data(rows))
     x = alt.X("x:Q", title=x_title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
@@ -83,14 +108,14 @@ def curve_chart(
     lines = base.mark_line(strokeWidth=2.2, clip=True).encode(
         x=x, y=y, color=colour, opacity=strength, order="i:Q",
         strokeDash=alt.StrokeDash("kind:N", scale=alt.Scale(domain=KINDS, range=[[1, 0], [5, 3]]), legend=None))
-    points = base.transform_filter(PICKED).mark_point(size=70, opacity=0, filled=True).encode(
-        x=x, y=y,
+    points = base.transform_filter(PICKED).mark_point(size=60, opacity=int(dots), filled=True).encode(
+        x=x, y=y, color=colour,
         tooltip=[alt.Tooltip("name:N", title="name"), alt.Tooltip("x:Q", title=x_title, format=".3f"),
                  alt.Tooltip("y:Q", title=y_title, format=".3f"), alt.Tooltip("low:Q", title="low", format=".3f"),
                  alt.Tooltip("high:Q", title="high", format=".3f")])
     chance = alt.Chart(data(guide)).mark_line(style="guide").encode(x=x, y=y)
     layered = alt.layer(chance, band, lines, points).add_params(alt.param(name="picked", value=list(picked)))
-    return layered.properties(width="container", height=340)
+    return sized(layered, 340)
 
 
 def loss_chart(rows: Sequence[Row], x: str, lines: Sequence[str]) -> Chart:
@@ -99,42 +124,41 @@ def loss_chart(rows: Sequence[Row], x: str, lines: Sequence[str]) -> Chart:
     Parameters
     ----------
     rows : sequence
-        ``line, x, loss, perplexity``.
+        ``line, x, loss, perplexity, dot`` (is the point marked).
     x : str
         ``tokens`` or ``step``.
     lines : sequence of str
         Order of the lines.
     """
     base = alt.Chart(data(rows)).encode(
-        x=alt.X("x:Q", title=f"{x} seen" if x == "tokens" else x, axis=alt.Axis(format="~s", tickCount=5)),
+        x=alt.X("x:Q", title=f"{x} seen" if x == "tokens" else x, axis=short_axis()),
         y=alt.Y("loss:Q", title="loss (nats)", scale=alt.Scale(zero=False)),
         color=alt.Color("line:N", scale=alt.Scale(domain=list(lines)),
-                        legend=alt.Legend(title=None, columns=alt.ExprRef("width < 520 ? 1 : 3"), symbolType="stroke")),
+                        legend=named(symbolType="stroke", columns=alt.ExprRef("width < 520 ? 1 : 3"))),
         tooltip=[alt.Tooltip("line:N", title="line"), alt.Tooltip("x:Q", title=x, format=","),
                  alt.Tooltip("loss:Q", title="loss", format=".4f"),
                  alt.Tooltip("perplexity:Q", title="perplexity", format=".2f")],
     )
-    chart = alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, size=26, opacity=0.8))
-    return chart.properties(width="container", height=280)
+    dots = base.transform_filter("datum.dot").mark_point(filled=True, size=40, opacity=0.9)
+    chart = alt.layer(base.mark_line(strokeWidth=2), dots)
+    return sized(chart, 280)
 
 
-def next_kmer_chart(rows: Sequence[Row], order: Sequence[str], against: str) -> Chart:
+def next_kmer_chart(rows: Sequence[Row], against: str) -> Chart:
     """Draw accuracy over that of a simpler predictor, against the vocabulary, a line for every k.
 
     Parameters
     ----------
     rows : sequence
         ``vocabulary, k, bpe`` (is it part of a line), ``ratio, ratio_low, ratio_high, accuracy,
-        low, high, chance, baseline``.
-    order : sequence of str
-        Vocabularies, from few merges to many.
+        low, high, chance, baseline``, from few merges to many.
     against : str
         What the ratio is taken to.
     """
     base = alt.Chart(data(rows)).encode(
-        x=alt.X("vocabulary:N", sort=list(order), title="vocabulary",
+        x=alt.X("vocabulary:N", sort=None, title="vocabulary",
                 axis=alt.Axis(labelAngle=-45, labelOverlap=False)),
-        color=alt.Color("k:N", title="k", legend=alt.Legend(title="k (bases predicted)", symbolType="stroke")),
+        color=alt.Color("k:N", title="k", legend=named("k (bases predicted)", symbolType="stroke")),
     )
     y = alt.Y("ratio:Q", title=f"accuracy relative to {against}", scale=alt.Scale(zero=False))
     hover = [alt.Tooltip("vocabulary:N", title="vocabulary"), alt.Tooltip("k:N", title="k"),
@@ -147,7 +171,7 @@ def next_kmer_chart(rows: Sequence[Row], order: Sequence[str], against: str) -> 
     rules = base.mark_rule(strokeWidth=1.6, opacity=0.5).encode(
         y=alt.Y("ratio_low:Q", title=f"accuracy relative to {against}"), y2="ratio_high:Q", tooltip=hover)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=hover)
-    return alt.layer(guide, rules, lines, points).properties(width="container", height=320)
+    return sized(alt.layer(guide, rules, lines, points), 320)
 
 
 def steps_chart(rows: Sequence[Row]) -> Chart:
@@ -160,4 +184,4 @@ def steps_chart(rows: Sequence[Row]) -> Chart:
         x=alt.X("time_s:Q", title="time (s)", axis=alt.Axis(tickCount=5)))
     names = base.mark_text(align="left", yOffset=-6, style="name").encode(x=alt.value(0), text="step:N")
     times = base.mark_text(align="right", yOffset=-6, style="number").encode(x=alt.value("width"), text="shown:N")
-    return alt.layer(bars, names, times).properties(width="container", height=alt.Step(36))
+    return sized(alt.layer(bars, names, times), alt.Step(36))

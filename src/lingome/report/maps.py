@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
-from lingome.report.charts import data
+from lingome.report.charts import data, named, short_axis, sized
 
 SPLITS = ("train", "valid", "test")
 
@@ -23,55 +23,56 @@ def splits_chart(rows: Sequence[Row]) -> Chart:
     rows : sequence
         ``split, chrom, start, end, n, label`` (text inside the block).
     """
-    chroms = list(dict.fromkeys(row["chrom"] for row in rows))
-    order = [*SPLITS, *sorted({row["split"] for row in rows} - set(SPLITS))]
+    found = {row["split"] for row in rows}
+    order = [*(name for name in SPLITS if name in found), *sorted(found - set(SPLITS))]
     base = alt.Chart(data(rows)).encode(
-        y=alt.Y("chrom:N", sort=chroms, title=None, axis=alt.Axis(domain=False, ticks=False)),
-        x=alt.X("start:Q", title="position (bp)", scale=alt.Scale(nice=False), axis=alt.Axis(format="~s", tickCount=5)),
+        y=alt.Y("chrom:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False)),
+        x=alt.X("start:Q", title="position (bp)", scale=alt.Scale(nice=False), axis=short_axis()),
     )
     blocks = base.mark_bar(height=26, cornerRadius=2).encode(
         x2="end:Q",
-        color=alt.Color("split:N", scale=alt.Scale(domain=[name for name in order if any(r["split"] == name for r in rows)]),
-                        legend=alt.Legend(title=None)),
+        color=alt.Color("split:N", scale=alt.Scale(domain=order), legend=alt.Legend(title=None, offset=8)),
         tooltip=[alt.Tooltip("split:N", title="split"), alt.Tooltip("chrom:N", title="chromosome"),
                  alt.Tooltip("start:Q", title="start", format=","), alt.Tooltip("end:Q", title="end", format=","),
                  alt.Tooltip("n:Q", title="windows", format=","),
                  alt.Tooltip("n_positive:Q", title="positive", format=",")],
     )
-    return blocks.properties(width="container", height=alt.Step(38))
+    return sized(blocks, alt.Step(38))
 
 
 def token_length_chart(rows: Sequence[Row]) -> Chart:
     """Draw how many tokens have each length: ``length_bp, tokens``."""
-    return alt.Chart(data(rows)).mark_bar(cornerRadiusEnd=2).encode(
+    chart = alt.Chart(data(rows)).mark_bar(cornerRadiusEnd=2).encode(
         x=alt.X("length_bp:O", title="length of a token (bp)", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("tokens:Q", title="tokens"),
         tooltip=[alt.Tooltip("length_bp:O", title="length (bp)"), alt.Tooltip("tokens:Q", title="tokens")],
-    ).properties(width="container", height=220)
+    )
+    return sized(chart, 220)
 
 
 def rank_chart(rows: Sequence[Row]) -> Chart:
     """Draw frequency against rank, both logarithmic: ``rank, frequency, token, length_bp``."""
-    return alt.Chart(data(rows)).mark_circle(size=28, opacity=0.65).encode(
-        x=alt.X("rank:Q", title="rank by frequency", scale=alt.Scale(type="log"), axis=alt.Axis(format="~s", tickCount=4)),
+    chart = alt.Chart(data(rows)).mark_circle(size=28, opacity=0.65).encode(
+        x=alt.X("rank:Q", title="rank by frequency", scale=alt.Scale(type="log"),
+                axis=alt.Axis(format="~s", tickCount=4, grid=False)),
         y=alt.Y("frequency:Q", title="share of all tokens", scale=alt.Scale(type="log"),
-                axis=alt.Axis(format=".2~%", tickCount=5)),
+                axis=alt.Axis(format=".2~%", tickCount=5, grid=False)),
         tooltip=[alt.Tooltip("token:N", title="token"), alt.Tooltip("rank:Q", title="rank"),
                  alt.Tooltip("frequency:Q", title="share", format=".4%"),
                  alt.Tooltip("length_bp:Q", title="length (bp)")],
-    ).properties(width="container", height=260)
+    )
+    return sized(chart, 260)
 
 
 def gc_chart(rows: Sequence[Row]) -> Chart:
-    """Draw how many tokens have each GC content, in tenths: ``start, end, tokens, share``."""
-    return alt.Chart(data(rows)).mark_bar(cornerRadiusEnd=2).encode(
-        x=alt.X("start:Q", title="GC content of a token", bin=alt.BinParams(binned=True, step=0.1),
-                axis=alt.Axis(format=".0%", tickCount=5), scale=alt.Scale(domain=[0, 1])),
-        x2="end:Q",
+    """Draw how many tokens have each GC content, in tenths: ``shown`` (the range), ``tokens, share``."""
+    chart = alt.Chart(data(rows)).mark_bar(cornerRadiusEnd=2).encode(
+        x=alt.X("shown:O", sort=None, title="GC content of a token", axis=alt.Axis(labelAngle=-45)),
         y=alt.Y("tokens:Q", title="tokens"),
         tooltip=[alt.Tooltip("shown:N", title="GC content"), alt.Tooltip("tokens:Q", title="tokens"),
                  alt.Tooltip("share:Q", title="share of all occurrences", format=".1%")],
-    ).properties(width="container", height=220)
+    )
+    return sized(chart, 220)
 
 
 def embedding_chart(rows: Sequence[Row], labels: Sequence[str], x_title: str, y_title: str) -> Chart:
@@ -84,9 +85,9 @@ def embedding_chart(rows: Sequence[Row], labels: Sequence[str], x_title: str, y_
     labels : sequence of str
         Order of labels, which sets colours and shapes.
     """
-    legend = alt.Legend(title=None, orient="top")
+    legend = named()
     near = alt.selection_point(name="shown", fields=["label"], bind="legend")
-    return alt.Chart(data(rows)).mark_point(filled=True, size=34).encode(
+    chart = alt.Chart(data(rows)).mark_point(filled=True, size=34).encode(
         x=alt.X("pc1:Q", title=x_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
         y=alt.Y("pc2:Q", title=y_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
         color=alt.Color("label:N", scale=alt.Scale(domain=list(labels)), legend=legend),
@@ -94,10 +95,13 @@ def embedding_chart(rows: Sequence[Row], labels: Sequence[str], x_title: str, y_
         opacity=alt.condition(near, alt.value(0.6), alt.value(0.06)),
         tooltip=[alt.Tooltip("id:N", title="window"), alt.Tooltip("place:N", title="place"),
                  alt.Tooltip("label:N", title="label"), alt.Tooltip("probability:Q", title="predicted", format=".3f")],
-    ).add_params(near).properties(width="container", height=380)
+    ).add_params(near).properties(name="map")
+    return sized(chart, 380)
 
 
-def region_chart(sites: Sequence[Row], peaks: Sequence[Row], labels: Sequence[str], extent: tuple[float, float]) -> Chart:
+def region_chart(
+    sites: Sequence[Row], peaks: Sequence[Row], labels: Sequence[str], extent: tuple[float, float]
+) -> Chart:
     """Draw predicted sites as lollipops over the measured peaks as boxes, in a window that can move.
 
     Parameters
@@ -110,11 +114,11 @@ def region_chart(sites: Sequence[Row], peaks: Sequence[Row], labels: Sequence[st
         First and last base shown at first; parameters ``from_bp`` and ``to_bp`` of the chart.
     """
     window = alt.Scale(domain=[alt.ExprRef("from_bp"), alt.ExprRef("to_bp")], nice=False, zero=False)
-    axis = alt.Axis(format=",", tickCount=alt.ExprRef("max(2, width / 140)"))
-    colour = alt.Color("label:N", scale=alt.Scale(domain=list(labels)), legend=alt.Legend(title="site", symbolType="circle"))
+    axis = alt.Axis(format=",.0f", tickCount=alt.ExprRef("max(2, width / 140)"))
+    colour = alt.Color("label:N", scale=alt.Scale(domain=list(labels)), legend=named())
     base = alt.Chart(data(sites)).encode(x=alt.X("centre:Q", title="position (bp)", scale=window, axis=axis))
     y = alt.Y("probability:Q", title="predicted probability", scale=alt.Scale(domain=[-0.16, 1]),
-              axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1]))
+              axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f"))
     hover = [alt.Tooltip("place:N", title="site"), alt.Tooltip("strand:N", title="strand"),
              alt.Tooltip("probability:Q", title="predicted", format=".3f"),
              alt.Tooltip("motif_score:Q", title="motif score", format=".2f"),
@@ -123,24 +127,26 @@ def region_chart(sites: Sequence[Row], peaks: Sequence[Row], labels: Sequence[st
         y=y, y2=alt.Y2Datum(0), color=colour)
     heads = base.mark_point(clip=True, filled=True, size=70, opacity=1).encode(
         y=y, color=colour, tooltip=hover,
-        shape=alt.Shape("label:N", scale=alt.Scale(domain=list(labels), range=["circle", "diamond", "cross"]), legend=None))
+        shape=alt.Shape("label:N", legend=named(),
+                        scale=alt.Scale(domain=list(labels), range=["circle", "diamond", "cross"])))
     layers = [stems, heads]
     if peaks:
-        boxes = alt.Chart(data(peaks)).mark_rect(clip=True, style="box", strokeWidth=1.2).encode(
+        boxes = alt.Chart(data(peaks)).mark_rect(clip=True, style="box", strokeWidth=1.5).encode(
             x=alt.X("start:Q", scale=window, title="position (bp)"), x2="end:Q",
             y=alt.YDatum(-0.05), y2=alt.Y2Datum(-0.12),
             tooltip=[alt.Tooltip("place:N", title="peak"), alt.Tooltip("signal:Q", title="signal", format=".1f")])
         layers.append(boxes)
     start, end = alt.param(name="from_bp", value=extent[0]), alt.param(name="to_bp", value=extent[1])
-    return alt.layer(*layers).add_params(start, end).properties(width="container", height=300)
+    return sized(alt.layer(*layers).add_params(start, end), 300)
 
 
 def overview_chart(sites: Sequence[Row], labels: Sequence[str], extent: tuple[float, float]) -> Chart:
     """Draw all sites small, with a brush that sets the window of the region's chart."""
     brush = alt.selection_interval(name="brush", encodings=["x"])
-    return alt.Chart(data(sites)).mark_tick(thickness=2, height=26).encode(
+    chart = alt.Chart(data(sites)).mark_tick(thickness=2, height=26).encode(
         x=alt.X("centre:Q", title="drag here to choose a window", scale=alt.Scale(domain=list(extent), nice=False),
-                axis=alt.Axis(format="~s", tickCount=5)),
+                axis=short_axis()),
         color=alt.Color("label:N", scale=alt.Scale(domain=list(labels)), legend=None),
         opacity=alt.Opacity("probability:Q", scale=alt.Scale(domain=[0, 1], range=[0.25, 1]), legend=None),
-    ).add_params(brush).properties(width="container", height=44)
+    ).add_params(brush).properties(name="strip")
+    return sized(chart, 44)

@@ -8,12 +8,23 @@ from typing import Any
 
 from lingome.report import charts, maps
 from lingome.report.blocks import (
-    Figure, Grid, Legend, Row, Section, digits, grid_of, number, rounded, thinned, with_interval,
+    Figure,
+    Grid,
+    Legend,
+    Row,
+    Section,
+    digits,
+    grid_of,
+    number,
+    rounded,
+    thinned,
+    with_interval,
 )
 from lingome.report.tables import Tables
 
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mcc": "MCC"}
 AT_MOST = 2000
+MIDDLE = 2  # of the five places where curves are read off
 
 
 def main_metric(scores: Sequence[Row]) -> str:
@@ -62,14 +73,14 @@ def results_section(tables: Tables) -> Section:
          "ece": row["ece"] if row["ece"] is None else digits(row["ece"])}
         for row in rows
     ]
-    columns = {"name": "name", "kind": "kind", "group": "group", "auroc": "AUROC (95% interval)",
-               "auprc": "AUPRC (95% interval)", "mcc": "MCC (95% interval)", "brier": "Brier", "ece": "ECE",
+    columns = {"name": "name", "auroc": "AUROC (95% interval)", "auprc": "AUPRC (95% interval)",
+               "mcc": "MCC (95% interval)", "brier": "Brier", "ece": "ECE", "kind": "kind", "group": "group",
                "seeds": "seeds", "n_test": "test items", "n_positive": "positive"}
-    grid = grid_of(shown, columns, title="All models and baselines",
+    grid = grid_of(shown, columns, right=("auroc", "auprc", "mcc", "brier", "ece"), title="All models and baselines",
                    badges={index: tops[id(row)] for index, row in enumerate(rows) if id(row) in tops})
     drawn = [
         {"name": row["name"], "kind": row["kind"], "value": row[metric], "low": row[f"{metric}_low"],
-         "high": row[f"{metric}_high"], "shown": with_interval(row, metric)}
+         "high": row[f"{metric}_high"], "shown": with_interval(row, metric), "brief": digits(row[metric])}
         for row in rows if row[metric] is not None
     ]
     if not drawn:
@@ -82,7 +93,7 @@ def results_section(tables: Tables) -> Section:
         charts.scores_chart(drawn, metric, METRICS[metric], baseline[metric] if baseline else None),
         Grid(["name", "kind", f"{METRICS[metric]} (95% interval)"],
              [[row["name"], row["kind"], row["shown"]] for row in drawn]),
-        note="The dashed line marks the best baseline." if baseline else "",
+        note="Grey ticks mark the best baseline." if baseline else "",
     )
     return Section("results", "Results", [figure, grid])
 
@@ -105,7 +116,8 @@ def curves_section(tables: Tables) -> Section:
     if "calibration" in tables:
         figures.append(_calibration_figure(tables["calibration"], names, picked, tables.get("scores", [])))
     return Section("curves", "Curves", [legend, *figures],
-                   "Solid lines are models, dashed lines baselines. The buttons show a curve and its 95% band, or fade it.")
+                   "Solid lines are models, dashed lines baselines. The buttons show a curve with its 95% band, "
+                   "or fade it.")
 
 
 def _curve_figure(
@@ -123,13 +135,13 @@ def _curve_figure(
     share = next((row["n_positive"] / row["n_test"] for row in scores if row["n_test"] and row["n_positive"]), None)
     guide = [{"x": 0, "y": 0}, {"x": 1, "y": 1}] if roc else [{"x": 0, "y": share}, {"x": 1, "y": share}]
     first = next((name for name in picked if name in values), next(iter(values)))
-    at = 2 if roc else 2
-    title = (f"At 10% false alarms, {first} finds {_percent(values[first][at])} of the positives" if roc else
-             f"To find half of the positives, {first} is right {_percent(values[first][at])} of the time")
+    title = (f"At 10% false alarms, {first} finds {_percent(values[first][MIDDLE])} of the positives" if roc else
+             f"To find half of the positives, {first} is right {_percent(values[first][MIDDLE])} of the time")
     text = (f"{'ROC' if roc else 'Precision-recall'} curves of {len(values)} models and baselines. "
-            + "; ".join(f"{name}: {y_title} {digits(line[at])} at {x_title} {places[at]}" for name, line in values.items())
-            + ".")
-    chart = charts.curve_chart(_points(curves), names, picked, x_title, y_title, guide if roc or share is not None else [])
+            + "; ".join(f"{name}: {y_title} {digits(line[MIDDLE])} at {x_title} {places[MIDDLE]}"
+                        for name, line in values.items()) + ".")
+    guide = guide if roc or share is not None else []
+    chart = charts.curve_chart(_points(curves), names, picked, x_title, y_title, guide)
     note = ("ROC curve; the dashed diagonal is chance." if roc else
             "Precision-recall curve" + ("; the dashed line is the share of positives, which is chance."
                                         if share is not None else "."))
@@ -163,7 +175,7 @@ def _calibration_figure(
 ) -> Figure:
     points = _points([{**row, "x": row["predicted"], "y": row["observed"]} for row in rows])
     chart = charts.curve_chart(points, names, picked, "predicted probability", "observed share of positives",
-                               [{"x": 0, "y": 0}, {"x": 1, "y": 1}])
+                               [{"x": 0, "y": 0}, {"x": 1, "y": 1}], dots=True)
     errors = {row["name"]: row["ece"] for row in scores if row["ece"] is not None}
     first = next((name for name in picked if name in errors), None)
     title = (f"Probabilities of {first} are off by {errors[first]:.3f} on average" if first else
@@ -171,34 +183,36 @@ def _calibration_figure(
     text = (f"Calibration curves of {len({row['name'] for row in rows})} models and baselines: observed share of "
             "positives against predicted probability."
             + "".join(f" {name}: expected calibration error {error:.3f}." for name, error in errors.items()))
-    columns = {"name": "name", "predicted": "predicted", "observed": "observed", "low": "low", "high": "high", "n": "items"}
+    columns = {"name": "name", "predicted": "predicted", "observed": "observed", "low": "low", "high": "high",
+               "n": "items"}
     return Figure("calibration", title, text, chart, grid_of(thinned(rows, 200), columns), picks=True,
-                  note="Calibration: a curve on the dashed diagonal means that of sites given 70%, 70% are positive.")
+                  note="Calibration: a curve on the dashed diagonal means that of items given 70%, 70% are positive.")
 
 
 def next_kmer_section(tables: Tables) -> Section:
     """Show next-k-mer accuracy against vocabularies, over the Markov baseline or chance."""
     rows = tables["next_kmer"]
-    against = "baseline" if all(row["baseline"] for row in rows) else "chance" if all(row["chance"] for row in rows) else ""
+    against = next((key for key in ("baseline", "chance") if all(row[key] for row in rows)), "")
     words = {"baseline": "the Markov baseline", "chance": "chance", "": "one"}[against]
     order = list(dict.fromkeys(str(row["vocabulary"]) for row in sorted(
         rows, key=lambda row: (row["merges"] is None, row["merges"] or 0, str(row["vocabulary"])))))
     drawn = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: order.index(str(row["vocabulary"]))):
         scale = row[against] if against else 1.0
         drawn.append({**row, "vocabulary": str(row["vocabulary"]), "k": str(row["k"]), "bpe": row["merges"] is not None,
                       **{f"ratio{end}": None if row[source] is None else row[source] / scale
                          for end, source in (("", "accuracy"), ("_low", "low"), ("_high", "high"))}})
     means = {name: fmean(row["ratio"] for row in drawn if row["vocabulary"] == name) for name in order}
     top = max(means, key=lambda name: means[name])
-    columns = ("vocabulary", "k", "bpe", "ratio", "ratio_low", "ratio_high", "accuracy", "low", "high", "chance", "baseline")
-    grid = grid_of(rows, {"vocabulary": "vocabulary", "merges": "merges", "k": "k", "accuracy": "accuracy", "low": "low",
-                          "high": "high", "chance": "chance", "baseline": "Markov baseline", "n": "items", "seeds": "seeds"})
+    columns = ("vocabulary", "k", "bpe", "ratio", "ratio_low", "ratio_high", "accuracy", "low", "high", "chance",
+               "baseline")
+    headings = {key: key for key in ("vocabulary", "merges", "k", "accuracy", "low", "high", "chance")}
+    grid = grid_of(rows, headings | {"baseline": "Markov baseline", "n": "items", "seeds": "seeds"})
     figure = Figure(
         "next-kmer", f"{top} predicts the next bases best: {means[top]:.2f} times {words}, on average over k",
         f"Line chart of next-k-mer accuracy relative to {words}, for {len(order)} vocabularies. Mean over k: "
         + "; ".join(f"{name} {value:.2f}" for name, value in means.items()) + ".",
-        charts.next_kmer_chart(rounded(drawn, columns), order, words), grid,
+        charts.next_kmer_chart(rounded(drawn, columns), words), grid,
         note=f"The dashed line is {words}: above it, the model knows more. Bars are 95% intervals.",
     )
     return Section("next-kmer", "Choosing the vocabulary", [figure],
@@ -222,20 +236,24 @@ def embedding_section(tables: Tables) -> Section:
     title = "Windows on the first two components of the embedding"
     if strongest:
         title = (f"{strongest['axis']} follows {strongest['correlates_with']} most "
-                 f"(correlation {strongest['correlation']:.2f})")
-    groups = [[label, number(len(group)), *(digits(value, 2) for key in ("pc1", "pc2") for value in _spread(group, key))]
-              for label in labels for group in [[row for row in rows if label_of(row["label"]) == label]]]
+                 f"(rank correlation {strongest['correlation']:.2f})")
+    groups = []
+    for label in labels:
+        group = [row for row in rows if label_of(row["label"]) == label]
+        spreads = (*_spread(group, "pc1"), *_spread(group, "pc2"))
+        groups.append([label, number(len(group)), *(digits(value, 2) for value in spreads)])
     numbers = Grid(["label", "windows", "PC1 mean", "PC1 SD", "PC2 mean", "PC2 SD"], groups, right=range(1, 6),
                    note="Every window is in tables/embedding_map.tsv.")
     few = f" Of {len(rows):,} windows, {len(drawn):,} are drawn." if len(rows) > len(drawn) else ""
     text = (f"Scatter plot of {len(drawn):,} windows on two principal components. "
             + "; ".join(f"{line[0]}: {line[1]} windows around ({line[2]}, {line[4]})" for line in groups) + ".")
-    figure = Figure("embedding", title, text, maps.embedding_chart(drawn, labels, titles["pc1"], titles["pc2"]), numbers,
+    chart = maps.embedding_chart(drawn, labels, titles["pc1"], titles["pc2"])
+    figure = Figure("embedding", title, text, chart, numbers,
                     note="A point is a window; the legend picks a label." + few)
     blocks: list[Figure | Grid] = [figure]
     if axes:
         blocks.append(grid_of(axes, {"axis": "axis", "variance": "share of variance", "correlates_with": "goes with",
-                                     "correlation": "correlation"}, title="What the axes follow"))
+                                     "correlation": "rank correlation"}, title="What the axes go with"))
     return Section("embedding", "Map of the embedding", blocks)
 
 
@@ -284,7 +302,7 @@ def region_section(tables: Tables) -> Section:
     extent = (float(max(0, start - margin)), float(end + margin))
     called = [row for row in rows if row["probability"] >= 0.5]
     right = sum(row["label"] == "in a peak" for row in called)
-    title = f"{len(called)} of {len(rows):,} sites on {chrom} are predicted to be used"
+    title = f"{len(called)} of {len(rows):,} sites on {chrom} have a predicted probability of one half or more"
     if any(row["label"] == "in a peak" for row in rows) and called:
         title += f"; {right} of them lie in a measured peak"
     boxes = [{**row, "place": place(row)} for row in peaks]

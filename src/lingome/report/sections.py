@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from lingome.report import charts, maps
 from lingome.report.blocks import (
-    Block, Code, Figure, Grid, Row, Section, Words, duration, grid_of, number, rounded, size, thinned, with_interval,
+    Block,
+    Code,
+    Figure,
+    Grid,
+    Row,
+    Section,
+    Words,
+    digits,
+    duration,
+    grid_of,
+    number,
+    rounded,
+    size,
+    thinned,
 )
 from lingome.report.methods import TERMS
 from lingome.report.results import (
-    METRICS, best, curves_section, embedding_section, main_metric, next_kmer_section, region_section, results_section,
+    METRICS,
+    best,
+    curves_section,
+    embedding_section,
+    main_metric,
+    next_kmer_section,
+    region_section,
+    results_section,
 )
 from lingome.report.tables import Tables
 
 AT_MOST_TOKENS = 1000
+AT_MOST_LINES = 12
 
 
 def build_sections(
@@ -33,8 +56,8 @@ def build_sections(
         sections.append(data_section(tables))
     if "vocabulary" in tables:
         sections.append(vocabulary_section(tables["vocabulary"]))
-    if metrics:
-        sections.append(training_section(metrics))
+    if metrics or "language" in tables:
+        sections.append(training_section(metrics, tables.get("language", [])))
     for name, build in (("next_kmer", next_kmer_section), ("embedding_map", embedding_section),
                         ("predictions", region_section)):
         if name in tables:
@@ -54,7 +77,8 @@ def cards(tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any]) ->
     for kind in ("model", "baseline"):
         top = best(scores, kind)
         if top:
-            found.append((f"best {kind}: {METRICS[metric]}", with_interval(top, metric), top["name"]))
+            found.append((f"best {kind}: {METRICS[metric]}", digits(top[metric]),
+                          interval_and(top["name"], top, metric)))
     first = next((row for row in scores if row["n_test"]), None)
     if first:
         positive = f"{number(first['n_positive'])} positive" if first["n_positive"] is not None else ""
@@ -75,14 +99,21 @@ def cards(tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any]) ->
     return found
 
 
+def interval_and(name: str, row: Row, metric: str) -> str:
+    """Write the interval of a metric, then a name."""
+    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+    return name if low is None or high is None else f"{digits(low)} to {digits(high)} · {name}"
+
+
 def warnings(tables: Tables) -> list[tuple[str, str, str]]:
     """Give what a reader must know before believing: (level, topic, text), the worst first."""
     found = [(row["level"], row["topic"] or "", row["text"]) for row in tables.get("warnings", [])]
-    if not any("leak" in topic.lower() for _, topic, _ in found):
-        found += [
-            (row["verdict"], f"leak: {row['check']}", row["what"] or f"{number(row['n'])} between {row['pair']}")
-            for row in tables.get("leaks", []) if row["verdict"] != "ok"
-        ]
+    told = " ".join(topic.lower() for _, topic, _ in found)
+    found += [
+        (row["verdict"], f"leak: {row['check']}", row["what"] or f"{number(row['n'])} between {row['pair']}")
+        for row in tables.get("leaks", [])
+        if row["verdict"] != "ok" and "leak" not in told and row["check"].lower() not in told
+    ]
     order = {"fail": 0, "warn": 1}
     return sorted(found, key=lambda item: order.get(item[0], 2))
 
@@ -121,7 +152,7 @@ def _splits(rows: Sequence[Row]) -> list[Block]:
         f"{row['split']} {row['chrom']}:{number(row['start'])}-{number(row['end'])}, {number(row['n'])} windows"
         for row in placed[:60]) + "."
     return [Figure("splits", title, text, maps.splits_chart(placed), grid,
-                   note="White gaps between blocks keep neighbours apart.")]
+                   note="Gaps between blocks keep neighbours apart.")]
 
 
 def vocabulary_section(rows: Sequence[Row]) -> Section:
@@ -134,7 +165,8 @@ def vocabulary_section(rows: Sequence[Row]) -> Section:
         share = lengths[common] / len(real)
         blocks.append(Figure(
             "token-length", f"Most tokens are {common} bp long ({share:.0%}); the longest has {max(lengths)} bp",
-            "Histogram of token length. " + "; ".join(f"{length} bp: {lengths[length]}" for length in sorted(lengths)) + ".",
+            "Histogram of token length. "
+            + "; ".join(f"{length} bp: {lengths[length]}" for length in sorted(lengths)) + ".",
             maps.token_length_chart([{"length_bp": length, "tokens": lengths[length]} for length in sorted(lengths)]),
             Grid(["length (bp)", "tokens"], [[str(length), number(lengths[length])] for length in sorted(lengths)],
                  right=(0, 1))))
@@ -149,10 +181,11 @@ def vocabulary_section(rows: Sequence[Row]) -> Section:
                    "margin": "ahead of the next pair"}
         blocks.append(grid_of(shown, columns, title=f"The first {len(shown)} of {len(merges):,} merges"))
     ordered = sorted(rows, key=lambda row: -(row["count"] or 0))[:AT_MOST_TOKENS]
-    columns = {"id": "id", "token": "token", "length_bp": "length (bp)", "count": "count", "frequency": "share", "gc": "GC"}
-    rest = f"The {AT_MOST_TOKENS:,} most frequent of {len(rows):,}; " if len(rows) > AT_MOST_TOKENS else ""
+    columns = {"id": "id", "token": "token", "length_bp": "length (bp)", "count": "count", "frequency": "share",
+               "gc": "GC"}
+    rest = f"The {AT_MOST_TOKENS:,} most frequent of {len(rows):,}. " if len(rows) > AT_MOST_TOKENS else ""
     blocks.append(grid_of(ordered, columns, title="Tokens", search=True,
-                          note=f"{rest}all columns are in tables/vocabulary.tsv."))
+                          note=f"{rest}All columns are in tables/vocabulary.tsv."))
     return Section("vocabulary", "Vocabulary", blocks)
 
 
@@ -162,11 +195,8 @@ def _frequencies(rows: Sequence[Row]) -> list[Block]:
         return []
     ranks = rounded([{**row, "rank": index} for index, row in enumerate(seen, start=1)],
                     ("rank", "frequency", "token", "length_bp"))
-    half, total = 0, 0.0
-    for half, row in enumerate(seen, start=1):
-        total += row["frequency"]
-        if total >= 0.5 * sum(line["frequency"] for line in seen):
-            break
+    sums = list(accumulate(row["frequency"] for row in seen))
+    half = 1 + bisect_left(sums, 0.5 * sums[-1])
     title = f"{half} of {len(seen):,} tokens make half of the sequence's tokens"
     grid = grid_of(ranks[:20], {"rank": "rank", "token": "token", "frequency": "share"},
                    note="The 20 most frequent; all are in tables/vocabulary.tsv.")
@@ -179,7 +209,7 @@ def _gc(rows: Sequence[Row]) -> list[Block]:
     known = [row for row in rows if row["gc"] is not None]
     if not known:
         return []
-    bins = [{"start": index / 10, "end": (index + 1) / 10, "shown": f"{index * 10}-{index * 10 + 10}%", "tokens": 0,
+    bins: list[dict[str, Any]] = [{"shown": f"{index * 10}-{index * 10 + 10}%", "tokens": 0,
              "share": 0.0} for index in range(10)]
     for row in known:
         held = bins[min(9, int(row["gc"] * 10 + 1e-9))]
@@ -192,16 +222,20 @@ def _gc(rows: Sequence[Row]) -> list[Block]:
     return [Figure("gc", f"Tokens are {mean:.0%} G or C on average", text, maps.gc_chart(bins), grid)]
 
 
-def training_section(metrics: Sequence[Row]) -> Section:
-    """Show loss against tokens: pre-training alone, the other phases together."""
-    language = [row for row in metrics if row["phase"].startswith("pretrain")]
+def training_section(metrics: Sequence[Row], language: Sequence[Row] = ()) -> Section:
+    """Show loss against tokens, and how well hidden tokens of validation sequence are guessed."""
+    pretraining = [row for row in metrics if row["phase"].startswith("pretrain")]
     others = [row for row in metrics if not row["phase"].startswith("pretrain")]
     blocks: list[Block] = []
-    if language:
-        blocks.append(_losses("loss-pretrain", language, both=True))
+    if pretraining:
+        blocks.append(_losses("loss-pretrain", pretraining, both=True))
     if others:
         valid = [row for row in others if row["split"] != "train"]
         blocks.append(_losses("loss-finetune", valid or others, both=False))
+    if language:
+        columns = {"name": "name", "kind": "kind", "loss": "loss (nats)", "perplexity": "perplexity",
+                   "bits_per_base": "bits per base"}
+        blocks.append(grid_of(language, columns, title="Guessing hidden tokens of validation sequence"))
     return Section("training", "Training", blocks)
 
 
@@ -209,11 +243,15 @@ def _losses(key: str, rows: Sequence[Row], *, both: bool) -> Figure:
     x = "tokens" if all(isinstance(row.get("tokens"), int | float) for row in rows) else "step"
     lines: dict[str, list[Row]] = {}
     for index, row in enumerate(rows):
-        line = f"{row['phase']}, {row['split']}"
+        name = f"{row['phase']}, {row['split']}"
+        line, place, again = name, row.get(x, index), 1
+        while line in lines and lines[line][-1]["x"] >= place:  # the same phase, run once more
+            again += 1
+            line = f"{name} ({again})"
         perplexity = _perplexity(row["loss"]) if both else None
-        lines.setdefault(line, []).append(
-            {"line": line, "x": row.get(x, index), "loss": row["loss"], "perplexity": perplexity})
-    drawn = [row for line in lines.values() for row in thinned(line, 300)]
+        lines.setdefault(line, []).append({"line": line, "x": place, "loss": row["loss"], "perplexity": perplexity})
+    strong = dict(list(lines.items())[:AT_MOST_LINES])
+    drawn = [{**row, "dot": len(line) <= 40} for line in strong.values() for row in thinned(line, 300)]
     ends = {line: (values[0]["loss"], values[-1]["loss"]) for line, values in lines.items()}
     main = next((line for line in lines if line.endswith("valid")), next(iter(lines)))
     start, end = ends[main]
@@ -228,9 +266,10 @@ def _losses(key: str, rows: Sequence[Row], *, both: bool) -> Figure:
         f"{line}: from {first:.3f} to {last:.3f}" for line, (first, last) in ends.items()) + "."
     columns = {"line": "line", "x": x, "loss": "loss", "perplexity": "perplexity"}
     shown = [row for line in lines.values() for row in thinned(line, 25)]
-    return Figure(key, title, text, charts.loss_chart(rounded(drawn, tuple(columns)), x, list(lines)[:24]),
+    return Figure(key, title, text, charts.loss_chart(rounded(drawn, (*columns, "dot")), x, list(strong)),
                   grid_of(rounded(shown, tuple(columns), 4), columns,
-                          note="At most 25 points a line; all are in metrics.jsonl."))
+                          note="At most 25 points a line; all are in metrics.jsonl."),
+                  note="" if len(strong) == len(lines) else f"The first {len(strong)} of {len(lines)} lines.")
 
 
 def _perplexity(loss: float) -> float:
@@ -262,8 +301,9 @@ def reproduce_section(lineage: Mapping[str, Any], config: str) -> Section:
     if inputs := _rows(lineage.get("inputs")):
         blocks.append(grid_of(inputs, columns, title="Inputs, by digest"))
     if parents := _rows(lineage.get("parents")):
-        blocks.append(grid_of(parents, {"workflow": "workflow", "command": "command", "started": "started", "seed": "seed"},
-                              title="Continued from"))
+        columns = {"model": "model", "workflow": "workflow", "command": "command", "started": "started", "seed": "seed",
+                   "weights_sha256": "sha256 of the weights"}
+        blocks.append(grid_of(parents, columns, title="Continued from"))
     if seen := _rows(lineage.get("data_seen")):
         columns = {"by": "stage", "chrom": "chromosome", "intervals": "intervals", "bases": "bases"}
         blocks.append(grid_of(_seen(seen), columns, title="What each stage learnt from"))
@@ -292,11 +332,12 @@ def _seen(rows: Sequence[Row]) -> list[dict[str, Any]]:
         held = sums.setdefault((str(row.get("by", "")), str(row.get("chrom", ""))), [0, 0])
         held[0] += 1
         held[1] += int(row.get("end") or 0) - int(row.get("start") or 0)
-    return [{"by": by, "chrom": chrom, "intervals": count, "bases": bases} for (by, chrom), (count, bases) in sums.items()]
+    return [{"by": by, "chrom": chrom, "intervals": count, "bases": bases}
+            for (by, chrom), (count, bases) in sums.items()]
 
 
 def methods_section(tables: Tables, metrics: Sequence[Row]) -> Section:
     """Explain in plain words what the page's tables hold."""
-    have = {*tables, *(["metrics"] if metrics else [])}
+    have = {*tables, *(["metrics"] if metrics or "language" in tables else [])}
     terms = [(term, text) for table, term, text in TERMS if table in have]
     return Section("methods", "Methods in plain words", [Words(terms)] if terms else [])

@@ -15,6 +15,7 @@ from lingome.core.rundir import RunDir
 SCHEMAS: dict[str, str] = {
     "data": "name! file what licence records? size? unit sha256 note",
     "vocabulary": "id#! token! length_bp#! count# frequency# gc# rank# left? right? pair_count# margin#",
+    "language": "name! kind! loss#! perplexity# bits_per_base#",
     "next_kmer": "vocabulary! merges# k#! accuracy#! low# high# chance# baseline# n# seeds#",
     "splits": "split! chrom start# end# n#! n_positive#",
     "scores": (

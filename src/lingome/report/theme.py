@@ -53,13 +53,13 @@ def chart_config(scheme: Scheme) -> dict[str, Any]:
         "range": {"category": list(HUES[scheme])},
         "text": {"fill": ink, "fontSize": 12},
         "rule": {"color": quiet},
-        "bar": {"color": HUES[scheme][0]},
+        "mark": {"color": HUES[scheme][0]},
         "style": {
             "name": {"fill": ink, "fontSize": 12},
             "number": {"fill": quiet, "fontSize": 12},
-            "guide": {"stroke": quiet, "strokeDash": [4, 4], "strokeWidth": 1.2},
-            "inside": {"fill": surface["card"], "fontSize": 12, "fontWeight": "bold"},
-            "box": {"fill": quiet},
+            "guide": {"color": quiet, "strokeDash": [4, 4], "strokeWidth": 1.2},
+            "box": {"fill": quiet, "stroke": quiet},
+            "reference": {"color": quiet},
         },
     }
 

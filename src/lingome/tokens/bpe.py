@@ -156,7 +156,7 @@ def train_bpe(sequences: Iterable[np.ndarray], merges: int, *, both_strands: boo
     rows = [
         {
             "rank": rank, "left": tokenizer.vocab[left], "right": tokenizer.vocab[right],
-            "token": tokenizer.vocab[FIRST_MERGED + rank - 1], "count": merge.count, "margin": merge.margin,
+            "token": tokenizer.vocab[FIRST_MERGED + rank - 1], "count": merge.occurrences, "margin": merge.margin,
         }
         for rank, ((left, right), merge) in enumerate(zip(pairs, learnt, strict=True), start=1)
     ]

@@ -33,14 +33,15 @@ MAX_MERGES = 16_000
 BREAK = UNKNOWN_CODE
 FIRST_MERGE = BREAK + 1  # symbols: 0..3 letters, 4 a break that never pairs, then merges
 _BATCH = 32
+_CHUNK = 8192  # symbols looked at together: they and their marks stay in the first-level cache
 
 
 class Merge(NamedTuple):
-    """One merge: symbols, occurrences of the pair when it was chosen, and lead over the next pair."""
+    """One merge: symbols, how often the pair occurred when it was chosen, and its lead over the next pair."""
 
     left: int
     right: int
-    count: int
+    occurrences: int
     margin: int
 
 
@@ -99,7 +100,7 @@ def learn_merges(sequences: Iterable[np.ndarray], merges: int, *, both_strands: 
 
 
 def _advance(task: Task, chosen: list[Merge]) -> None:
-    task.advance(len(chosen), f"count {chosen[-1].count:,}")
+    task.advance(len(chosen), f"count {chosen[-1].occurrences:,}")
 
 
 def _fill(sequences: Iterable[np.ndarray], both_strands: bool) -> tuple[np.ndarray, int]:
@@ -123,7 +124,15 @@ def _replace(symbols: np.ndarray, n: int, chosen: list[Merge], first_new: int, c
     made = np.zeros((len(lefts) + 1, first_new), dtype=np.uint16)
     for offset, merge in enumerate(chosen):
         made[row_of[merge.left], merge.right] = first_new + offset
-    n = int(_merge_pass(symbols, n, row_of, made, counts))
+    pairs = np.array([(merge.left, merge.right) for merge in chosen], dtype=symbols.dtype)
+    marks = np.empty(_CHUNK, dtype=symbols.dtype)
+    chunk = np.empty(_CHUNK + 1, dtype=symbols.dtype)
+    n = int(
+        _merge_pass(
+            symbols, n, pairs[:, 0].copy(), pairs[:, 1].copy(), row_of, made, counts, chunk, marks,
+            marks.view(np.uint64),
+        )
+    )
     counts[BREAK, :] = 0
     counts[:, BREAK] = 0
     return n
@@ -162,14 +171,14 @@ class Candidates:
     def next_merges(self, most: int) -> list[Merge]:
         """Give one or more pairs that are the next merges, in order; none when no pair is left."""
         left, right, count = self._ranked()
-        if len(count) < 2 and self.threshold > 1:
+        while len(count) < 2 and self.threshold > 1:
             self._search()
             left, right, count = self._ranked()
         if len(count) == 0:
             return []
         if len(count) == 1:
             return [Merge(int(left[0]), int(right[0]), int(count[0]), int(count[0]))]
-        pairs = list(zip(left[: most + 1].tolist(), right[: most + 1].tolist(), count[: most + 1].tolist(), strict=True))
+        pairs = list(zip(left.tolist(), right.tolist(), count.tolist(), strict=True))[: most + 1]
         n = _independent(pairs)
         return [Merge(a, b, c, c - pairs[i + 1][2]) for i, (a, b, c) in enumerate(pairs[:n])]
 
@@ -184,7 +193,8 @@ class Candidates:
 
     def _search(self) -> None:
         table = self.counts[: self.known, : self.known]
-        self.threshold = max(1, int(table.max()) // 2)
+        lower = self.threshold // 2 if self.threshold else int(table.max())
+        self.threshold = max(1, min(lower, int(table.max()) // 2))
         self.left, self.right = np.nonzero(table >= self.threshold)
 
 
@@ -241,46 +251,79 @@ def _count_pairs(symbols, n, counts):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge_pass(symbols, n, row_of, made, counts):  # type: ignore[no-untyped-def]
+def _mark(chunk, m, lefts, rights, marks):  # type: ignore[no-untyped-def]
+    """Mark each of `m` positions where one of the pairs begins.
+
+    Two forms of one loop, because the compiler turns each into vector code for one width only.
+    """
+    marks[:] = 0
+    for p in range(len(lefts)):
+        left, right = lefts[p], rights[p]
+        if chunk.itemsize == 1:
+            for j in range(m):
+                marks[j] |= (chunk[j] == left) & (chunk[j + 1] == right)
+        else:
+            for j in range(m):
+                if chunk[j] == left and chunk[j + 1] == right:
+                    marks[j] = 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(source, start, end, target, at):  # type: ignore[no-untyped-def]
+    """Copy between different arrays; unsigned positions spare a test for negative ones."""
+    for j in range(end - start):
+        target[np.uintp(at + j)] = source[np.uintp(start + j)]
+
+
+@numba.njit(cache=True, nogil=True)
+def _merge_pass(symbols, n, lefts, rights, row_of, made, counts, chunk, marks, words):  # type: ignore[no-untyped-def]
     """Replace pairs left to right, in place; give the new length.
 
     Each neighbourhood in the input that a replacement touches is subtracted once, and each one
-    in the output that has a new symbol is added once. The first and last symbols are breaks.
+    in the output that has a new symbol is added once. Works on a copy of `len(marks)` symbols at
+    a time: marks where pairs begin, and moves the stretches between them. `words` is `marks`
+    seen as uint64, to step over empty stretches. The first and last symbols are breaks.
     """
-    write = 1
-    read = 1
-    before_in = symbols[0]  # last symbol read
-    before_out = symbols[0]  # last symbol written, wider than the array may hold
-    fresh = False
-    while read < n - 1:
-        a = symbols[read]
-        row = row_of[a]
-        new = 0
-        if row:
-            new = made[row, symbols[read + 1]]
-        if new:
-            b = symbols[read + 1]
-            counts[before_in, a] -= 1
-            counts[a, b] -= 1
-            counts[before_out, new] += 1
-            symbols[write] = new
-            before_in, before_out = b, new
-            fresh = True
-            read += 2
-        else:
-            if fresh:
+    most, per_word = len(marks), len(marks) // len(words)
+    write = read = 1
+    before_in = before_out = np.int64(symbols[0])  # last symbol read, and last one written
+    fresh = False  # the last one written is new
+    while read < n:
+        take = min(most, n - read)
+        m = min(most, n - 1 - read)
+        _copy(symbols, read, read + m + 1, chunk, 0)
+        _mark(chunk, m, lefts, rights, marks)
+        i = 0
+        for word in range((m + per_word - 1) // per_word):
+            if words[word] == 0:
+                continue
+            for hit in range(word * per_word, (word + 1) * per_word):
+                if marks[hit] == 0 or hit < i:
+                    continue
+                a, b = np.int64(chunk[hit]), np.int64(chunk[hit + 1])
+                new = np.int64(made[row_of[a], b])
+                if hit > i:
+                    if fresh:
+                        counts[before_in, chunk[i]] -= 1
+                        counts[before_out, chunk[i]] += 1
+                    _copy(chunk, i, hit, symbols, write)
+                    write += hit - i
+                    before_in = before_out = np.int64(chunk[hit - 1])
                 counts[before_in, a] -= 1
-                counts[before_out, a] += 1
+                counts[a, b] -= 1
+                counts[before_out, new] += 1
+                symbols[write] = new
+                write += 1
+                before_in, before_out, fresh = b, new, True
+                i = hit + 2
+        if i < take:
+            if fresh:
+                counts[before_in, chunk[i]] -= 1
+                counts[before_out, chunk[i]] += 1
                 fresh = False
-            symbols[write] = a
-            before_in, before_out = a, a
-            read += 1
-        write += 1
-    if read < n:
-        a = symbols[read]
-        if fresh:
-            counts[before_in, a] -= 1
-            counts[before_out, a] += 1
-        symbols[write] = a
-        write += 1
+            _copy(chunk, i, take, symbols, write)
+            write += take - i
+            before_in = before_out = np.int64(chunk[take - 1])
+            i = take
+        read += i
     return write

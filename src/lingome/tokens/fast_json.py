@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lingome.core.files import write_text
+from lingome.tokens.tokenizer import LETTERS
 
 
 def write_tokenizer_json(
@@ -45,13 +46,17 @@ def write_tokenizer_json(
             }
             for token, index in special
         ],
-        "normalizer": {"type": "Uppercase"},
+        "normalizer": {"type": "Sequence", "normalizers": [_replace(letter.lower(), letter) for letter in LETTERS]},
         "pre_tokenizer": pre_tokenizer,
         "post_processor": _template(before, after, ids),
         "decoder": {"type": "Fuse"},
         "model": model,
     }
     write_text(folder / "tokenizer.json", json.dumps(content, indent=1) + "\n")
+
+
+def _replace(old: str, new: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {"String": old}, "content": new}
 
 
 def split_by(pattern: str) -> dict[str, Any]:

@@ -94,14 +94,20 @@ class KmerTokenizer(Tokenizer):
         n = kernel(bases, starts, LETTER_CODE, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
         return ids[:n].copy() if n < len(ids) else ids, cuts
 
-    def spans(self, ids: np.ndarray, length_bp: int) -> np.ndarray:
-        """Give the number of bases each token of one whole sequence owns, int64, shape (n,)."""
+    def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Give where each token begins and the last ends; see `Tokenizer.borders`."""
         if not self.overlap:
-            return super().spans(ids, length_bp)
-        owned = np.ones(len(ids), dtype=np.int64)
-        if len(ids):
-            owned[-1] = length_bp - (len(ids) - 1)
-        return owned
+            return super().borders(ids, cuts, starts)
+        # A token begins at its own base, so the one before ends there: also the last of a sequence.
+        borders = np.full(len(ids) + 1, starts[-1], dtype=np.int64)
+        borders[:-1] = np.arange(len(ids)) + np.repeat(starts[:-1] - cuts[:-1], np.diff(cuts))
+        return borders
+
+    def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
+        """Count the bases under known words that form `n_stretches` stretches of sequence."""
+        if not self.overlap:
+            return super().covered_bp(ids, n_stretches)
+        return len(ids) + n_stretches * (self.k - 1)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Give the letters of tokens; with overlap, what any word says of a base."""

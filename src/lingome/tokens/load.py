@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
-from lingome.tokens.bpe import FIRST_LETTER, FIRST_MERGED, BpeTokenizer
+from lingome.tokens.bpe import FIRST_MERGED, BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.tokenizer import LETTERS, SPECIAL, Tokenizer
@@ -114,20 +114,21 @@ def _bpe_from(file: Path) -> BpeTokenizer:
         raise CheckpointError("the file of the vocabulary is missing", where=file)
     model = _read(file).get("model")
     if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
-        raise _foreign(file, f"model {model.get('type') if isinstance(model, dict) else model!r}", "model BPE")
+        found = model.get("type") if isinstance(model, dict) else model
+        raise _foreign(file, f"model {found}"[:200], "model BPE")
     vocab, merges = model.get("vocab"), model.get("merges")
     if not isinstance(vocab, dict) or not isinstance(merges, list):
         raise _foreign(file, "no vocabulary or no merges", "both, as `tokenizers` writes them")
     for index, token in enumerate((*SPECIAL, *LETTERS)):
         if vocab.get(token) != index:
             raise _foreign(file, f"{token} has id {vocab.get(token)}", f"id {index}")
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     for rank, merge in enumerate(merges):
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(p, str) for p in parts):
             raise _foreign(file, f"merge {rank} is {merge!r}"[:200], "two tokens")
         left, right, made = vocab.get(parts[0]), vocab.get(parts[1]), vocab.get("".join(parts))
-        if made != FIRST_MERGED + rank or not _is_id(left) or not _is_id(right):
+        if made != FIRST_MERGED + rank or type(left) is not int or type(right) is not int:
             raise _foreign(file, f"merge {rank}, {parts}, has id {made}", f"id {FIRST_MERGED + rank}, of known parts")
         pairs.append((left, right))
     if len(vocab) != FIRST_MERGED + len(pairs):
@@ -136,10 +137,6 @@ def _bpe_from(file: Path) -> BpeTokenizer:
         return BpeTokenizer(pairs)
     except ConfigError as error:
         raise CheckpointError("the merges do not fit together", where=file, got=error.what) from error
-
-
-def _is_id(value: object) -> bool:
-    return type(value) is int and value >= FIRST_LETTER
 
 
 def _foreign(file: Path, got: str, expected: str) -> CheckpointError:

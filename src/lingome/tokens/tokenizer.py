@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from lingome.core.errors import DataError
@@ -145,9 +146,27 @@ class Tokenizer(ABC):
     def write_model(self, folder: Path) -> None:
         """Write the vocabulary's own files (``tokenizer.json``, ``vocab.txt``) into a folder."""
 
-    def spans(self, ids: np.ndarray, length_bp: int) -> np.ndarray:
-        """Give the number of bases each token of one whole sequence owns, int64, shape (n,)."""
-        return self._owned[ids]
+    def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Give where each token of `encode_flat` begins and the last ends, as positions in all its bases.
+
+        Parameters
+        ----------
+        ids, cuts : ndarray
+            What `encode_flat` gave.
+        starts : ndarray of int64, shape (R + 1,)
+            What it was given.
+
+        Returns
+        -------
+        ndarray of int64, shape (m + 1,)
+        """
+        borders = np.empty(len(ids) + 1, dtype=np.int64)
+        _add_up(ids, self._owned, borders)
+        return borders
+
+    def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
+        """Count the bases under known tokens that form `n_stretches` stretches of sequence."""
+        return int(np.bincount(ids, minlength=self.vocab_size) @ self.token_lengths)
 
     @cached_property
     def _owned(self) -> np.ndarray:
@@ -168,9 +187,7 @@ class Tokenizer(ABC):
         DataError
             If it is an array of another type.
         """
-        bases = as_codes(sequence)
-        ids, _ = self.encode_flat(bases, np.array([0, len(bases)], dtype=np.int64))
-        return self._encoding(ids, len(bases))
+        return self.encode_batch([sequence])[0]
 
     def encode_batch(self, sequences: Sequence[SequenceLike]) -> list[Encoding]:
         """Cut many sequences into tokens, in one call of the kernel."""
@@ -179,15 +196,15 @@ class Tokenizer(ABC):
             return []
         starts = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(array) for array in arrays], out=starts[1:])
-        ids, cuts = self.encode_flat(np.concatenate(arrays), starts)
+        bases = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        ids, cuts = self.encode_flat(bases, starts)
+        borders = self.borders(ids, cuts, starts)
+        if len(arrays) == 1:
+            return [Encoding(ids, borders)]
         return [
-            self._encoding(ids[cuts[r] : cuts[r + 1]], len(array)) for r, array in enumerate(arrays)
+            Encoding(ids[first:last], borders[first : last + 1] - start)
+            for first, last, start in zip(cuts[:-1].tolist(), cuts[1:].tolist(), starts[:-1].tolist(), strict=True)
         ]
-
-    def _encoding(self, ids: np.ndarray, length_bp: int) -> Encoding:
-        offsets = np.zeros(len(ids) + 1, dtype=np.int64)
-        np.cumsum(self.spans(ids, length_bp), out=offsets[1:])
-        return Encoding(ids, offsets)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Give the letters of tokens; unknown tokens become N, other special tokens nothing."""
@@ -237,3 +254,13 @@ def as_codes(sequence: SequenceLike) -> np.ndarray:
             expected="uint8, 1 dimension",
         )
     return sequence
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_up(ids, owned, borders):  # type: ignore[no-untyped-def]
+    """Add up the bases that tokens own."""
+    end = 0
+    borders[0] = 0
+    for i in range(len(ids)):
+        end += owned[ids[i]]
+        borders[i + 1] = end

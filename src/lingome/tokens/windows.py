@@ -70,14 +70,14 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
     with track("encoding", total=sum(part.length_bp for part in intervals), unit="bases") as task:
         for part in intervals:
             sequence = genome.sequence(part.chrom, part.start, part.end)
-            encoding = tokenizer.encode(sequence)
-            known = encoding.input_ids != tokenizer.unk_id
+            found, _ = tokenizer.encode_flat(sequence, np.array([0, len(sequence)], dtype=np.int64))
+            known = found != tokenizer.unk_id
             runs = _runs(known)
-            kept = encoding.input_ids[known]
+            kept = found[known]
             lengths = runs[:, 1] - runs[:, 0]
             ends = n + np.cumsum(lengths)
             segments.append(np.stack([ends - lengths, ends], axis=1))
-            bases += int((encoding.offsets[runs[:, 1]] - encoding.offsets[runs[:, 0]]).sum())
+            bases += tokenizer.covered_bp(kept, len(runs))
             unknown += len(known) - len(kept)
             ids.append(kept)
             n += len(kept)
@@ -93,8 +93,8 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
 
 def _runs(known: np.ndarray) -> np.ndarray:
     """Give the stretches where a mask is true, int64, shape (runs, 2)."""
-    edges = np.diff(np.concatenate([[0], known.astype(np.int8), [0]]))
-    return np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], axis=1)
+    padded = np.concatenate([np.zeros(1, dtype=np.bool_), known, np.zeros(1, dtype=np.bool_)])
+    return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
 
 
 class TokenWindows:
@@ -185,7 +185,8 @@ class TokenWindows:
         drawn = random.integers(0, ends[-1], size=max(1, self.batch_tokens // length))
         segment = np.searchsorted(ends, drawn, side="right")
         starts = self.segments[segment, 0] + drawn - (ends[segment] - places[segment])
-        return self.ids[starts[:, None] + np.arange(length)]
+        drawn_ids: np.ndarray = self.ids[starts[:, None] + np.arange(length)]
+        return drawn_ids
 
     def tiles(self, length: int | None = None, most: int | None = None) -> np.ndarray:
         """Give windows side by side in order, for measuring; what is left of a segment is dropped.
@@ -212,4 +213,5 @@ class TokenWindows:
             raise ConfigError("no stretch of sequence holds such a window", got=f"{length} tokens")
         if most is not None and len(starts) > most:
             starts = starts[np.linspace(0, len(starts) - 1, most).astype(np.int64)]
-        return self.ids[starts.astype(np.int64)[:, None] + np.arange(length)]
+        tiled: np.ndarray = self.ids[starts.astype(np.int64)[:, None] + np.arange(length)]
+        return tiled

@@ -13,6 +13,7 @@ from lingome.core.errors import DataError
 from lingome.core.seeds import generator
 from lingome.models.batching import collate
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.tokens.windows import TokenWindows
 
 
 class BatchSource(Protocol):
@@ -26,6 +27,38 @@ class BatchSource(Protocol):
     def batch(self, epoch: int, index: int) -> dict[str, Any]:
         """Give micro-batch `index` of pass `epoch`; always the same for the same arguments."""
         ...
+
+
+class WindowSource:
+    """Windows of a genome, each as ``[CLS] tokens [SEP]``; one length a batch, so nothing is padding.
+
+    Parameters
+    ----------
+    windows : TokenWindows
+        Draws the tokens.
+    tokenizer : Tokenizer
+        Gives the ids of [CLS] and [SEP].
+    """
+
+    def __init__(self, windows: TokenWindows, tokenizer: Tokenizer) -> None:
+        self.windows, self.tokenizer = windows, tokenizer
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Micro-batches that together hold about as many tokens as the sequence."""
+        return self.windows.steps_per_epoch
+
+    def batch(self, epoch: int, index: int) -> dict[str, Any]:
+        """Give ``input_ids`` (B, L) int64."""
+        return {"input_ids": add_ends(self.windows.batch(epoch, index), self.tokenizer)}
+
+
+def add_ends(windows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
+    """Put [CLS] before and [SEP] after each row: (B, L) to (B, L + 2) int64."""
+    ids = np.empty((len(windows), windows.shape[1] + 2), dtype=np.int64)
+    ids[:, 0], ids[:, -1] = tokenizer.cls_id, tokenizer.sep_id
+    ids[:, 1:-1] = windows
+    return ids
 
 
 class ExamplesSource:
@@ -47,8 +80,8 @@ class ExamplesSource:
         Tokens of a batch at most, padding included. Exactly one of this and `batch_size`.
     batch_size : int, optional
         Sequences of a batch at most.
-    max_tokens : int, optional
-        Longest sequence, special tokens included; longer ones lose their end.
+    max_tokens : int
+        Longest row that the model takes, special tokens included; longer sequences lose their end.
 
     Raises
     ------
@@ -57,16 +90,15 @@ class ExamplesSource:
     """
 
     def __init__(
-        self, ids: Sequence[np.ndarray], labels: np.ndarray, tokenizer: Tokenizer, *, seed: int,
-        batch_tokens: int | None = None, batch_size: int | None = None, max_tokens: int | None = None,
+        self, ids: Sequence[np.ndarray], labels: np.ndarray, tokenizer: Tokenizer, *, seed: int, max_tokens: int,
+        batch_tokens: int | None = None, batch_size: int | None = None,
     ) -> None:
         if len(ids) == 0:
             raise DataError("there are no sequences to train on")
         assert (batch_tokens is None) != (batch_size is None), "one of batch_tokens and batch_size"
         self.ids, self.labels, self.tokenizer, self.seed = ids, np.asarray(labels), tokenizer, seed
         self.max_tokens = max_tokens
-        lengths = np.array([len(x) + 2 for x in ids])
-        self.lengths = lengths if max_tokens is None else np.minimum(lengths, max_tokens)
+        self.lengths = np.minimum([len(x) + 2 for x in ids], max_tokens)
         level = np.ceil(np.log(self.lengths) / math.log(10 / 9)).astype(int)
         self._groups: list[tuple[np.ndarray, int]] = []
         for value in np.unique(level):
@@ -91,7 +123,8 @@ class ExamplesSource:
         chosen = self._order(epoch)[index]
         tokenizer = self.tokenizer
         input_ids, attention_mask = collate(
-            [self.ids[i] for i in chosen], tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, self.max_tokens
+            [self.ids[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id,
+            max_tokens=self.max_tokens, too_long="truncate",
         )
         return {
             "input_ids": input_ids, "attention_mask": attention_mask,

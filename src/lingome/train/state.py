@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from lingome.core.errors import CheckpointError
@@ -170,18 +170,20 @@ def _write(folder: Path, files: Mapping[str, Tensors]) -> None:
     with atomic_folder(folder, force=True) as temporary:
         for name, tensors in files.items():
             path = temporary / f"{name}.safetensors"
-            save_file(tensors, path)
-            with path.open("rb") as handle:
+            with path.open("wb") as handle:
+                handle.write(save(tensors))  # the library's own writer hides a full disk
+                handle.flush()
                 os.fsync(handle.fileno())
 
 
 def _read(file: Path) -> Tensors:
     try:
-        return load_file(file)
+        tensors: Tensors = load_file(file)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             "the training state cannot be read", where=file, got=error, hint="start the run again with --force"
         ) from error
+    return tensors
 
 
 def _moments(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
@@ -206,3 +208,9 @@ def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Te
             )
         device = "cpu" if key == "step" and parameter.device.type == "cpu" else parameter.device
         optimizer.state[parameter][key] = value.to(device)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left behind: hidden temporary files and folders."""
+    for path in folder.glob(".*"):
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -62,7 +62,8 @@ def trainable_parameters(model: SequenceClassifier, method: str) -> list[nn.Para
     if method not in ("features", "full"):
         n_layers, there = _last_n(method), len(model.body.layers)
         if n_layers > there:
-            raise ConfigError("the model has fewer layers", where="method", got=method, expected=f"last:1 to last:{there}")
+            known = f"last:1 to last:{there}"
+            raise ConfigError("the model has fewer layers", where="method", got=method, expected=known)
         trained += [*list(model.body.layers)[there - n_layers:], model.body.final_norm]
     for module in trained:
         module.requires_grad_(True)

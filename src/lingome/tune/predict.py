@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,11 +12,10 @@ import torch
 from lingome.core.errors import DataError
 from lingome.core.progress import track
 from lingome.models.batching import collate, length_batches
-from lingome.models.devices import autocast
+from lingome.models.devices import Precision, autocast
 from lingome.models.transformer import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 
-Precision = Literal["auto", "fp32", "bf16"]
 N_SPECIAL = 2
 """Tokens that stand around a sequence: [CLS] and [SEP]."""
 
@@ -105,17 +105,20 @@ def run_batches(
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad(), autocast(device, precision), track(label, len(ids), "sequences") as task:
+        bar = track(label, len(ids), "sequences") if label else nullcontext()
+        with torch.no_grad(), autocast(device, precision), bar as task:
             for chosen in length_batches(lengths, batch_tokens):
                 input_ids, mask = collate(
-                    [ids[i] for i in chosen], tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id
+                    [ids[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
+                    sep_id=tokenizer.sep_id, max_tokens=model.config.max_positions,
                 )
                 input_ids_BL, mask_BL = input_ids.to(device), mask.to(device)
                 values = model.pool(model.body(input_ids_BL, mask_BL), input_ids_BL, mask_BL)
                 if output == "logits":
                     values = model.head(values)
                 result[chosen] = values.float().cpu().numpy()
-                task.advance(len(chosen))
+                if task is not None:
+                    task.advance(len(chosen))
     finally:
         model.train(was_training)
     return result

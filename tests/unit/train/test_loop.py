@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -95,6 +96,35 @@ def test_resumed_runs_end_with_the_same_bits(points, regression, squared_error, 
     for split in ("train", "valid"):
         assert losses(parted, split) == losses(whole, split)
     assert [step for step, _ in losses(parted, "valid")] == [3, 6, 9, 12]
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing after it runs but clean-up."""
+
+
+@pytest.mark.parametrize("moment", range(1, 10))
+def test_a_kill_at_any_move_of_a_file_loses_nothing(points, regression, squared_error, new_run, monkeypatch, moment):
+    chosen, evaluate = settings(eval_every=2, save_every=2, max_steps=6), full_loss(points)
+    model = regression()
+    train(model, squared_error(), points(), chosen, seed=3, evaluate=evaluate)
+    run, moves = new_run(), 0
+    real = Path.replace
+
+    def replace(self, target):
+        nonlocal moves
+        moves += 1
+        if moves == moment:
+            raise Killed
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(Killed):
+            train(regression(), squared_error(), points(), chosen, seed=3, run=run, evaluate=evaluate)
+    other = regression()
+    train(other, squared_error(), points(), chosen, seed=3, run=run, evaluate=evaluate, resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    assert [step for step, _ in losses(run, "valid")] == [2, 4, 6]
 
 
 def test_a_finished_run_resumes_to_itself(points, regression, squared_error, new_run):

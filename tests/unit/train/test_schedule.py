@@ -37,7 +37,10 @@ def test_progress_is_the_larger_share():
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({}, "needs an end"), ({"max_steps": 1, "betas": (0.9, 1.0)}, "betas"), ({"epochs": 1, "patience": 2}, "eval_every")],
+    [
+        ({}, "needs an end"), ({"max_steps": 1, "betas": (0.9, 1.0)}, "betas"),
+        ({"epochs": 1, "patience": 2}, "eval_every"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(values, message):
     with pytest.raises(ValidationError, match=message):

@@ -1,0 +1,57 @@
+"""Settings of ``lingome tokens``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lingome.config.settings import Settings
+
+
+class TokensSettings(Settings):
+    """Settings of ``lingome tokens train``: which vocabulary, learnt from what."""
+
+    genomes: tuple[Path, ...] = Field(
+        default=(), description="FASTA files to learn from; characters and kmers need none, and count tokens if given"
+    )
+    chroms: tuple[str, ...] = Field(default=(), description="only these sequences; all when empty")
+    soft_masked: Literal["upper", "n"] = Field(default="upper", description="read lower case as upper case, or as N")
+    kind: Literal["bpe", "characters", "kmers"] = Field(default="bpe", description="kind of vocabulary")
+    merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges (bpe)")
+    both_strands: bool = Field(default=False, description="count the reverse complement as well (bpe)")
+    k: int = Field(default=6, ge=1, le=8, description="bases of a word (kmers)")
+    overlap: bool = Field(default=True, description="a word at every base, or words side by side (kmers)")
+    layout: Literal["dnabert", "nucleotide-transformer"] = Field(
+        default="dnabert", description="order of ids (kmers); the second only side by side"
+    )
+    out: Path = Field(default=Path("runs/tokens"), description="folder of the tokenizer")
+    force: bool = Field(default=False, description="replace an earlier one")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.kind == "bpe" and not self.genomes:
+            raise ValueError("byte pairs are learnt from data: give at least one FASTA")
+        if self.kind == "kmers" and self.overlap and self.layout != "dnabert":
+            raise ValueError("the nucleotide-transformer layout is for words side by side: add overlap=false")
+        if self.chroms and not self.genomes:
+            raise ValueError("chroms chooses sequences of a FASTA: give one")
+        return self
+
+
+class EncodeSettings(Settings):
+    """Settings of ``lingome tokens encode``: which tokenizer, on what."""
+
+    tokenizer: Path = Field(description="folder of a tokenizer, or of a checkpoint")
+    input: Path = Field(description="FASTA, or CSV/TSV with a column of sequences")
+    sequence_column: str | None = Field(default=None, description="column of sequences, when it has an unusual name")
+    out: Path | None = Field(default=None, description="file .npz; without it, tab-separated text to standard output")
+    force: bool = Field(default=False, description="replace an earlier file")
+
+
+class ShowSettings(Settings):
+    """Settings of ``lingome tokens show``: which tokenizer."""
+
+    tokenizer: Path = Field(description="folder of a tokenizer, or of a checkpoint")
+    rows: int | None = Field(default=None, ge=1, description="show only the first so many tokens")

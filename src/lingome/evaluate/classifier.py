@@ -1,0 +1,42 @@
+"""Score labelled test sequences with a fine-tuned classifier."""
+
+from __future__ import annotations
+
+from lingome.core.errors import CheckpointError
+from lingome.core.progress import say
+from lingome.data.examples import Examples
+from lingome.evaluate.baselines import usable_splits
+from lingome.evaluate.metrics import best_threshold
+from lingome.evaluate.scores import Scored
+from lingome.models.transformer import SequenceClassifier
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.predict import predict_probabilities
+
+
+def score_classifier(
+    model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, name: str = "model"
+) -> Scored:
+    """Score the test examples; validation examples, if any, choose the threshold.
+
+    Raises
+    ------
+    CheckpointError
+        If the model's classes are not as many as those of the examples.
+    DataError
+        If there are no labelled test examples.
+    """
+    own, theirs = tuple(model.config.label_names), tuple(examples.label_names)
+    if len(own) != len(theirs):
+        raise CheckpointError(
+            "the model's classes are not those of the table", where=name, got=", ".join(own), expected=", ".join(theirs)
+        )
+    if own != theirs:
+        say(f"classes {', '.join(theirs)} of the table are taken for {', '.join(own)} of the model, in this order")
+    _, valid, test = usable_splits(examples)
+    chances = predict_probabilities(model, tokenizer, test.sequences, label="model")
+    if chances.shape[1] > 2:
+        return Scored(name, "model", test.labels, chances[None])
+    threshold = 0.5
+    if len(valid):
+        threshold = best_threshold(valid.labels, predict_probabilities(model, tokenizer, valid.sequences)[:, 1])
+    return Scored(name, "model", test.labels, chances[None, :, 1], threshold=(threshold,))

@@ -1,0 +1,83 @@
+"""Fit a classifier in several ways, and measure each on the same test examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lingome.config.finetune import TuneSettings
+from lingome.core.errors import DataError
+from lingome.core.progress import say
+from lingome.core.rundir import RunDir
+from lingome.data.examples import Examples
+from lingome.evaluate.metrics import best_threshold
+from lingome.evaluate.scores import Scored
+from lingome.tune.classifier import Fitted, fit_classifier
+from lingome.tune.methods import method_group, method_title
+from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.start import Start, random_body
+
+Row = dict[str, Any]
+
+
+class Comparison(NamedTuple):
+    """Every method on the test examples, the best fitted model, and what to warn of."""
+
+    scored: list[Scored]
+    best: Fitted
+    best_name: str
+    warnings: list[Row]
+
+
+def evaluate_methods(
+    examples: Examples,
+    start: Start,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    tune: TuneSettings,
+    *,
+    random_control: bool = True,
+    run: RunDir | None = None,
+    device: str = "auto",
+) -> Comparison:
+    """Fit each method with each seed, and the last one from random weights too; score the test examples.
+
+    ``features`` from trained weights has nothing random, and is fitted once. The best model is
+    the one with the lowest validation loss, among those that start from trained weights.
+    """
+    test = examples.split("test").select(examples.split("test").labels >= 0)
+    valid_labels = examples.split("valid").labels[examples.split("valid").labels >= 0]
+    if not len(test):
+        raise DataError("there are no labelled test examples", hint="see task.split: by, fractions")
+    ids = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long).ids
+    plans = [(method_title(method), method, start.folder is None) for method in methods]
+    if random_control and start.folder is not None:
+        strongest = "full" if "full" in methods else methods[-1]
+        plans.append((f"random weights, {method_title(strongest)}", strongest, True))
+    scored: list[Scored] = []
+    warnings: list[Row] = []
+    best: tuple[Fitted, str] | None = None
+    for name, method, random in plans:
+        control = random and start.folder is not None
+        probabilities, thresholds = [], []
+        for number, seed in enumerate(seeds[:1] if method == "features" and not random else seeds, start=1):
+            body = random_body(start.body.config, seed) if random else start.body
+            fitted = fit_classifier(
+                body, start.tokenizer, examples, method, tune, seed, run=run, device=device,
+                label=f"{name}, fit {number}",
+            )
+            chances = softmax(run_batches(fitted.model, start.tokenizer, ids))
+            probabilities.append(chances[:, 1] if chances.shape[1] == 2 else chances)
+            two = chances.shape[1] == 2 and len(valid_labels)
+            thresholds.append(best_threshold(valid_labels, softmax(fitted.valid_logits)[:, 1]) if two else 0.5)
+            warnings += [{"level": "warn", "topic": f"{name}, fit {number}", "text": text} for text in fitted.warnings]
+            say(f"{name}, fit {number}: validation loss {fitted.valid_loss:.4f} in {fitted.seconds:.0f} s")
+            if not control and (best is None or fitted.valid_loss < best[0].valid_loss):
+                best = fitted, name
+        kind = "baseline" if control else "model"
+        group = "random weights" if random else method_group(method)
+        scored.append(Scored(name, kind, test.labels, np.stack(probabilities), group, tuple(thresholds)))
+    assert best is not None, "the settings hold at least one method and one seed"
+    return Comparison(scored, best[0], best[1], warnings)

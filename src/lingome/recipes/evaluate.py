@@ -1,0 +1,191 @@
+"""Measure a model, or a task without one, beside its baselines, with intervals and a leak check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lingome.config.evaluate import EvaluateSettings
+from lingome.core.errors import CheckpointError, ConfigError, DataError
+from lingome.core.files import check_absent
+from lingome.core.lineage import Lineage
+from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.rundir import RunDir
+from lingome.core.seeds import generator
+from lingome.data.examples import SPLITS, Examples
+from lingome.data.genome import Genome
+from lingome.data.interval import Interval
+from lingome.data.splits import split_random
+from lingome.data.tables import read_examples
+from lingome.evaluate.baselines import fit_baselines, usable_splits
+from lingome.evaluate.classifier import score_classifier
+from lingome.evaluate.language import compare_language
+from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
+from lingome.evaluate.next_kmer import Stretches
+from lingome.evaluate.scores import Scored, score_table, verdict
+from lingome.models.checkpoint import load_classifier, load_masked_lm
+from lingome.models.devices import pick_device
+from lingome.tokens.load import load_tokenizer
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.start import read_lineage, resolve_model
+
+Row = dict[str, Any]
+
+
+def plan(settings: EvaluateSettings) -> Plan:
+    """Read the inputs and say what would be measured."""
+    check_absent(settings.out, settings.force)
+    folder = None if settings.model is None else resolve_model(settings.model)
+    rows = [("model", "none: baselines only" if folder is None else str(folder))]
+    if folder is not None and not _is_classifier(folder):
+        genome = _genome(settings)
+        rows.append(("genome", f"{len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"))
+        rows.append(("windows", f"{settings.n_windows} of {settings.window_bp} bases"))
+        seconds = 3 + settings.n_windows * settings.window_bp / 20_000
+    else:
+        examples = read_task(settings)
+        train, _, test = usable_splits(examples)
+        rows.append(("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)))
+        rows.append(("classes", ", ".join(examples.label_names)))
+        per_forest = len(train) * settings.n_trees * 4e-6
+        seconds = 2 + len(test) * 0.004 + (2 * settings.seeds * per_forest if settings.baselines else 0)
+    rows += [("memory", "about 1 GB"), ("time", f"about {seconds:,.0f} s"), ("output", str(settings.out))]
+    return Plan("evaluate", rows)
+
+
+def run(settings: EvaluateSettings) -> Outcome:
+    """Measure, write the run directory, and give the tables."""
+    folder = None if settings.model is None else resolve_model(settings.model)
+    lineage = Lineage("evaluate", settings.seed)
+    with RunDir.create(settings.out, force=settings.force) as run_dir:
+        run_dir.write_config(settings.as_dict())
+        for role, path in (("table", settings.table), ("genome", settings.genome)):
+            if path is not None and path.is_file():
+                lineage.add_input(role, path)
+        if folder is not None:
+            lineage.add_input("weights", folder / "model.safetensors")
+            lineage.add_parent(read_lineage(folder))
+        if folder is not None and not _is_classifier(folder):
+            return _language(settings, folder, run_dir, lineage)
+        return _classification(settings, folder, run_dir, lineage)
+
+
+def read_task(settings: EvaluateSettings) -> Examples:
+    """Read the examples, and split them at random when they have no split.
+
+    Raises
+    ------
+    DataError
+        If there are no examples, or too few labels.
+    """
+    table = settings.table
+    if table is None:
+        assert settings.model is not None, "the settings hold a model or a table"
+        table = settings.model / "tables" / "examples.tsv"
+        if not table.is_file():
+            raise DataError(
+                "this model brings no examples of its own", where=settings.model,
+                expected="tables/examples.tsv in a run", hint="name a table of labelled sequences too",
+            )
+    examples = read_examples(table, settings.sequence_column, settings.label_column)
+    if settings.split == "auto" and (examples.splits != "").any():
+        return examples
+    shares = (1 - settings.valid_share - settings.test_share, settings.valid_share, settings.test_share)
+    return examples.with_splits(split_random(examples.sequences, shares, settings.seed))
+
+
+def _classification(
+    settings: EvaluateSettings, folder: Path | None, run_dir: RunDir, lineage: Lineage
+) -> Outcome:
+    examples = read_task(settings)
+    usable_splits(examples)
+    scored: list[Scored] = []
+    tokenizer: Tokenizer | None = load_tokenizer(settings.tokenizer) if settings.tokenizer is not None else None
+    if folder is not None:
+        model, tokenizer = load_classifier(folder)
+        model.to(pick_device(settings.device))
+        scored.append(score_classifier(model, tokenizer, examples, str(settings.model)))
+    if settings.baselines:
+        scored += fit_baselines(examples, tokenizer, list(range(settings.seeds)), n_trees=settings.n_trees)
+    if not scored:
+        raise ConfigError("there is nothing to measure: no model, and baselines=false")
+    tables = score_table(scored, n_resamples=settings.resamples, seed=settings.seed)
+    leaks = check_leaks(examples)
+    test = examples.split("test")
+    warnings = leak_warnings(leaks) + pretraining_overlap(lineage.data_seen, test.intervals or [])
+    run_dir.write_table("scores", tables.scores)
+    run_dir.write_table("curves", tables.curves)
+    run_dir.write_table("calibration", tables.calibration)
+    run_dir.write_table("leaks", [row._asdict() for row in leaks], LeakRow._fields)
+    run_dir.write_table("warnings", warnings, ["level", "topic", "text"])
+    found = verdict(scored, n_resamples=settings.resamples, seed=settings.seed)
+    answer = " ".join([found, *(f"{row['level']}: {row['text']}." for row in warnings)])
+    classes = " from ".join(reversed(examples.label_names)) if len(examples.label_names) == 2 else "classes"
+    run_dir.write_lineage(lineage.as_dict(
+        title="Evaluation", question=f"How well can sequence tell {classes}?", answer=answer,
+    ))
+    return Outcome(
+        f"{answer}\nrun: {settings.out}", path=settings.out,
+        tables=[_score_view(tables.scores), _leak_view(leaks)],
+    )
+
+
+def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage: Lineage) -> Outcome:
+    """Measure a masked language model on the last tenth of every sequence of the genome."""
+    model, tokenizer = load_masked_lm(folder)
+    model.to(pick_device(settings.device))
+    genome = _genome(settings)
+    learn = [Interval(chrom, 0, int(length * 0.9)) for chrom, length in genome.lengths.items()]
+    shown = [Interval(chrom, int(length * 0.9), length) for chrom, length in genome.lengths.items()]
+    draw = generator(settings.seed, "evaluate windows")
+    test = list(Stretches(genome, shown, "test").draw(settings.n_windows, settings.window_bp, draw))
+    stretches = Stretches(genome, learn, "baseline")
+    train = list(stretches.draw(max(1000, 4_000_000 // settings.window_bp), settings.window_bp, draw))
+    scores = compare_language(
+        model, tokenizer, train, test, rate=settings.mask_rate, seed=settings.seed, name=str(settings.model)
+    )
+    warnings = pretraining_overlap(lineage.data_seen, shown, genome.digest)
+    run_dir.write_table("language", [score._asdict() for score in scores])
+    run_dir.write_table("warnings", warnings, ["level", "topic", "text"])
+    best = min(scores[1:], key=lambda score: score.bits_per_base)
+    answer = (
+        f"The model needs {scores[0].bits_per_base:.3f} bits per base, {best.name} {best.bits_per_base:.3f} "
+        f"(a uniform guess: 2)."
+    )
+    answer = " ".join([answer, *(f"{row['level']}: {row['text'].replace('windows', 'parts')}." for row in warnings)])
+    run_dir.write_lineage(lineage.as_dict(
+        title="Evaluation", question="How well does the model guess hidden sequence?", answer=answer,
+    ))
+    columns = list(scores[0]._fields)
+    table = Table(f"{settings.n_windows} windows of {settings.window_bp} bases", columns, [tuple(s) for s in scores])
+    return Outcome(f"{answer}\nrun: {settings.out}", tables=[table], path=settings.out)
+
+
+def _genome(settings: EvaluateSettings) -> Genome:
+    if settings.genome is None:
+        raise ConfigError(
+            "this model is a masked language model, and needs sequence to be measured on", where=settings.model,
+            hint="add a FASTA; or give a fine-tuned model",
+        )
+    return Genome.open(settings.genome)
+
+
+def _is_classifier(folder: Path) -> bool:
+    """Say whether a checkpoint has classes of its own."""
+    try:
+        return any("Classif" in name for name in json.loads((folder / "config.json").read_text())["architectures"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError("cannot be read as a model's configuration", where=folder / "config.json") from error
+
+
+def _score_view(rows: Sequence[Row]) -> Table:
+    columns = ["name", "seeds", "mcc", "auroc", "auroc_low", "auroc_high", "auprc", "brier", "ece"]
+    return Table("test examples, 95% intervals", columns, [[row[column] for column in columns] for row in rows])
+
+
+def _leak_view(rows: Sequence[LeakRow]) -> Table:
+    return Table("leak check of the split", ["check", "pair", "n", "verdict"], [
+        (row.check, row.pair, row.n, row.verdict) for row in rows
+    ])

@@ -1,0 +1,192 @@
+"""Teach a model to tell labelled sequences apart, and measure it beside everything simpler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from lingome.config.finetune import FinetuneSettings
+from lingome.core.files import check_absent
+from lingome.core.lineage import Lineage
+from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.progress import say
+from lingome.core.rundir import RunDir
+from lingome.core.seeds import derive_seed
+from lingome.data.examples import SPLITS, Examples
+from lingome.data.genome import Genome
+from lingome.evaluate.baselines import fit_baselines
+from lingome.evaluate.leakage import LeakRow, check_leaks
+from lingome.evaluate.methods import evaluate_methods
+from lingome.evaluate.scores import Scored, score_table
+from lingome.explain.embeddings import axis_rows, map_rows, principal_components
+from lingome.genome.sites import base_shares
+from lingome.genome.task import build_examples, example_rows, seen_before, split_rows
+from lingome.models.card import ModelCard
+from lingome.models.checkpoint import save_checkpoint
+from lingome.models.presets import count_parameters
+from lingome.tune.classifier import Fitted
+from lingome.tune.methods import method_title
+from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.start import Start, load_start
+
+Row = dict[str, Any]
+
+
+def plan(settings: FinetuneSettings) -> Plan:
+    """Build the examples and load the model, time one step, and say what a run would cost."""
+    check_absent(settings.out, settings.force)
+    examples = build_examples(settings.task, seed=settings.seed)
+    start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
+    room = start.body.config.max_positions
+    ids = encode_within(start.tokenizer, examples.sequences, room, settings.tune.too_long).ids
+    n_tokens = sum(len(ids[i]) for i in np.flatnonzero(examples.splits == "train"))
+    sample = torch.randint(5, start.body.config.vocab_size, (8, 64))
+    began = time.monotonic()
+    start.body(sample).sum().backward()
+    rate = sample.numel() / (time.monotonic() - began)
+    n_fits = settings.seeds * (len(settings.method) + (settings.random_control and start.folder is not None))
+    n_parameters = count_parameters(start.body)
+    return Plan("fine-tune", [
+        ("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)),
+        ("classes", ", ".join(examples.label_names)),
+        ("model", f"{start.name}: {n_parameters:,} parameters, {start.tokenizer.kind} tokens"),
+        ("methods", ", ".join(method_title(method) for method in settings.method) + f", {n_fits} fits at most"),
+        ("tokens", f"{n_tokens:,} in one pass over the training examples"),
+        ("memory", f"about {0.6 + 20 * n_parameters / 1e9 + settings.tune.batch_tokens * 2e-5:.1f} GB"),
+        ("time", f"about {n_fits * n_tokens * settings.tune.epochs / rate / 60 + 0.5:.1f} minutes"),
+        ("output", str(settings.out)),
+    ])
+
+
+def run(settings: FinetuneSettings) -> Outcome:
+    """Build the task, fit each method and the controls, measure all, and write the run."""
+    clock = Clock()
+    lineage = Lineage("finetune", settings.seed)
+    with RunDir.create(settings.out, force=settings.force) as run_dir:
+        run_dir.write_config(settings.as_dict())
+        for role, path in settings.task.inputs.items():
+            if path.is_file():
+                lineage.add_input(role, path)
+        genome = Genome.open(settings.task.genome) if settings.task.genome is not None else None
+        examples = build_examples(settings.task, seed=settings.seed, genome=genome)
+        start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
+        clock.lap("examples", f"{len(examples):,}")
+        seeds = [derive_seed(settings.seed, "fit", index) for index in range(settings.seeds)]
+        result = evaluate_methods(
+            examples, start, settings.method, seeds, settings.tune, random_control=settings.random_control,
+            run=run_dir, device=settings.device,
+        )
+        clock.lap("fine-tuning", f"{len(result.scored)} methods")
+        baselines = fit_baselines(examples, start.tokenizer, seeds) if settings.baselines else []
+        clock.lap("baselines", f"{len(baselines)}")
+        scores = write_scores(run_dir, [*result.scored, *baselines], settings.resamples, settings.seed)
+        clock.lap("intervals", f"{settings.resamples:,} resamples")
+        warnings = [*result.warnings, *note_seen(examples, genome, start, lineage)]
+        write_examples_tables(run_dir, examples, warnings)
+        write_map(run_dir, examples, result.best, start)
+        card = ModelCard(
+            f"{' or '.join(examples.label_names)}", f"Tells sequences apart: {', '.join(examples.label_names)}.",
+            data=[str(path.name) for path in settings.task.inputs.values()],
+            training={"from": start.name, "method": result.best_name, **settings.tune.as_dict()},
+        )
+        save_checkpoint(run_dir.checkpoint_path, result.best.model, start.tokenizer, card)
+        clock.lap("writing", "")
+        run_dir.write_table("steps", clock.rows)
+        run_dir.write_lineage(lineage.as_dict(
+            title="Fine-tuning", question=f"Can sequence tell {' from '.join(reversed(examples.label_names))}?",
+            answer=answer(scores), model=start.name, best=result.best_name,
+            background=base_shares(genome).tolist() if genome is not None else None,
+        ))
+    return Outcome(
+        f"{answer(scores)}\nrun: {settings.out}  (page: lingome report {settings.out})",
+        tables=[score_view(scores)], path=settings.out,
+    )
+
+
+class Clock:
+    """Rows of the table ``steps``: how long each stage took."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._since = time.monotonic()
+
+    def lap(self, step: str, note: str) -> None:
+        """End a stage."""
+        now = time.monotonic()
+        self.rows.append({"step": step, "time_s": round(now - self._since, 2), "note": note})
+        self._since = now
+
+
+def write_scores(run: RunDir, scored: Sequence[Scored], resamples: int, seed: int) -> list[Row]:
+    """Write the tables ``scores``, ``curves`` and ``calibration``; gives the scores, models first."""
+    tables = score_table(scored, n_resamples=resamples, seed=seed)
+    for name in ("scores", "curves", "calibration"):
+        run.write_table(name, getattr(tables, name))
+    return tables.scores
+
+
+def write_examples_tables(run: RunDir, examples: Examples, warnings: Sequence[Row]) -> None:
+    """Write the tables ``examples``, ``splits``, ``leaks`` and ``warnings``."""
+    leaks = check_leaks(examples)
+    found = [{"level": leak.verdict, "topic": leak.check, "text": leak.what} for leak in leaks if leak.verdict != "ok"]
+    run.write_table("examples", example_rows(examples))
+    run.write_table("splits", split_rows(examples))
+    run.write_table("leaks", [leak._asdict() for leak in leaks], columns=LeakRow._fields)
+    run.write_table("warnings", [*found, *warnings], columns=("level", "topic", "text"))
+    for row in (*found, *warnings):
+        say(f"{row['level']}: {row['topic']}: {row['text']}")
+
+
+def write_map(run: RunDir, examples: Examples, best: Fitted, start: Start) -> None:
+    """Write ``embedding_map`` and ``embedding_axes`` of the test examples, as the best model sees them."""
+    test = examples.split("test")
+    ids = encode_within(start.tokenizer, test.sequences, best.model.config.max_positions, "truncate").ids
+    pooled = run_batches(best.model, start.tokenizer, ids, output="features")
+    chances = softmax(run_batches(best.model, start.tokenizer, ids))
+    if len(test) < 2:
+        return
+    components = principal_components(pooled, 2)
+    two = chances.shape[1] == 2
+    run.write_table("embedding_map", map_rows(test, components.positions, chances[:, 1] if two else None))
+    run.write_table("embedding_axes", axis_rows(test, components))
+
+
+def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: Lineage) -> list[Row]:
+    """Record what model and run learnt from, and warn of test sequence that pre-training has read."""
+    lineage.add_parent({"model": start.name, "weights_sha256": start.digest, **start.lineage})
+    if genome is None or examples.intervals is None:
+        return []
+    test, training = examples.split("test").intervals or (), examples.split("train").intervals or ()
+    seen = seen_before(test, genome.digest, start.lineage.get("data_seen", []))
+    lineage.add_seen("finetune", genome.digest, [(one.chrom, one.start, one.end) for one in training])
+    if not seen.any():
+        return []
+    text = f"{int(seen.sum()):,} of {len(test):,} test sequences were read in pre-training, without their labels"
+    return [{"level": "warn", "topic": "test data seen before", "text": text}]
+
+
+def answer(scores: Sequence[Row]) -> str:
+    """Say in a sentence how the best model stands to the best baseline, by AUROC."""
+    ranked = sorted(scores, key=lambda row: -(row["auroc"] or 0.0))
+    model = next(row for row in ranked if row["kind"] == "model")
+    text = f"{model['name']}: AUROC {_span(model, 'auroc')}, MCC {_span(model, 'mcc')}"
+    other = next((row for row in ranked if row["kind"] == "baseline"), None)
+    return text + (f"; the best baseline, {other['name']}: AUROC {_span(other, 'auroc')}" if other else "")
+
+
+def score_view(scores: Sequence[Row]) -> Table:
+    """Show scores as a table for people: value and 95% interval."""
+    spans = [[_span(row, metric) for metric in ("mcc", "auroc", "auprc")] for row in scores]
+    rows = [(row["name"], row["seeds"], *span, row["brier"], row["ece"]) for row, span in zip(scores, spans, strict=True)]
+    title = f"{scores[0]['n_test']:,} test examples; value (95% interval over examples and seeds)"
+    return Table(title, ("method", "fits", "MCC", "AUROC", "AUPRC", "Brier", "ECE"), rows)
+
+
+def _span(row: Row, metric: str) -> str:
+    if row[metric] is None:
+        return ""
+    return f"{row[metric]:.3f} ({row[f'{metric}_low']:.3f} to {row[f'{metric}_high']:.3f})"

@@ -1,0 +1,173 @@
+"""Score sequences, windows or motif sites with a fine-tuned model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lingome.config.predict import PredictSettings
+from lingome.config.task import TaskSettings
+from lingome.core.errors import ConfigError, DataError
+from lingome.core.files import atomic_file, check_absent
+from lingome.core.outcome import Outcome, Plan
+from lingome.core.progress import say
+from lingome.core.rundir import RunDir
+from lingome.data.examples import Examples
+from lingome.data.genome import Genome
+from lingome.data.interval import Interval
+from lingome.data.motifs import read_jaspar, select
+from lingome.data.tables import read_sequences
+from lingome.genome.questions import parse_region
+from lingome.genome.regions import read_windows
+from lingome.genome.sites import SCORE_COLUMN, find_sites, site_windows
+from lingome.genome.task import read_places
+from lingome.models.checkpoint import load_classifier
+from lingome.models.devices import pick_device
+from lingome.models.presets import count_parameters
+from lingome.models.transformer import SequenceClassifier
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.start import read_lineage, resolve_model
+
+
+def plan(settings: PredictSettings) -> Plan:
+    """Load the model, read the inputs, and say what would be scored."""
+    model, tokenizer, examples, _ = _open(settings)
+    ids = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long).ids
+    n_tokens, n_parameters = sum(len(one) for one in ids), count_parameters(model)
+    return Plan("predict", [
+        ("model", f"{settings.model}: {n_parameters:,} parameters, classes {', '.join(model.config.label_names)}"),
+        ("sequences", f"{len(examples):,}, {n_tokens:,} tokens"),
+        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
+        ("time", f"about {1 + 2 * n_parameters * n_tokens / 5e10:.0f} s on two cores"),
+        ("output", f"{settings.out or 'standard output'} ({_format(settings, examples)})"),
+    ])
+
+
+def run(settings: PredictSettings) -> Outcome:
+    """Score everything, and write BED or a table."""
+    model, tokenizer, examples, flank_bp = _open(settings)
+    probabilities = score(model, tokenizer, examples, settings)
+    if _format(settings, examples) == "BED":
+        text = as_bed(prediction_rows(examples, probabilities, flank_bp))
+    else:
+        text = _as_table(examples, probabilities, model.config.label_names)
+    message = f"scored {len(examples):,} sequences"
+    if settings.out is None:
+        return Outcome(message, text=text)
+    with atomic_file(settings.out, force=settings.force) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Outcome(f"{message}: {settings.out}", path=settings.out)
+
+
+def score(
+    model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, settings: PredictSettings
+) -> np.ndarray:
+    """Give the probability of each class, (N, C); says what was cut or unknown."""
+    encoded = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long)
+    for warning in encoded.warnings():
+        say(f"warning: {warning}")
+    model.to(pick_device(settings.device))
+    return softmax(run_batches(model, tokenizer, encoded.ids, batch_tokens=settings.batch_tokens, label="predicting"))
+
+
+def find_site_windows(settings: PredictSettings, trained: TaskSettings, background: list[float] | None) -> Examples:
+    """Find the motif sites of a genome or a region, and the windows around them, as in training."""
+    assert settings.genome is not None
+    assert settings.motifs is not None
+    genome = Genome.open(settings.genome)
+    sites = find_sites(
+        genome,
+        select(read_jaspar(settings.motifs), settings.motif or trained.motif),
+        p_value=settings.p_value or trained.p_value,
+        background=background,
+        regions=[parse_region(settings.region, genome.lengths)] if settings.region else None,
+    )
+    return site_windows(genome, sites, flank_bp=trained.flank_bp if settings.flank_bp is None else settings.flank_bp)
+
+
+def prediction_rows(examples: Examples, probabilities: np.ndarray, flank_bp: int = 0) -> list[dict[str, Any]]:
+    """Give rows of the table ``predictions``; with `flank_bp`, the places are the motifs inside the windows."""
+    assert examples.intervals is not None
+    scores = examples.columns.get(SCORE_COLUMN)
+    rows = []
+    for index, window in enumerate(examples.intervals):
+        place = window.widened(-flank_bp, -flank_bp)
+        label = int(examples.labels[index])
+        rows.append({
+            "chrom": place.chrom, "start": place.start, "end": place.end, "strand": place.strand, "name": place.name,
+            "probability": float(probabilities[index, 1]),
+            "motif_score": float(scores[index]) if scores is not None else None,
+            "label": label if label >= 0 else None,
+        })
+    return rows
+
+
+def as_bed(rows: list[dict[str, Any]]) -> str:
+    """Write BED6 (score is the probability times 1000), then the probability and the motif score in bits."""
+    lines = []
+    for row in rows:
+        line = [row["chrom"], row["start"], row["end"], row["name"], round(1000 * row["probability"]), row["strand"]]
+        line.append(f"{row['probability']:.6f}")
+        if row["motif_score"] is not None:
+            line.append(f"{row['motif_score']:.2f}")
+        lines.append("\t".join(str(cell) for cell in line) + "\n")
+    return "".join(lines)
+
+
+def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Examples, int]:
+    """Load the model and the inputs; also the flank around motifs, 0 if there are none."""
+    if settings.out is not None:
+        check_absent(settings.out, settings.force)
+    folder = resolve_model(settings.model)
+    model, tokenizer = load_classifier(folder)
+    trained = TaskSettings.model_validate(RunDir(folder.parent).read_config().get("task", {}))
+    if settings.sequences is not None:
+        if settings.genome or settings.bed or settings.motifs:
+            raise ConfigError("sequences need no genome", got="sequences and a genome", hint="give one or the other")
+        ids, sequences = read_sequences(settings.sequences, settings.sequence_column)
+        return model, tokenizer, _unlabelled(ids, sequences, None), 0
+    if settings.genome is None or (settings.bed is None) == (settings.motifs is None):
+        raise ConfigError(
+            "there is nothing to score",
+            hint="give a table or FASTA of sequences, a genome and a BED, or a genome and motifs",
+        )
+    if settings.motifs is not None:
+        examples = find_site_windows(settings, trained, read_lineage(folder).get("background"))
+        flank_bp = trained.flank_bp if settings.flank_bp is None else settings.flank_bp
+    else:
+        genome = Genome.open(settings.genome)
+        assert settings.bed is not None
+        places = read_places(settings.bed, genome.lengths)
+        if settings.region is not None:
+            limits = parse_region(settings.region, genome.lengths)
+            places = [one for one in places if one.chrom == limits.chrom]
+            places = [one for one in places if limits.start <= one.start and one.end <= limits.end]
+        windows, texts = read_windows(genome, places, settings.width_bp, "windows", allow_n=True)
+        examples, flank_bp = _unlabelled([str(one) for one in windows], texts, windows), 0
+    if not len(examples):
+        raise DataError("there is nothing to score", where=settings.genome, got="no window or site", hint="see region")
+    return model, tokenizer, examples, flank_bp
+
+
+def _unlabelled(ids: list[str], sequences: list[str], intervals: list[Interval] | None) -> Examples:
+    unknown = np.full(len(sequences), -1, dtype=np.int64)
+    return Examples(sequences, unknown, np.full(len(sequences), "", dtype=object), ids, intervals)
+
+
+def _format(settings: PredictSettings, examples: Examples) -> str:
+    suffix = Path(settings.out).suffix if settings.out is not None else ""
+    if suffix == ".bed" and examples.intervals is None:
+        raise ConfigError("sequences without coordinates make no BED", where="out", got=settings.out, hint="-o X.tsv")
+    return "BED" if suffix == ".bed" or (not suffix and examples.intervals is not None) else "table"
+
+
+def _as_table(examples: Examples, probabilities: np.ndarray, label_names: tuple[str, ...]) -> str:
+    """Write id and probability of class 1; of every class by name when there are more than two."""
+    two = len(label_names) == 2
+    header = ["id", "probability"] if two else ["id", *label_names]
+    shown = probabilities[:, 1:] if two else probabilities
+    cells = [[name, *(f"{value:.6f}" for value in row)] for name, row in zip(examples.ids, shown, strict=True)]
+    return "".join("\t".join(line) + "\n" for line in [header, *cells])

@@ -1,0 +1,326 @@
+"""Masked-language-model pre-training on a genome: areas, data, validation, and the loop around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from lingome.config.train import TrainSettings
+from lingome.core.errors import DataError
+from lingome.core.rundir import RunDir
+from lingome.core.seeds import generator
+from lingome.data.genome import Genome
+from lingome.data.interval import Interval
+from lingome.models.devices import autocast
+from lingome.models.transformer import MaskedLM
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tokens.windows import TokenWindows, encode_genome
+from lingome.train.loop import TrainResult, train
+from lingome.train.metrics import write_metric
+from lingome.train.objectives import MaskedObjective, masked_losses
+from lingome.train.sources import WindowSource, add_ends
+
+PHASE = "pretrain"
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Which parts of a genome are learnt from, and which measure progress; they never overlap."""
+
+    train: tuple[Interval, ...]
+    valid: tuple[Interval, ...]
+
+
+def choose_areas(
+    lengths: dict[str, int], exclude: Sequence[Interval] = (), *, validation_share: float = 0.02, gap_bp: int = 5000
+) -> Areas:
+    """Leave out what must stay unseen, and set the end of the rest aside for validation.
+
+    Parameters
+    ----------
+    lengths : dict of str to int
+        Base pairs of each chromosome, in order.
+    exclude : sequence of Interval
+        Never trained or validated on.
+    validation_share : float
+        Share of the remaining bases, counted from the end of the last chromosome; 0 for none.
+    gap_bp : int
+        Bases between training and validation that neither uses.
+
+    Raises
+    ------
+    DataError
+        If nothing is left to train on.
+
+    >>> areas = choose_areas({"c": 100}, [Interval("c", 20, 40)], validation_share=0.25, gap_bp=5)
+    >>> [str(i) for i in areas.train], [str(i) for i in areas.valid]
+    (['c:0-20', 'c:40-75'], ['c:80-100'])
+    """
+    free = _without(lengths, exclude)
+    wanted = round(validation_share * sum(part.length_bp for part in free))
+    rest, valid = _cut_end(free, wanted)
+    learnt, _ = _cut_end(rest, gap_bp if wanted else 0)
+    if not learnt:
+        raise DataError(
+            "nothing is left to train on", got=f"{sum(lengths.values()):,} bases, {len(exclude)} excluded intervals",
+            hint="exclude less, or lower validation_share",
+        )
+    return Areas(tuple(learnt), tuple(valid))
+
+
+def _without(lengths: dict[str, int], exclude: Sequence[Interval]) -> list[Interval]:
+    free = []
+    for chrom, length in lengths.items():
+        start = 0
+        for part in sorted((p for p in exclude if p.chrom == chrom), key=lambda p: p.start):
+            if start < min(part.start, length):
+                free.append(Interval(chrom, start, min(part.start, length)))
+            start = min(length, max(start, part.end))
+        if start < length:
+            free.append(Interval(chrom, start, length))
+    return free
+
+
+def _cut_end(parts: Sequence[Interval], bases: int) -> tuple[list[Interval], list[Interval]]:
+    """Split intervals in two, so that the second part holds the last `bases` bases."""
+    first = list(parts)
+    last: list[Interval] = []
+    while first and bases > 0:
+        part = first.pop()
+        cut = max(part.start, part.end - bases)
+        last.insert(0, Interval(part.chrom, cut, part.end))
+        bases -= part.end - cut
+        if cut > part.start:
+            first.append(Interval(part.chrom, part.start, cut))
+    return first, last
+
+
+class MaskedValidation:
+    """Measure a masked language model on fixed windows under fixed masks.
+
+    Gives ``loss`` (nats a masked token), ``perplexity`` (its exponential) and ``bits_per_base``: the
+    summed loss of masked tokens, in bits, over the bases they stand for. Guessing each base
+    without knowing anything costs 2 bits.
+
+    Parameters
+    ----------
+    windows : ndarray of int, shape (windows, length)
+        Tokens without special ones.
+    objective : MaskedObjective
+        Says what is masked, and with what.
+    seed : int
+        Decides the masks, the same at every call.
+    batch_tokens : int
+        Tokens of a batch.
+    """
+
+    def __init__(
+        self, windows: np.ndarray, objective: MaskedObjective, *, seed: int, batch_tokens: int = 8192
+    ) -> None:
+        rows = max(1, batch_tokens // (windows.shape[1] + 2))
+        self.batches = [
+            objective.hide(add_ends(windows[i : i + rows], objective.tokenizer), generator(seed, "validation", i))
+            for i in range(0, len(windows), rows)
+        ]
+        self.tokens = sum(len(hidden.targets) for hidden in self.batches)
+        self.bases = sum(int(objective.tokenizer.token_lengths[hidden.targets].sum()) for hidden in self.batches)
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Measure a model that is in evaluation mode."""
+        with torch.no_grad():
+            nats = sum(float(masked_losses(model, hidden).double().sum()) for hidden in self.batches)
+        return self._summary(nats)
+
+    def unigram(self, counts: np.ndarray) -> dict[str, float]:
+        """Measure what knowing only how common each token is would give.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token in the training area; one is added to each.
+        """
+        log_share = np.log((counts + 1) / (counts + 1).sum())
+        return self._summary(-sum(float(log_share[hidden.targets].sum()) for hidden in self.batches))
+
+    def _summary(self, nats: float) -> dict[str, float]:
+        loss = nats / self.tokens
+        return {
+            "loss": loss, "perplexity": math.exp(min(loss, 700.0)), "bits_per_base": nats / math.log(2) / self.bases,
+        }
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """What pre-training came to.
+
+    Parameters
+    ----------
+    result : TrainResult
+        Steps, tokens, time, best validation loss.
+    train_tokens, train_bases, unknown : int
+        Size of the training area: tokens, the bases they cover, letters left out as unknown.
+    valid_windows : int
+        Windows that measured progress.
+    before, after, unigram : dict
+        Validation of the weights at the start and at the end, and of token frequencies alone;
+        empty without validation.
+    """
+
+    result: TrainResult
+    train_tokens: int
+    train_bases: int
+    unknown: int
+    valid_windows: int
+    before: dict[str, float]
+    after: dict[str, float]
+    unigram: dict[str, float]
+
+
+def pretrain_model(
+    genome: Genome,
+    tokenizer: Tokenizer,
+    model: MaskedLM,
+    areas: Areas,
+    settings: TrainSettings,
+    *,
+    seed: int,
+    run: RunDir | None = None,
+    mask_rate: float = 0.15,
+    min_tokens: int = 20,
+    max_tokens: int = 510,
+    fixed_share: float = 0.5,
+    validation_windows: int = 64,
+    resume: bool = False,
+    publish: Callable[[nn.Module], None] | None = None,
+    resume_command: str = "",
+    label: str = "pre-training",
+) -> Pretrained:
+    """Pre-train a masked language model on parts of a genome, in place.
+
+    Parameters
+    ----------
+    model : MaskedLM
+        On the device to train on; new, or trained before.
+    areas : Areas
+        From `choose_areas`; without a validation part, the last weights are kept.
+    settings : TrainSettings
+        Length, batches, rate.
+    mask_rate : float
+        Share of tokens to predict.
+    min_tokens, max_tokens : int
+        Lengths of windows, special tokens not counted; the model has to take two more.
+    fixed_share : float
+        Share of batches with windows of `max_tokens`; other lengths are uniform.
+    validation_windows : int
+        Windows of `max_tokens` that measure progress, spread evenly over the validation area.
+
+    Raises
+    ------
+    DataError
+        If an area is too short for a window, or the loss stops being finite.
+    """
+    encoded = encode_genome(genome, tokenizer, areas.train)
+    longest = min(max_tokens, model.config.max_positions - 2)
+    windows = TokenWindows(
+        encoded.ids, encoded.segments, min_tokens=min(min_tokens, longest), max_tokens=longest,
+        fixed_share=fixed_share, batch_tokens=settings.batch_tokens, seed=seed,
+    )
+    objective = MaskedObjective(tokenizer, mask_rate)
+    validation = None
+    if areas.valid:
+        held = encode_genome(genome, tokenizer, areas.valid)
+        tiles = TokenWindows(held.ids, held.segments, min_tokens=1, max_tokens=longest).tiles(most=validation_windows)
+        validation = MaskedValidation(tiles, objective, seed=seed)
+    before = _first_measure(model, validation, settings, run, resume)
+    result = train(
+        model, objective, WindowSource(windows, tokenizer), settings, seed=seed, run=run, evaluate=validation,
+        phase=PHASE, resume=resume, label=label, publish=publish, resume_command=resume_command,
+        identity={
+            "genome": genome.digest, "tokenizer": tokenizer.digest, "areas": str(areas), "mask_rate": str(mask_rate),
+            "windows": str((min_tokens, longest, fixed_share, validation_windows)),
+        },
+    )
+    counts = np.bincount(encoded.ids, minlength=tokenizer.vocab_size)
+    return Pretrained(
+        result, len(encoded.ids), encoded.bases, encoded.unknown, len(tiles) if areas.valid else 0, before,
+        _measure(model, validation, settings), validation.unigram(counts) if validation else {},
+    )
+
+
+def _measure(model: nn.Module, validation: MaskedValidation | None, settings: TrainSettings) -> dict[str, float]:
+    if validation is None:
+        return {}
+    model.eval()
+    with autocast(next(model.parameters()).device, settings.precision):
+        return validation(model)
+
+
+def _first_measure(
+    model: nn.Module, validation: MaskedValidation | None, settings: TrainSettings, run: RunDir | None, resume: bool
+) -> dict[str, float]:
+    """Measure the weights that training starts from, once: a resumed run has done so already."""
+    names = ("loss", "perplexity", "bits_per_base")
+    if run is not None and resume:
+        for row in run.read_metrics():
+            if row.get("phase") == PHASE and row.get("split") == "valid" and row.get("step") == 0:
+                return {name: row[name] for name in names}
+    values = _measure(model, validation, settings)
+    if run is not None and values:
+        write_metric(run, phase=PHASE, split="valid", step=0, tokens=0, **values, time_s=0.0)
+    return values
+
+
+def language_rows(done: Pretrained) -> list[dict[str, object]]:
+    """Give the table ``language``: the model beside what it started from and token frequencies."""
+    named = [
+        ("trained", "model", done.after), ("at the start", "baseline", done.before),
+        ("token frequencies", "baseline", done.unigram),
+    ]
+    return [{"name": name, "kind": kind, **values} for name, kind, values in named if values]
+
+
+def find_warnings(done: Pretrained, tokenizer: Tokenizer) -> list[dict[str, str]]:
+    """Give the table ``warnings``: what a reader of the result has to know."""
+    rows = []
+    if done.unknown:
+        rows.append({
+            "level": "info", "topic": "unknown letters",
+            "text": f"{done.unknown:,} tokens with letters other than A, C, G, T were left out of training",
+        })
+    if tokenizer.settings().get("overlap"):
+        rows.append({
+            "level": "warn", "topic": "overlapping tokens",
+            "text": "a hidden token can be read off its neighbours, which share its bases: the loss says little",
+        })
+    passes = done.result.tokens / max(1, done.train_tokens)
+    if passes < 0.5:
+        rows.append({
+            "level": "info", "topic": "short training",
+            "text": f"the model saw as many tokens as {passes:.1%} of one pass over its training area",
+        })
+    if not done.after:
+        rows.append({"level": "warn", "topic": "no validation", "text": "nothing was set aside to measure on"})
+    elif done.after["loss"] >= done.unigram["loss"]:
+        rows.append({
+            "level": "warn", "topic": "little was learnt",
+            "text": "token frequencies alone guess hidden tokens as well as the model: train longer",
+        })
+    return rows
+
+
+def describe(done: Pretrained) -> str:
+    """Say in a sentence what pre-training came to."""
+    result = done.result
+    text = f"{result.steps:,} steps, {result.tokens:,} tokens in {result.seconds:.0f} s, stopped by {result.stopped_by}"
+    if not done.after:
+        return text
+    after, before, unigram = (values["bits_per_base"] for values in (done.after, done.before, done.unigram))
+    return (
+        f"{text}; hidden tokens cost {after:.3f} bits a base, against {before:.3f} at the start "
+        f"and {unigram:.3f} from token frequencies"
+    )

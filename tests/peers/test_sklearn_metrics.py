@@ -1,0 +1,48 @@
+"""Metrics equal scikit-learn's on random input with ties."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as peer
+
+from lingome.evaluate.metrics import auprc, auroc, brier, mcc, predicted_class, roc_curve
+
+
+@st.composite
+def _binary(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    n = draw(st.integers(2, 60))
+    labels = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    labels[0], labels[1] = 0, 1
+    levels = draw(st.sampled_from([2, 5, 1000]))
+    scores = np.array(draw(st.lists(st.integers(0, levels), min_size=n, max_size=n))) / levels
+    return labels, scores
+
+
+@given(_binary(), st.floats(0.01, 0.99))
+@settings(max_examples=150, deadline=None)
+def test_two_classes(items: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
+    labels, scores = items
+    assert auroc(labels, scores) == pytest.approx(peer.roc_auc_score(labels, scores))
+    assert auprc(labels, scores) == pytest.approx(peer.average_precision_score(labels, scores))
+    assert brier(labels, scores) == pytest.approx(peer.brier_score_loss(labels, scores))
+    called = predicted_class(scores, threshold)
+    assert mcc(labels, scores, threshold) == pytest.approx(peer.matthews_corrcoef(labels, called))
+    false, true, _ = peer.roc_curve(labels, scores, drop_intermediate=False)
+    own = roc_curve(labels, scores)
+    np.testing.assert_allclose(own[0], false)
+    np.testing.assert_allclose(own[1], true)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_more_classes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(4), rng.integers(0, 4, 50)])
+    scores = rng.dirichlet(np.ones(4), len(labels))
+    assert auroc(labels, scores) == pytest.approx(peer.roc_auc_score(labels, scores, multi_class="ovr"))
+    onehot = np.eye(4)[labels]
+    assert auprc(labels, scores) == pytest.approx(peer.average_precision_score(onehot, scores, average="macro"))
+    assert mcc(labels, scores) == pytest.approx(peer.matthews_corrcoef(labels, scores.argmax(axis=1)))

@@ -1,0 +1,142 @@
+"""``lingome pretrain`` on two megabases of human chromosome 20."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from lingome.cli.main import main
+from lingome.models.checkpoint import load_masked_lm
+
+QUICK = [
+    "--preset", "nano", "--merges", "30", "train.max_steps=6", "train.eval_every=3", "train.batch_tokens=1024",
+    "validation_windows=4", "validation_share=0.01", "train.precision=fp32",
+]
+
+
+@pytest.fixture(scope="module")
+def genome(data_dir):
+    return str(data_dir / "ci" / "chr20_30M_32M.fa.gz")
+
+
+@pytest.fixture(scope="module")
+def pretrained(genome, tmp_path_factory):
+    out = tmp_path_factory.mktemp("pretrain") / "run"
+    exclude = "exclude=[chr20_30M_32M:1000000-1200000]"
+    assert main(["pretrain", genome, "-o", str(out), *QUICK, exclude]) == 0
+    return out
+
+
+def test_the_run_directory_is_whole(pretrained):
+    names = {path.name for path in pretrained.iterdir()}
+    assert names == {"config.yaml", "run.json", "metrics.jsonl", "checkpoint", "tables"}
+    assert {p.stem for p in (pretrained / "tables").iterdir()} == {"language", "steps", "warnings"}
+    model, tokenizer = load_masked_lm(pretrained / "checkpoint")
+    assert model.config.vocab_size == tokenizer.vocab_size == 39
+    rows = [json.loads(line) for line in (pretrained / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["split"], r["step"]) for r in rows] == [("valid", 0), ("valid", 3), ("train", 6), ("valid", 6)]
+    assert "max_steps" in (pretrained / "checkpoint" / "README.md").read_text()
+
+
+def test_lineage_says_what_was_seen(pretrained):
+    lineage = json.loads((pretrained / "run.json").read_text())
+    seen = {(row["by"], row["start"], row["end"]) for row in lineage["data_seen"]}
+    learnt = {("pretrain", 0, 1_000_000), ("pretrain", 1_200_000, 1_977_000)}
+    assert learnt <= seen
+    assert ("pretrain validation", 1_982_000, 2_000_000) in seen
+    assert {by for by, _, _ in seen} == {"tokenizer", "pretrain", "pretrain validation"}
+    assert lineage["inputs"][0]["file"] == "chr20_30M_32M.fa.gz"
+
+
+def test_training_further_brings_shape_tokenizer_and_lineage(pretrained, genome, tmp_path, capsys):
+    out = tmp_path / "more"
+    words = ["pretrain", genome, "-o", str(out), "--start-from", str(pretrained), *QUICK[4:]]
+    assert main(words) == 0
+    lineage = json.loads((out / "run.json").read_text())
+    assert lineage["parents"][0]["workflow"] == "pretrain"
+    assert sum(row["by"] == "pretrain" for row in lineage["data_seen"]) == 3
+    assert "bits_per_base" in capsys.readouterr().out
+    assert main([*words[:-1], "--force", "--preset", "tiny"]) == 2
+
+
+def test_dry_run_plans_and_writes_nothing(genome, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["pretrain", genome, "-o", str(out), "--dry-run"]) == 0
+    shown = capsys.readouterr().err
+    for word in ("parameters", "tokens", "memory", "time", "GB"):
+        assert word in shown
+    assert not out.exists()
+
+
+def test_a_complete_run_is_neither_replaced_nor_resumed(pretrained, genome, capsys):
+    before = (pretrained / "run.json").read_bytes()
+    assert main(["pretrain", genome, "-o", str(pretrained), *QUICK]) == 3
+    assert main(["pretrain", "-o", str(pretrained), "--resume"]) == 0
+    assert "complete" in capsys.readouterr().err
+    assert main(["pretrain", "-o", str(pretrained), "--resume", "mask_rate=0.5"]) == 2
+    assert (pretrained / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--resume"], 3, "no run to resume"),
+        (["exclude=[chr20_30M_32M:5-1]"], 2, "not a region"),
+        (["exclude=[chr20_30M_32M:0-2000000]"], 3, "nothing is left"),
+        (["--preset", "minni"], 2, "did you mean 'mini'"),
+        (["train.learning_rate=1"], 2, "no setting"),
+    ],
+)
+def test_mistakes_are_explained_and_leave_nothing(genome, tmp_path, capsys, words, code, message):
+    out = tmp_path / "run"
+    assert main(["pretrain", genome, "-o", str(out), "train.max_steps=1", *words]) == code
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_loss_that_explodes_leaves_nothing_half_written(genome, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["pretrain", genome, "-o", str(out), *QUICK, "train.lr=1e30", "train.warmup_steps=0"]) == 3
+    assert "not a finite number" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def start(words, log=subprocess.DEVNULL):
+    return subprocess.Popen(
+        [sys.executable, "-c", "from lingome.cli.main import entry; entry()", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=log,
+    )
+
+
+@pytest.mark.slow
+def test_killed_runs_resume_to_the_same_bytes(genome, tmp_path):
+    settings = [*QUICK, "train.max_steps=50", "train.save_every=1", "train.eval_every=7"]
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    assert start(["pretrain", genome, "-o", str(whole), *settings]).wait() == 0
+    draw, words = random.Random(time.time_ns()), ["pretrain", genome, "-o", str(parted), *settings]
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        index = parted / "state" / "pretrain" / "training.json"
+        before = index.read_text() if index.exists() else ""
+        with (tmp_path / "log").open("w") as log:
+            process = start(words, log)
+        while process.poll() is None and (not index.exists() or index.read_text() == before):
+            time.sleep(0.005)
+        time.sleep(draw.uniform(0, 0.1))
+        process.send_signal(number)
+        assert process.wait() == (130 if number == signal.SIGTERM else -number)
+        words = ["pretrain", "-o", str(parted), "--resume"]
+    assert f"lingome pretrain -o {parted} --resume" in (tmp_path / "log").read_text()
+    assert start(words).wait() == 0
+    for name in ("checkpoint/model.safetensors", "tables/language.tsv"):
+        assert (parted / name).read_bytes() == (whole / name).read_bytes()
+    rows = [[json.loads(line) for line in (p / "metrics.jsonl").read_text().splitlines()] for p in (whole, parted)]
+    timeless = [[{k: v for k, v in r.items() if k not in ("time_s", "tokens_per_s")} for r in part] for part in rows]
+    assert timeless[0] == timeless[1]
+    assert not list(parted.glob(".*"))
+    assert yaml.safe_load((parted / "config.yaml").read_text())["train"]["max_steps"] == 50

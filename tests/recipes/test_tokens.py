@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tokenizers
+
+from lingome.cli.main import main
+from lingome.tokens.load import load_tokenizer
+
+
+def read_table(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text()), delimiter="\t"))
+
+
+@pytest.fixture(scope="module")
+def genome(data_dir: Path) -> Path:
+    return data_dir / "ci" / "chr20_30M_32M.fa.gz"
+
+
+@pytest.fixture(scope="module")
+def trained(genome: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("tokens") / "bpe"
+    assert main(["tokens", "train", str(genome), "--merges", "200", "-o", str(out)]) == 0
+    return out
+
+
+def test_train_writes_a_tokenizer_with_its_lineage(trained: Path, genome: Path) -> None:
+    tokenizer = load_tokenizer(trained)
+    assert tokenizer.vocab_size == 209
+    assert tokenizers.Tokenizer.from_file(str(trained / "tokenizer.json")).get_vocab() == tokenizer.ids
+    lineage = json.loads((trained / "run.json").read_text())
+    assert lineage["inputs"][0]["file"] == genome.name
+    assert lineage["tokenizer_digest"] == tokenizer.digest
+    assert lineage["data_seen"][0] | {"genome": ""} == {
+        "by": "tokens", "genome": "", "chrom": "chr20_30M_32M", "start": 0, "end": 2_000_000,
+    }
+    rows = read_table(trained / "tables" / "merges.tsv")
+    assert [row["token"] for row in rows] == list(tokenizer.vocab[9:])
+    vocabulary = read_table(trained / "tables" / "vocabulary.tsv")
+    assert [row["token"] for row in vocabulary] == list(tokenizer.vocab[5:])
+    bases = sum(int(row["count"]) * int(row["length_bp"]) for row in vocabulary)
+    text = gzip.decompress(genome.read_bytes()).split(b"\n", 1)[1].upper()
+    assert bases == sum(text.count(letter) for letter in (b"A", b"C", b"G", b"T"))
+
+
+def test_train_prints_merges_and_summary(genome: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["tokens", "train", str(genome), "--merges", "5", "-o", str(tmp_path / "o"), "both_strands=true"]
+    assert main(words) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert lines[0] == "rank\tleft\tright\ttoken\tcount\tmargin"
+    # On both strands CA and TG occur equally often; the tie goes to the smaller ids.
+    assert lines[1] == "1\tC\tA\tCA\t307825\t0"
+    assert "tokens\t9" in lines
+    assert "14 tokens" in shown.err
+
+
+def test_the_same_input_gives_the_same_vocabulary(trained: Path, genome: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    assert main(["tokens", "train", str(genome), "--merges", "200", "-o", str(again)]) == 0
+    assert (again / "tokenizer.json").read_bytes() == (trained / "tokenizer.json").read_bytes()
+
+
+def test_show(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tokens", "show", str(trained), "--rows", "7"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out), delimiter="\t"))
+    assert len(rows) == 7
+    assert (rows[4]["id"], rows[4]["rank"]) == ("9", "1")
+    assert int(rows[4]["pair_count"]) > int(rows[5]["pair_count"]) > 0
+    assert main(["tokens", "show", str(tmp_path)]) == 3
+
+
+def test_encode_to_npz_and_to_text(
+    trained: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = data_dir / "ci" / "gue_tf_0_400.csv"
+    assert main(["tokens", "encode", str(trained), str(table), "-o", str(tmp_path / "ids.npz")]) == 0
+    assert main(["tokens", "encode", str(trained), str(table)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    tokenizer = load_tokenizer(trained)
+    sequences = [row["sequence"] for row in csv.DictReader(io.StringIO(table.read_text()))]
+    with np.load(tmp_path / "ids.npz", allow_pickle=False) as saved:
+        assert str(saved["tokenizer_digest"]) == tokenizer.digest
+        cuts = saved["cuts"]
+        assert len(lines) == len(saved["names"]) == len(sequences) == 400
+        for r, sequence in enumerate(sequences):
+            expected = tokenizer.encode(sequence)
+            assert np.array_equal(saved["input_ids"][cuts[r] : cuts[r + 1]], expected.input_ids)
+            starts = saved["token_starts"][cuts[r] : cuts[r + 1]]
+            assert np.array_equal([*starts, saved["lengths_bp"][r]], expected.offsets)
+            assert lines[r] == f"{saved['names'][r]}\t{' '.join(tokenizer.vocab[i] for i in expected.input_ids)}"
+
+
+@pytest.mark.parametrize(
+    ("words", "size"),
+    [
+        (["--kind", "characters"], 9),
+        (["--kind", "kmers", "--k", "3"], 69),
+        (["--kind", "kmers", "--k", "6", "--side-by-side", "layout=nucleotide-transformer"], 4107),
+    ],
+)
+def test_vocabularies_that_need_no_data(words: list[str], size: int, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    assert main(["tokens", "train", *words, "-o", str(out)]) == 0
+    assert load_tokenizer(out).vocab_size == size
+    assert not (out / "tables" / "merges.tsv").exists()
+
+
+def test_dry_run_writes_nothing(genome: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o"
+    assert main(["tokens", "train", str(genome), "--dry-run", "-o", str(out)]) == 0
+    assert not out.exists()
+    assert "600 merges" in capsys.readouterr().err
+    assert main(["tokens", "choose", str(genome), "--merges", "0,50", "--dry-run", "-o", str(out)]) == 0
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train"], 2, "at least one FASTA"),
+        (["train", "{genome}", "--merges", "0"], 2, "merges"),
+        (["train", "{genome}", "--kind", "words"], 2, "kind"),
+        (["train", "{genome}", "merge=3"], 2, "did you mean 'merges'"),
+        (["train", "--kind", "kmers", "layout=nucleotide-transformer"], 2, "side by side"),
+        (["train", "{tmp}/none.fa"], 3, "none.fa"),
+        (["train", "{tmp}/empty.fa"], 3, "empty.fa"),
+        (["train", "{tmp}/n.fa"], 3, "nothing to learn"),
+        (["train", "{genome}", "chroms=[chr20]"], 3, "chr20"),
+        (["train", "{genome}", "--force", "-o", "{tmp}"], 3, "will not be replaced"),
+        (["encode", "{tmp}", "{genome}"], 3, "no tokenizer"),
+        (["encode", "{tokenizer}", "{genome}", "-o", "{tmp}/ids.txt"], 2, ".npz"),
+        (["encode", "{tokenizer}", "{tmp}/none.fa"], 3, "none.fa"),
+        (["encode", "{tokenizer}", "{genome}", "{genome}"], 2, "one input"),
+        (["choose", "{genome}", "--merges", "a,b"], 2, "numbers with commas"),
+        (["choose", "{genome}", "{genome}"], 2, "at a time"),
+    ],
+)
+def test_mistakes_are_explained(
+    words: list[str], code: int, said: str, trained: Path, genome: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.fa").write_text("")
+    (tmp_path / "n.fa").write_text(">a\nNNNNNN\n")
+    before = sorted(tmp_path.rglob("*"))
+    places = {"genome": genome, "tmp": tmp_path, "tokenizer": trained}
+    assert main(["tokens", *(word.format(**places) for word in words)]) == code
+    assert said in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_existing_output_needs_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["tokens", "train", "--kind", "characters", "-o", str(tmp_path / "o")]
+    assert main(words) == 0
+    assert main(words) == 3
+    assert "--force" in capsys.readouterr().err
+    assert main([*words, "--force"]) == 0

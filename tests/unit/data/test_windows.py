@@ -1,0 +1,55 @@
+"""Windows and overlaps, against brute force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lingome.core.errors import ConfigError
+from lingome.data.genome import Genome
+from lingome.data.interval import Interval
+from lingome.data.windows import centred, extract, fits, middle_in_any, n_share, overlaps_any, tile
+
+few = st.lists(
+    st.builds(lambda chrom, start, length: Interval(chrom, start, start + length),
+              st.sampled_from(["a", "b"]), st.integers(0, 40), st.integers(0, 12)),
+    max_size=12,
+)
+
+
+def test_centred_by_hand() -> None:
+    assert centred(Interval("c", 10, 21, "-", "n"), 5) == Interval("c", 13, 18, "-", "n")
+    assert centred(Interval("c", 0, 2), 10) == Interval("c", -4, 6)
+
+
+def test_tile_and_fits() -> None:
+    windows = tile({"a": 9, "b": 3}, 4, 4)
+    assert [str(one) for one in windows] == ["a:0-4", "a:4-8"]
+    assert fits([*windows, Interval("a", -1, 3), Interval("a", 6, 10), Interval("x", 0, 1)], {"a": 9}).tolist() == [
+        True, True, False, False, False,
+    ]
+    with pytest.raises(ConfigError):
+        tile({"a": 9}, 0, 1)
+
+
+@given(few, few)
+def test_overlaps_equal_a_plain_search(intervals: list[Interval], others: list[Interval]) -> None:
+    plain = [any(one.overlaps(other) and one.length_bp and other.length_bp for other in others) for one in intervals]
+    assert overlaps_any(intervals, others).tolist() == plain
+    inside = [
+        any(one.chrom == other.chrom and other.start <= one.middle < other.end for other in others)
+        for one in intervals
+    ]
+    assert middle_in_any(intervals, others).tolist() == inside
+
+
+def test_extract_and_n_share(tmp_path: Path) -> None:
+    file = tmp_path / "x.fa"
+    file.write_text(">c\nAACGNN\n")
+    genome = Genome.open(file)
+    windows = [Interval("c", 0, 4), Interval("c", 1, 4, "-"), Interval("c", 2, 6), Interval("c", 3, 3)]
+    assert extract(genome, windows) == ["AACG", "CGT", "CGNN", ""]
+    assert n_share(genome, windows).tolist() == [0, 0, 0.5, 0]

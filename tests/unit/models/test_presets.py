@@ -1,0 +1,59 @@
+"""Presets have the sizes they claim."""
+
+import pytest
+import torch
+
+from lingome.core.errors import ConfigError
+from lingome.models.presets import (
+    PRESETS,
+    build_classifier,
+    build_masked_lm,
+    count_parameters,
+    find_config,
+)
+from lingome.models.transformer import MaskedLM
+
+
+def test_grover_has_the_published_size() -> None:
+    """GROVER: BERT-base, 609 tokens, 512 positions, tied head, no pooler: 86,511,201 parameters."""
+    with torch.device("meta"):
+        model = MaskedLM(find_config("grover", 609))
+    assert count_parameters(model) == 86_511_201
+
+
+def test_mini_by_hand() -> None:
+    """4 layers of 256 with a gated FFN of 512: matrices 4 D^2 + 3 D F a layer, norms without biases."""
+    layer = 4 * 256**2 + 3 * 256 * 512
+    norms = 256 * (1 + 3 + 4 + 1 + 1)
+    expected = 609 * 256 + 4 * layer + norms + 256**2 + 609
+    assert count_parameters(build_masked_lm("mini", 609)) == expected == 2_846_049
+
+
+def test_unknown_preset_says_which_are_near() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'mini'"):
+        build_masked_lm("mini2", 9)
+
+
+def test_classifier_on_a_trained_body_copies_it() -> None:
+    pretrained = build_masked_lm("nano", 20, seed=1)
+    model = build_classifier("nano", 20, ("a", "b", "c"), seed=2, body=pretrained.body)
+    assert model.head.weight.shape == (3, 32)
+    assert torch.equal(model.body.tokens.weight, pretrained.body.tokens.weight)
+    with torch.no_grad():
+        model.body.tokens.weight.zero_()
+    assert pretrained.body.tokens.weight.abs().max() > 0
+
+
+def test_classifier_refuses_a_body_of_another_shape() -> None:
+    with pytest.raises(ConfigError, match="another shape"):
+        build_classifier("nano", 20, body=build_masked_lm("nano", 21).body)
+
+
+def test_trainable_parameters_only() -> None:
+    model = build_masked_lm("nano", 20)
+    model.body.requires_grad_(False)
+    assert count_parameters(model, trainable=True) == 32**2 + 32 + 20
+
+
+def test_presets_are_all_distinct() -> None:
+    assert len(set(PRESETS.values())) == len(PRESETS) == 5

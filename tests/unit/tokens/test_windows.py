@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lingome.core.errors import ConfigError, DataError
+from lingome.data.genome import Genome
+from lingome.data.interval import Interval
+from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.kmers import KmerTokenizer
+from lingome.tokens.windows import TokenWindows, encode_genome
+
+# Each id is its own position, so that a window shows where it lies.
+IDS = np.arange(1000, dtype=np.uint16)
+SEGMENTS = np.array([[0, 300], [300, 305], [305, 1000]])
+
+
+def windows(**changes: object) -> TokenWindows:
+    values: dict[str, object] = {"max_tokens": 100, "min_tokens": 20, "batch_tokens": 400, "seed": 3, **changes}
+    return TokenWindows(IDS, SEGMENTS, **values)  # type: ignore[arg-type]
+
+
+def test_a_batch_is_a_function_of_epoch_and_step() -> None:
+    drawn = windows()
+    before = drawn.batch(0, 7)
+    drawn.batch(5, 1)
+    assert np.array_equal(drawn.batch(0, 7), before)
+    assert np.array_equal(windows().batch(0, 7), before)
+    others = [windows().batch(1, 7), windows().batch(0, 8), windows(seed=4).batch(0, 7)]
+    assert not any(np.array_equal(other, before) for other in others)
+
+
+def test_windows_are_contiguous_and_never_cross_a_border() -> None:
+    drawn = windows()
+    for step in range(200):
+        batch = drawn.batch(0, step).astype(int)
+        assert (np.diff(batch, axis=1) == 1).all()
+        assert 20 <= batch.shape[1] <= 100
+        assert len(batch) == 400 // batch.shape[1]
+        for window in batch:
+            assert any(a <= window[0] and window[-1] < b for a, b in SEGMENTS)
+
+
+def test_half_of_the_batches_are_as_long_as_can_be_and_the_rest_uniform() -> None:
+    lengths = np.array([windows().batch(0, step).shape[1] for step in range(2000)])
+    assert 0.46 < (lengths == 100).mean() < 0.55  # 0.5 + 0.5 / 81
+    shorter = lengths[lengths < 100]
+    assert set(shorter) == set(range(20, 100))
+    assert abs(shorter.mean() - 59.5) < 3
+    assert {windows(fixed_share=1).batch(0, step).shape[1] for step in range(50)} == {100}
+
+
+def test_every_place_is_equally_likely() -> None:
+    drawn = windows(fixed_share=1, batch_tokens=100_000)
+    starts = np.concatenate([drawn.batch(0, step)[:, 0] for step in range(20)])
+    places = np.concatenate([np.arange(0, 201), np.arange(305, 901)])
+    assert set(starts.tolist()) == set(places.tolist())
+    assert abs((starts < 300).mean() - 201 / len(places)) < 0.02
+
+
+def test_longer_than_the_sequence_is_cut_to_it() -> None:
+    assert windows(max_tokens=5000, fixed_share=1).batch(0, 0).shape == (1, 695)
+    assert windows().total_tokens == 995
+    assert windows().steps_per_epoch == 2
+
+
+def test_tiles() -> None:
+    tiles = windows().tiles(100)
+    assert tiles[:, 0].tolist() == [0, 100, 200, 305, 405, 505, 605, 705, 805]
+    assert windows().tiles(100, most=2)[:, 0].tolist() == [0, 805]
+    with pytest.raises(ConfigError, match="no stretch"):
+        windows().tiles(2000)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"min_tokens": 0}, {"min_tokens": 200}, {"fixed_share": 1.5}, {"batch_tokens": 0}]
+)
+def test_refuses_settings_that_make_no_sense(changes: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        windows(**changes)
+
+
+def test_refuses_sequence_that_is_too_short() -> None:
+    with pytest.raises(DataError, match="long enough"):
+        windows(min_tokens=800, max_tokens=900)
+
+
+@pytest.fixture
+def genome(tmp_path: Path) -> Genome:
+    (tmp_path / "g.fa").write_text(">one\nNNACGTNNNACG\n>two\nacgtAC\n>three\nNNN\n")
+    return Genome.open(tmp_path / "g.fa")
+
+
+def test_encode_genome_leaves_n_out(genome: Genome) -> None:
+    encoded = encode_genome(genome, CharacterTokenizer())
+    assert CharacterTokenizer().decode(encoded.ids) == "ACGTACGACGTAC"
+    assert encoded.segments.tolist() == [[0, 4], [4, 7], [7, 13]]
+    assert (encoded.bases, encoded.unknown) == (13, 8)
+    assert encoded.bases_per_token == 1
+
+
+def test_encode_genome_with_overlapping_words(genome: Genome) -> None:
+    encoded = encode_genome(genome, KmerTokenizer(3))
+    assert KmerTokenizer(3).decode_tokens(encoded.ids) == ["ACG", "CGT", "ACG", "ACG", "CGT", "GTA", "TAC"]
+    assert encoded.segments.tolist() == [[0, 2], [2, 3], [3, 7]]
+    assert encoded.bases == 13
+
+
+def test_encode_parts_of_a_genome(genome: Genome) -> None:
+    encoded = encode_genome(genome, CharacterTokenizer(), [Interval("two", 1, 4), Interval("one", 0, 4)])
+    assert CharacterTokenizer().decode(encoded.ids) == "CGTAC"
+    assert encoded.segments.tolist() == [[0, 3], [3, 5]]
+    with pytest.raises(DataError, match="no known sequence"):
+        encode_genome(genome, CharacterTokenizer(), [Interval("three", 0, 3)])
+    with pytest.raises(DataError):
+        encode_genome(genome, CharacterTokenizer(), [Interval("two", 0, 7)])

@@ -16,7 +16,7 @@ demo: $(VENV)/.core
 	$(BIN)/lingome demo --force
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest tests src --ignore=tests/docs -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests src --ignore=tests/docs -n 2
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

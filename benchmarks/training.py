@@ -120,7 +120,8 @@ def main() -> None:
     print("contender\tparameters\ttokens/s\ttokens/cpu-s\tx defaults\tx dropout 0")
     defaults, best = list(contenders)[:2]
     for name, (_, n_parameters) in contenders.items():
-        ratios = [statistics.median(a / b for a, b in zip(wall[peer], wall[name], strict=True)) for peer in (defaults, best)]
+        pairs = [zip(wall[peer], wall[name], strict=True) for peer in (defaults, best)]
+        ratios = [statistics.median(theirs_s / own_s for theirs_s, own_s in pair) for pair in pairs]
         speeds = [ids.size / statistics.median(times[name]) for times in (wall, cpu)]
         print(f"{name}\t{n_parameters:,}\t{speeds[0]:,.0f}\t{speeds[1]:,.0f}\t{ratios[0]:.2f}\t{ratios[1]:.2f}")
 

@@ -20,9 +20,8 @@ def commands(page: Path) -> list[str]:
     """Lines that begin with ``$ `` in console blocks; a backslash continues a line."""
     lines: list[str] = []
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("$ "):
-                lines.append(" ".join(line[2:].split()))
+        shown = block.replace("\\\n", " ").splitlines()
+        lines.extend(" ".join(line[2:].split()) for line in shown if line.startswith("$ "))
     return lines
 
 
@@ -42,5 +41,5 @@ def test_commands_run_as_written(page: Path, tmp_path: Path, data_dir: Path):
     for line in commands(page):
         if shlex.split(line)[0] == "make":
             continue  # what make does is what the rest of the checks run
-        done = subprocess.run(line, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True, executable="/bin/bash")
+        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{line}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -32,7 +32,8 @@ def split_words(words: Sequence[str] | None) -> tuple[list[str], list[str]]:
     >>> split_words(["genome.fa", "lr=1e-3"])
     (['genome.fa'], ['lr=1e-3'])
     """
-    inputs, overrides = [], []
+    inputs: list[str] = []
+    overrides: list[str] = []
     for word in words or []:
         (overrides if _OVERRIDE.match(word) and not Path(word).exists() else inputs).append(word)
     return inputs, overrides

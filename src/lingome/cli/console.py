@@ -65,6 +65,7 @@ class TerminalSink:
         self.progress: Progress | None = None
 
     def say(self, message: str) -> None:
+        """Print a message, unless quiet."""
         if not self.quiet:
             self.console.print(message, markup=False)
 
@@ -73,6 +74,7 @@ class TerminalSink:
         self.console.print(message, markup=False, style="red")
 
     def bar(self, description: str, total: float | None, unit: str) -> Any:
+        """Start a bar; one that draws nothing where nobody would see it move."""
         if self.quiet or not self.console.is_terminal:
             return _NoBar()
         if self.progress is None or not self.progress.tasks:

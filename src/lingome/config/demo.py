@@ -33,7 +33,9 @@ class DemoSettings(RunSettings):
     flank_bp: int = Field(default=116, ge=0, description="bases to either side of a motif")
     region: str | None = Field(default=None, description="chrom:start-end to predict over; the organism's by default")
     pretrain: TrainSettings = Field(
-        default=TrainSettings(max_steps=160, max_seconds=45, batch_tokens=4096, lr=3e-4, warmup_share=0.1, eval_every=40),
+        default=TrainSettings(
+            max_steps=160, max_seconds=45, batch_tokens=4096, lr=3e-4, warmup_share=0.1, eval_every=40
+        ),
         description="pre-training pass",
     )
     promoters: int = Field(default=1200, ge=50, description="promoters of the yeast question, drawn at random")

@@ -15,17 +15,22 @@ from typing import Protocol
 class Bar(Protocol):
     """One running bar."""
 
-    def advance(self, amount: float, note: str) -> None: ...
+    def advance(self, amount: float, note: str) -> None:
+        """Add units of work; an empty note leaves the last one."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Take the bar away."""
 
 
 class Sink(Protocol):
     """Where messages and bars go."""
 
-    def say(self, message: str) -> None: ...
+    def say(self, message: str) -> None:
+        """Show one message."""
 
-    def bar(self, description: str, total: float | None, unit: str) -> Bar: ...
+    def bar(self, description: str, total: float | None, unit: str) -> Bar:
+        """Start a bar."""
+        ...
 
 
 class Task:

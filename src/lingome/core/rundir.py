@@ -151,11 +151,13 @@ class RunDir:
         """Write ``tables/<name>.tsv``; columns default to those of the first row."""
         rows = list(rows)
         columns = list(columns or (rows[0].keys() if rows else []))
-        with atomic_file(self.path / "tables" / f"{name}.tsv") as temporary:
-            with temporary.open("w", encoding="utf-8", newline="") as handle:
-                writer = csv.DictWriter(handle, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore")
-                writer.writeheader()
-                writer.writerows({key: _cell(row.get(key)) for key in columns} for row in rows)
+        with (
+            atomic_file(self.path / "tables" / f"{name}.tsv") as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as handle,
+        ):
+            writer = csv.DictWriter(handle, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({key: _cell(row.get(key)) for key in columns} for row in rows)
 
     def has_table(self, name: str) -> bool:
         """Say whether ``tables/<name>.tsv`` exists."""

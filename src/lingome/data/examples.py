@@ -59,12 +59,13 @@ class Examples:
     def select(self, keep: np.ndarray) -> Examples:
         """Give the examples at these indices, or where a boolean mask is true, in order."""
         index = np.flatnonzero(keep) if keep.dtype == bool else np.asarray(keep)
+        rows = [int(i) for i in index]
         return Examples(
-            sequences=[self.sequences[i] for i in index],
+            sequences=[self.sequences[i] for i in rows],
             labels=self.labels[index],
             splits=self.splits[index],
-            ids=[self.ids[i] for i in index],
-            intervals=None if self.intervals is None else [self.intervals[i] for i in index],
+            ids=[self.ids[i] for i in rows],
+            intervals=None if self.intervals is None else [self.intervals[i] for i in rows],
             label_names=self.label_names,
             columns={name: values[index] for name, values in self.columns.items()},
         )

@@ -231,7 +231,7 @@ def _in_blocks(examples: Examples, blocks: Sequence[Interval], genome: Genome) -
 def _inside(examples: Examples, region: Interval) -> Examples:
     assert examples.intervals is not None
     keep = np.array(
-        [one.chrom == region.chrom and region.start <= one.start and one.end <= region.end for one in examples.intervals]
+        [one.chrom == region.chrom and region.start <= one.start < one.end <= region.end for one in examples.intervals]
     )
     if not keep.any():
         raise DataError("no site lies in the region to predict over", got=region, hint="give a larger region")

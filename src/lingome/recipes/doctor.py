@@ -13,7 +13,7 @@ from lingome.config.doctor import DoctorSettings
 from lingome.core.files import atomic_file
 from lingome.core.lineage import versions
 from lingome.core.outcome import Outcome, Plan, Table
-from lingome.models.devices import pick_device
+from lingome.models.devices import has_fast_bf16, pick_device
 from lingome.models.presets import build_masked_lm, count_parameters
 
 
@@ -53,13 +53,14 @@ def _data() -> list[tuple[str, str, str]]:
         there = bool(value) and Path(value).expanduser().is_dir()
         rows.append((f"data: ${name}", value or "not set", "ok" if there else "absent (not needed)"))
     offline = any(os.environ.get(name) == "1" for name in ("LINGOME_OFFLINE", "HF_HUB_OFFLINE"))
-    rows.append(("network", "offline was asked for" if offline else "used by `lingome data fetch` and the demo only", "ok"))
+    network = "offline was asked for" if offline else "used by `lingome data fetch` and the demo only"
+    rows.append(("network", network, "ok"))
     return rows
 
 
 def _model(settings: DoctorSettings) -> list[tuple[str, str, str]]:
     device = pick_device(settings.device)
-    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported() if device.type == "cpu" else True
+    bf16 = has_fast_bf16(device)
     model = build_masked_lm("tiny", vocab_size=609, seed=settings.seed).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     input_ids = torch.randint(5, 609, (8, 64), generator=torch.Generator().manual_seed(settings.seed)).to(device)
@@ -70,7 +71,7 @@ def _model(settings: DoctorSettings) -> list[tuple[str, str, str]]:
     for _ in range(20):
         loss = torch.nn.functional.cross_entropy(model(input_ids, None, masked), input_ids[masked])
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         losses.append(float(loss.detach()))
     seconds = time.monotonic() - started

@@ -19,6 +19,7 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.splits import split_random
 from lingome.data.tables import read_examples
+from lingome.data.windows import tile
 from lingome.evaluate.baselines import fit_baselines, usable_splits
 from lingome.evaluate.classifier import score_classifier
 from lingome.evaluate.language import compare_language
@@ -141,8 +142,10 @@ def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage
     shown = [Interval(chrom, int(length * 0.9), length) for chrom, length in genome.lengths.items()]
     draw = generator(settings.seed, "evaluate windows")
     test = list(Stretches(genome, shown, "test").draw(settings.n_windows, settings.window_bp, draw))
-    stretches = Stretches(genome, learn, "baseline")
-    train = list(stretches.draw(max(1000, 4_000_000 // settings.window_bp), settings.window_bp, draw))
+    # Tiles, not draws: draws overlap, and the Markov model would choose its order on bases it counted.
+    tiles = tile({one.chrom: one.end for one in learn}, settings.window_bp, settings.window_bp)
+    every = max(1, len(tiles) * settings.window_bp // 20_000_000)
+    train = [genome.sequence(one.chrom, one.start, one.end) for one in tiles[::every]]
     scores = compare_language(
         model, tokenizer, train, test, rate=settings.mask_rate, seed=settings.seed, name=str(settings.model)
     )

@@ -180,8 +180,10 @@ def answer(scores: Sequence[Row]) -> str:
 
 def score_view(scores: Sequence[Row]) -> Table:
     """Show scores as a table for people: value and 95% interval."""
-    spans = [[_span(row, metric) for metric in ("mcc", "auroc", "auprc")] for row in scores]
-    rows = [(row["name"], row["seeds"], *span, row["brier"], row["ece"]) for row, span in zip(scores, spans, strict=True)]
+    rows = []
+    for row in scores:
+        spans = [_span(row, metric) for metric in ("mcc", "auroc", "auprc")]
+        rows.append((row["name"], row["seeds"], *spans, row["brier"], row["ece"]))
     title = f"{scores[0]['n_test']:,} test examples; value (95% interval over examples and seeds)"
     return Table(title, ("method", "fits", "MCC", "AUROC", "AUPRC", "Brier", "ECE"), rows)
 

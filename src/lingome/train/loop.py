@@ -69,6 +69,7 @@ def train(
     publish: Callable[[nn.Module], None] | None = None,
     resume_command: str = "",
     identity: Mapping[str, str] | None = None,
+    keep_state: bool = True,
 ) -> TrainResult:
     """Train a model in place; with `evaluate`, it ends with the weights of its lowest loss.
 
@@ -95,6 +96,8 @@ def train(
         What a person types to go on after an interruption.
     identity : mapping, optional
         Facts that must be equal when resuming (digest of the data, tokenizer).
+    keep_state : bool
+        Save what resuming needs in `run`; false for trainings of seconds, which then only write metrics.
 
     Raises
     ------
@@ -108,6 +111,7 @@ def train(
     loop = _Loop(
         model, objective, source, settings, seed=seed, phase=phase, run=run, evaluate=evaluate, publish=publish,
         parameters=parameters, resume_command=resume_command, identity=dict(identity or {}),
+        keep_state=keep_state,
     )
     if resume:
         loop.resume()
@@ -134,6 +138,7 @@ class _Loop:
     parameters: Iterable[nn.Parameter] | None
     resume_command: str
     identity: dict[str, str]
+    keep_state: bool
     progress: Progress = field(default_factory=Progress)
     best: Tensors | None = None
 
@@ -152,7 +157,7 @@ class _Loop:
             "settings": settings.model_dump_json(exclude={"save_every", "save_seconds"}),
             "seed": str(self.seed), "threads": str(torch.get_num_threads()), **self.identity,
         }
-        self.store = None if self.run is None else StateStore(self.run.path / "state" / self.phase)
+        self.store = StateStore(self.run.path / "state" / self.phase) if self.run and self.keep_state else None
         self.started = self.saved = self.logged = time.monotonic()
         self.logged_tokens, self.shown, self.published = 0, "", -1
 

@@ -39,7 +39,10 @@ def test_what_exists_needs_force(tmp_path: Path):
         pass
 
 
-@pytest.mark.parametrize(("code", "words"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "no permission")])
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "no permission")],
+)
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, code: int, words: str):
     with pytest.raises(DataError, match=words), atomic_folder(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("half")

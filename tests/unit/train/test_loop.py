@@ -226,6 +226,12 @@ def test_metrics_are_means_since_the_last_line(points, regression, squared_error
     assert {"loss", "lr", "tokens_per_s", "time_s"} <= rows[0].keys()
 
 
+def test_short_trainings_can_leave_no_state(points, regression, squared_error, new_run):
+    run = new_run()
+    train(regression(), squared_error(), points(), settings(save_every=1), seed=0, run=run, keep_state=False)
+    assert {path.name for path in run.path.iterdir()} == {"tables", "metrics.jsonl"}
+
+
 def test_epochs_and_seconds_end_a_run(points, regression, squared_error):
     result = train(
         regression(), squared_error(), points(), TrainSettings(epochs=1.5, accumulate=2, precision="fp32"), seed=0

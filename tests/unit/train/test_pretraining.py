@@ -81,8 +81,8 @@ def test_a_tiny_model_learns_a_period(genome, tmp_path):
     (tmp_path / "tables").mkdir()
     run = RunDir(tmp_path)
     done = pretrain_model(
-        genome, TOKENIZER, model, areas, TrainSettings(max_steps=80, lr=0.005, batch_tokens=1024, eval_every=40), seed=0,
-        run=run, max_tokens=64, min_tokens=32, validation_windows=4,
+        genome, TOKENIZER, model, areas, TrainSettings(max_steps=80, lr=0.005, batch_tokens=768, eval_every=40),
+        seed=0, run=run, max_tokens=64, min_tokens=32, validation_windows=4,
     )
     assert done.after["bits_per_base"] < 0.8 < 1.8 < done.unigram["bits_per_base"] < done.before["bits_per_base"] + 0.5
     assert done.result.best_metric == pytest.approx(done.after["loss"], rel=1e-3)

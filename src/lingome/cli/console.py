@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +14,9 @@ from rich.progress import Task as RichTask
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from lingome.core.files import explain_os_errors
 from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.progress import say
 
 
 class _Rate(ProgressColumn):
@@ -106,19 +109,20 @@ def show_plan(plan: Plan) -> None:
 
 
 def show_outcome(outcome: Outcome) -> None:
-    """Print an outcome: tables to a terminal, tab-separated values to a pipe."""
-    if outcome.text:
-        sys.stdout.write(outcome.text)
+    """Print an outcome: tables to a terminal, tab-separated values to a pipe; say its message."""
+    with explain_os_errors(Path("standard output")):
+        if outcome.text:
+            sys.stdout.write(outcome.text)
+        for table in outcome.tables:
+            if sys.stdout.isatty():
+                Console(highlight=False, no_color="NO_COLOR" in os.environ).print(_rich_table(table))
+            else:
+                writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+                writer.writerow(table.columns)
+                writer.writerows([cell(value) for value in row] for row in table.rows)
         sys.stdout.flush()
-    for table in outcome.tables:
-        if sys.stdout.isatty():
-            Console(highlight=False, no_color="NO_COLOR" in os.environ).print(_rich_table(table))
-        else:
-            writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows([cell(value) for value in row] for row in table.rows)
     if outcome.message:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(outcome.message, markup=False)
+        say(outcome.message)
 
 
 def _rich_table(table: Table) -> RichTable:

@@ -12,7 +12,7 @@ from lingome.config.data import CheckSettings, FetchSettings
 from lingome.config.settings import load_settings
 from lingome.core.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, epilog="Example:  lingome data fetch hg19-chr20")
 
 LIST_EXAMPLES = "Example:  lingome data list"
 FETCH_EXAMPLES = """Examples:

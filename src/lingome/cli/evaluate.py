@@ -24,6 +24,7 @@ lingome evaluate runs/finetune new_sites.tsv -o runs/elsewhere
 lingome evaluate runs/pretrain genome.fa.gz -o runs/guesses"""
 
 _GENOME = (".fa", ".fasta", ".fna", ".fa.gz", ".fasta.gz", ".fna.gz", ".fa.bgz", ".fasta.bgz", ".fna.bgz")
+_TABLE = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 def command(
@@ -56,7 +57,7 @@ def _sort_inputs(inputs: Sequence[str], has_table: bool) -> tuple[str | None, st
     """Tell the model from the data; a file given alone is a table."""
     if len(inputs) > (1 if has_table else 2):
         raise ConfigError("evaluate takes a model and one table or FASTA", got=" ".join(inputs))
-    if len(inputs) == 1 and not has_table and Path(inputs[0]).is_file():
+    if len(inputs) == 1 and not has_table and (Path(inputs[0]).is_file() or inputs[0].lower().endswith(_TABLE)):
         return None, inputs[0]
     return (inputs[0] if inputs else None), (inputs[1] if len(inputs) > 1 else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 import lingome
-from lingome.core.errors import LingomeError
+from lingome.core.errors import DataError, LingomeError
 
 COMMANDS = {
     "demo": "From a genome to an answered question, in one go.",
@@ -28,7 +29,10 @@ COMMANDS = {
 
 EPILOG = """Start with:  lingome demo
 
-Every command takes --help, --dry-run, --seed, --device, -o and settings as key=value."""
+Commands take --help, --dry-run, -o and settings as key=value; and --seed and --device where chance
+or a model plays a part."""
+
+INTERRUPTED = 130
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
@@ -83,7 +87,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(code or 0)
 
     if not words or any(word in ("--help", "--version") for word in words):
-        return _exit_code(call)
+        try:
+            return _exit_code(call)
+        except OSError as error:
+            sys.stderr.write(f"error: standard output: {error.strerror}\n")
+            return DataError.exit_code
     from lingome.cli.console import TerminalSink
     from lingome.core.progress import set_sink
 
@@ -92,7 +100,10 @@ def main(words: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        return _exit_code(call)
+        code = _exit_code(call)
+        if code == INTERRUPTED:
+            sink.fail("interrupted")
+        return code
     except LingomeError as error:
         if debug:
             raise
@@ -100,9 +111,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sink.fail("interrupted")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
         return 0
     except Exception as error:
         if debug:
@@ -120,6 +130,8 @@ def _exit_code(call: Callable[[], int]) -> int:
     try:
         return call()
     except SystemExit as leave:
+        if isinstance(leave.__context__, BrokenPipeError):  # `| head` has read enough
+            return 0
         return leave.code if isinstance(leave.code, int) else 0
 
 
@@ -130,4 +142,10 @@ def _terminate(signum: int, frame: object) -> None:
 
 def entry() -> None:
     """Run the command line as a program."""
-    raise SystemExit(main())
+    code = main()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # It was told already, or nobody reads on; Python would try once more at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(code)

@@ -10,7 +10,7 @@ import typer
 
 from lingome.cli.command import Config, Device, DryRun, Force, Out, Seed, Words, run_command, split_words
 from lingome.config.pretrain import PretrainSettings
-from lingome.core.errors import ConfigError
+from lingome.core.errors import ConfigError, DataError
 from lingome.core.outcome import Outcome, Plan
 
 EXAMPLES = """Examples:
@@ -44,8 +44,10 @@ def command(
     inputs, overrides = split_words(words)
     if len(inputs) > 1:
         raise ConfigError("one genome at a time", got=" ".join(inputs))
-    if resume and config is None and out is not None and (out / "config.yaml").is_file():
+    if resume and config is None and out is not None:
         config = out / "config.yaml"
+        if not config.is_file():
+            raise DataError("there is no run to resume", where=out, hint="leave out --resume to start one")
     run_command(
         PretrainSettings, _recipe, config=config, overrides=overrides,
         flags={

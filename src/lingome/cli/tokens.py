@@ -15,7 +15,7 @@ from lingome.config.tokens_choose import ChooseSettings
 from lingome.core.errors import ConfigError
 from lingome.core.outcome import Outcome, Plan
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, epilog="Example:  lingome tokens train genome.fa.gz -o runs/bpe600")
 
 TRAIN_EXAMPLES = """Examples:
 
@@ -96,7 +96,7 @@ def choose_command(
     """Compare vocabularies by next-k-mer prediction: a small model for each, the same test for all."""
     inputs, overrides = split_words(words)
     flags = {
-        "genome": _one(inputs, "a FASTA"), "merges": _numbers(merges), "out": out, "force": force or None,
+        "genome": _one(inputs, "FASTA"), "merges": _numbers(merges), "out": out, "force": force or None,
         "seed": seed, "device": device,
     }
     run_command(ChooseSettings, _choose_recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
@@ -119,7 +119,7 @@ def _numbers(text: str | None) -> list[int] | None:
 
 def _one(inputs: list[str], what: str) -> str | None:
     if len(inputs) > 1:
-        raise ConfigError(f"{what} at a time", got=" ".join(inputs))
+        raise ConfigError(f"one {what} at a time", got=" ".join(inputs))
     return inputs[0] if inputs else None
 
 

@@ -129,9 +129,18 @@ def _explain(cls: type[Settings], error: ValidationError, file: Path | None) -> 
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
         return ConfigError(f"there is no setting {name!r}", where=file, hint=hint)
     if first["type"] == "missing":
-        return ConfigError(f"the setting {name!r} is needed", where=file, hint=f"add {name}=...")
+        flag = "-o PATH" if name == "out" else f"{name}=..."
+        return ConfigError(f"the setting {name!r} is needed", where=file, hint=f"add {flag}")
+    if first["type"] == "model_type":
+        parts = [part for part in _names(cls) if part.startswith(f"{name}.")]
+        return ConfigError(
+            "this setting has parts", where=name, got=repr(first.get("input"))[:200], expected=", ".join(parts),
+            hint=f"set them one by one: {parts[0]}=...",
+        )
     message = first["msg"].removeprefix("Value error, ")
-    return ConfigError(message, where=name or file, got=repr(first.get("input"))[:200])
+    found = first.get("input")
+    # The input of a rule about several settings is all of them: more than anyone wants to read.
+    return ConfigError(message, where=name or file, got=None if isinstance(found, dict) else repr(found)[:200])
 
 
 def _names(cls: type[BaseModel], prefix: str = "") -> list[str]:

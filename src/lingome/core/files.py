@@ -8,27 +8,46 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lingome.core.errors import DataError
 
 
 def check_absent(path: Path, force: bool) -> None:
-    """Refuse to write over something that exists, unless forced.
+    """Refuse, before any work, to write over something that exists or where nothing can be written.
 
     Raises
     ------
     DataError
-        If `path` exists and `force` is false.
+        If `path` exists and `force` is false, a part of it is a file, or its folder cannot be written to.
     """
-    if path.exists() and not force:
-        raise DataError("the output exists already", where=path, hint="choose another -o, or add --force")
+    with explain_os_errors(path):
+        if path.exists() and not force:
+            raise DataError("the output exists already", where=path, hint="choose another -o, or add --force")
+        place = next(folder for folder in path.absolute().parents if folder.exists())
+        if not place.is_dir():
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(place, os.W_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def check_new_file(path: Path, force: bool) -> None:
+    """Do as `check_absent`, and refuse a folder where a file is to be written, even when forced.
+
+    Raises
+    ------
+    DataError
+        As `check_absent`, or if `path` is a folder.
+    """
+    if path.is_dir():
+        raise DataError("this is a folder, but a file is to be written", where=path, hint="add a file name to -o")
+    check_absent(path, force)
 
 
 @contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into a `DataError` that names the path."""
+    """Turn a full disk, a read-only folder or an impossible name into a `DataError` that names the path."""
     try:
         yield
     except OSError as error:
@@ -41,11 +60,26 @@ def explain_os_errors(path: Path) -> Iterator[None]:
             errno.EPERM: ("no permission to write here", "choose a folder you may write to with -o"),
             errno.EROFS: ("this file system is read-only", "choose a folder you may write to with -o"),
             errno.ENOTDIR: ("a part of this path is a file, not a folder", "choose another -o"),
+            errno.ENAMETOOLONG: ("this name is too long", "choose a shorter -o"),
         }
         if error.errno not in hints:
             raise
         what, hint = hints[error.errno]
         raise DataError(what, where=path, hint=hint) from error
+
+
+@contextmanager
+def make_parents(path: Path) -> Iterator[None]:
+    """Make the folders above `path`; if the block fails, remove those that it made and that are empty."""
+    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 @contextmanager
@@ -55,11 +89,10 @@ def atomic_file(path: Path, *, force: bool = True) -> Iterator[Path]:
     Raises
     ------
     DataError
-        If `path` exists and `force` is false, the disk is full or the folder is read-only.
+        If `path` is a folder, or exists and `force` is false, the disk is full or the folder is read-only.
     """
-    check_absent(path, force)
-    with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    check_new_file(path, force)
+    with explain_os_errors(path), make_parents(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
@@ -83,8 +116,7 @@ def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         If `path` exists and `force` is false, the disk is full or the folder is read-only.
     """
     check_absent(path, force)
-    with explain_os_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with explain_os_errors(path), make_parents(path):
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield temporary

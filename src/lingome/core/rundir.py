@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 import yaml
 
 from lingome.core.errors import DataError
-from lingome.core.files import atomic_file, check_absent, explain_os_errors, write_text
+from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, write_text
 
 Row = Mapping[str, Any]
 
@@ -40,37 +41,33 @@ class RunDir:
         """Make a run directory for the duration of a block.
 
         When the block fails before anything worth resuming was saved (no ``checkpoint/``),
-        what it wrote is removed, so that nothing half-written is left looking whole.
+        what it wrote is removed, so that nothing half-written is left looking whole; and a run that
+        was to be replaced (`force`) is put back: a mistake in the settings costs no results.
 
         Raises
         ------
         DataError
             If `path` exists and neither `force` nor `resume` is set, or cannot be written.
         """
+        if path.exists() and not path.is_dir():
+            raise DataError("the output is a file, but a run is a folder", where=path, hint="choose another -o")
         if not resume:
             check_absent(path, force)
-        if path.exists() and not path.is_dir():
-            raise DataError("the output is a file, but a run is a folder", where=path)
-        if path.exists() and not resume:
-            if any(path.iterdir()) and not (path / "run.json").exists() and not (path / "config.yaml").exists():
-                raise DataError(
-                    "this folder holds something that is not a run, and will not be replaced",
-                    where=path,
-                    hint="choose another -o",
-                )
-            with explain_os_errors(path):
-                shutil.rmtree(path)
-        existed = path.exists()
-        with explain_os_errors(path):
-            (path / "tables").mkdir(parents=True, exist_ok=True)
-        run = cls(path)
-        try:
-            with explain_os_errors(path):
-                yield run
-        except BaseException:
-            if not existed and not run.checkpoint_path.exists():
-                shutil.rmtree(path, ignore_errors=True)
-            raise
+        is_run = any((path / name).exists() for name in ("run.json", "config.yaml"))
+        if path.exists() and not resume and not is_run and any(path.iterdir()):
+            raise DataError(
+                "this folder holds something that is not a run, and will not be replaced",
+                where=path, hint="choose another -o",
+            )
+        going_on = resume and path.exists()
+        with explain_os_errors(path), make_parents(path), _set_aside(path, keep=going_on):
+            try:
+                (path / "tables").mkdir(parents=True, exist_ok=True)
+                yield cls(path)
+            except BaseException:
+                if not going_on and not (path / "checkpoint").exists():
+                    shutil.rmtree(path, ignore_errors=True)
+                raise
 
     @classmethod
     def open(cls, path: Path) -> RunDir:
@@ -173,6 +170,22 @@ class RunDir:
         with (self.path / "tables" / f"{name}.tsv").open(encoding="utf-8", newline="") as handle:
             reader = csv.DictReader(handle, delimiter="\t")
             return [{key: _value(cell) for key, cell in row.items()} for row in reader]
+
+
+@contextmanager
+def _set_aside(path: Path, *, keep: bool) -> Iterator[None]:
+    """Move what is at `path` away for the duration of a block; put it back if the block leaves nothing there."""
+    if keep or not path.exists() or not any(path.iterdir()):
+        yield
+        return
+    shelf = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    path.replace(shelf / path.name)
+    try:
+        yield
+    finally:
+        if not path.exists():
+            (shelf / path.name).replace(path)
+        shutil.rmtree(shelf, ignore_errors=True)
 
 
 def _cell(value: Any) -> Any:

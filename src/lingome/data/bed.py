@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +64,12 @@ def read_narrow_peak(path: Path, lengths: Mapping[str, int] | None = None) -> li
     DataError
         As `read_bed`; or if a row has not ten columns, or its signal or summit cannot be used.
     """
-    peaks = []
-    for number, interval, fields in bed_rows(Path(path), lengths):
+    return [peak for _, peak in peak_rows(Path(path), lengths)]
+
+
+def peak_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[tuple[int, Peak]]:
+    """Give each row as (line number, peak); raises as `read_narrow_peak`."""
+    for number, interval, fields in bed_rows(path, lengths):
         where = f"{path}:{number}"
         if len(fields) < 10:
             raise DataError(
@@ -77,8 +81,7 @@ def read_narrow_peak(path: Path, lengths: Mapping[str, int] | None = None) -> li
         if offset >= max(interval.length_bp, 1):
             raise DataError("the summit lies outside its peak", where=where, got=offset, expected=interval.length_bp)
         summit = interval.start + offset if offset >= 0 else interval.middle
-        peaks.append(Peak(interval, signal, summit))
-    return peaks
+        yield number, Peak(interval, signal, summit)
 
 
 def bed_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[tuple[int, Interval, list[str]]]:
@@ -161,19 +164,23 @@ def check_interval(interval: Interval, lengths: Mapping[str, int], where: object
         )
 
 
-def check_against(intervals: Iterable[Interval], lengths: Mapping[str, int], source: object) -> None:
-    """Check that all intervals lie on the genome; `source` names where they come from.
+def check_against(
+    intervals: Sequence[Interval], lengths: Mapping[str, int], source: object, lines: Sequence[int] | None = None
+) -> None:
+    """Check that all intervals lie on the genome; `source` names where they come from, `lines` their lines in it.
 
     Raises
     ------
     DataError
         As `check_interval`.
     """
-    for index, interval in enumerate(intervals, start=1):
-        check_interval(interval, lengths, f"{source}, interval {index}")
+    for index, interval in enumerate(intervals):
+        check_interval(interval, lengths, _place(source, lines, index))
 
 
-def on_genome(intervals: Iterable[Interval], lengths: Mapping[str, int], source: object) -> list[Interval]:
+def on_genome(
+    intervals: Sequence[Interval], lengths: Mapping[str, int], source: object, lines: Sequence[int] | None = None
+) -> list[Interval]:
     """Keep the intervals whose chromosome the genome has, and say how many were left out.
 
     For peaks of a whole genome beside the FASTA of one chromosome. Names that merely differ in
@@ -185,21 +192,25 @@ def on_genome(intervals: Iterable[Interval], lengths: Mapping[str, int], source:
         If none is left, a chromosome has a near miss (``20`` for ``chr20``), or an interval
         leaves its chromosome.
     """
-    kept: list[Interval] = []
-    missing: dict[str, int] = {}
-    for interval in intervals:
-        if interval.chrom in lengths:
-            kept.append(interval)
-        else:
-            missing[interval.chrom] = missing.get(interval.chrom, 0) + 1
-    for chrom in missing:
+    kept = [index for index, interval in enumerate(intervals) if interval.chrom in lengths]
+    first: dict[str, int] = {}
+    for index, interval in enumerate(intervals):
+        if interval.chrom not in lengths:
+            first.setdefault(interval.chrom, index)
+    for chrom, index in first.items():
         near = near_name(chrom, lengths)
         if not kept or (near is not None and chrom.removeprefix("chr") == near.removeprefix("chr")):
-            raise unknown_chromosome(chrom, lengths, source)
-    if missing:
-        say(f"{source}: left out {sum(missing.values()):,} intervals on {len(missing)} chromosomes not in the genome")
-    check_against(kept, lengths, source)
-    return kept
+            raise unknown_chromosome(chrom, lengths, _place(source, lines, index))
+    if first:
+        n_left_out = len(intervals) - len(kept)
+        say(f"{source}: left out {n_left_out:,} intervals on {len(first)} chromosomes not in the genome")
+    for index in kept:
+        check_interval(intervals[index], lengths, _place(source, lines, index))
+    return [intervals[index] for index in kept]
+
+
+def _place(source: object, lines: Sequence[int] | None, index: int) -> str:
+    return f"{source}:{lines[index]}" if lines is not None else f"{source}, interval {index + 1}"
 
 
 def write_bed(path: Path, intervals: Iterable[Interval]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lingome.core.errors import DataError
-from lingome.data.bed import check_interval, read_bed, read_narrow_peak
+from lingome.data.bed import bed_rows, check_interval, peak_rows
 from lingome.data.compressed import is_folder, read_lines, sniff
 from lingome.data.examples import Examples
 from lingome.data.fasta import ReadReport
@@ -161,15 +161,16 @@ def _check_bed(report: FileReport, genome: Genome | None) -> None:
     comments = sum(line.startswith(("#", "track", "browser")) for _, line in read_lines(report.path))
     if comments:
         report.skipped.append(f"{comments:,} lines of comment, track or browser")
-    _check_intervals(report, read_bed(report.path), "intervals", genome)
+    rows = list(bed_rows(report.path))
+    _check_intervals(report, [row[1] for row in rows], "intervals", genome, [row[0] for row in rows])
 
 
 def _check_narrow_peak(report: FileReport, genome: Genome | None) -> None:
-    peaks = read_narrow_peak(report.path)
-    if peaks:
-        signals = [peak.signal for peak in peaks]
+    rows = list(peak_rows(report.path))
+    if rows:
+        signals = [peak.signal for _, peak in rows]
         report.rows.append(("signal", f"{min(signals):.4g} to {max(signals):.4g}"))
-    _check_intervals(report, [peak.interval for peak in peaks], "peaks", genome)
+    _check_intervals(report, [peak.interval for _, peak in rows], "peaks", genome, [number for number, _ in rows])
 
 
 def _check_gff(report: FileReport, genome: Genome | None) -> None:
@@ -230,7 +231,13 @@ def _compare_sequences(
         )
 
 
-def _check_intervals(report: FileReport, intervals: Sequence[Interval], what: str, genome: Genome | None) -> None:
+def _check_intervals(
+    report: FileReport,
+    intervals: Sequence[Interval],
+    what: str,
+    genome: Genome | None,
+    lines: Sequence[int] | None = None,
+) -> None:
     if not intervals:
         raise DataError(f"there are no {what} in this file", where=report.path)
     chroms = Counter(one.chrom for one in intervals)
@@ -250,10 +257,11 @@ def _check_intervals(report: FileReport, intervals: Sequence[Interval], what: st
         count = sum(chroms[chrom] for chrom in missing)
         report.skipped.append(f"{count:,} {what} lie on chromosomes that the genome has not: {_listed(missing)}")
         if len(missing) == len(chroms):
-            raise unknown_chromosome(missing[0], genome.lengths, report.path)
-    for index, one in enumerate(intervals, start=1):
+            raise unknown_chromosome(missing[0], genome.lengths, f"{report.path}:{lines[0]}" if lines else report.path)
+    for index, one in enumerate(intervals):
         if one.chrom in genome.lengths:
-            check_interval(one, genome.lengths, f"{report.path}, {what[:-1]} {index}")
+            place = f"{report.path}:{lines[index]}" if lines else f"{report.path}, {what[:-1]} {index + 1}"
+            check_interval(one, genome.lengths, place)
     report.rows.append(("on the genome", f"{sum(chroms.values()) - sum(chroms[chrom] for chrom in missing):,}"))
 
 

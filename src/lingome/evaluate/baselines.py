@@ -8,6 +8,7 @@ benchmarks. None of them sees the order of its words.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,9 +133,9 @@ def usable_splits(examples: Examples) -> tuple[Examples, Examples, Examples]:
     train, valid, test = (known.split(name) for name in ("train", "valid", "test"))
     for name, part in (("train", train), ("test", test)):
         if not len(part):
+            counts = Counter(str(split) or "none" for split in known.splits)
             raise DataError(
-                f"no labelled {name} items", got=dict(zip(*np.unique(known.splits.astype(str), return_counts=True),
-                                                          strict=True)),
+                f"no labelled {name} items", got=", ".join(f"{count:,} {split}" for split, count in counts.items()),
                 hint="add a column 'split' with train, valid and test, or let lingome split at random",
             )
     if len(np.unique(train.labels)) < 2:

@@ -33,6 +33,8 @@ HUMAN_FILES = {
     "blacklist": "hg19-chr20-blacklist",
 }
 YEAST_FILES = {"genome": "yeast-genome", "genes": "yeast-genes"}
+FILES = {"human": HUMAN_FILES, "yeast": YEAST_FILES}
+"""Data sets of each organism's question, by role; names of the catalog."""
 
 CTCF = "MA0139.1"
 CHR20_BLOCKS = (
@@ -105,6 +107,23 @@ def data_rows(names: Mapping[str, str], files: Mapping[str, Path]) -> list[dict[
         }
         for role, name in names.items()
     ]
+
+
+def ask(
+    organism: str, files: Mapping[str, Path], *, p_value: float, flank_bp: int, promoters: int, seed: int,
+    region: str | None = None,
+) -> Question:
+    """Put the question of an organism together; see `ask_human` and `ask_yeast`.
+
+    Raises
+    ------
+    ConfigError
+        If `region` is no ``chrom:start-end``, or overlaps what the model learns from.
+    """
+    where = parse_region(region) if region else None
+    if organism == "human":
+        return ask_human(files, p_value=p_value, flank_bp=flank_bp, region=where)
+    return ask_yeast(files, most=promoters, seed=seed, region=where)
 
 
 def ask_human(files: Mapping[str, Path], *, p_value: float, flank_bp: int, region: Interval | None = None) -> Question:

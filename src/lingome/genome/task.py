@@ -11,7 +11,7 @@ import numpy as np
 from lingome.config.task import SplitSettings, TaskSettings, file_kind
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import say
-from lingome.data.bed import on_genome, read_bed, read_narrow_peak
+from lingome.data.bed import bed_rows, on_genome, peak_rows
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
 from lingome.data.gff import read_gff
@@ -151,10 +151,10 @@ def read_places(path: Path, lengths: Mapping[str, int]) -> list[Interval]:
         If it cannot be read, or nothing lies on the genome.
     """
     peaks = file_kind(str(path)) == "peaks" and "narrow" in path.name.lower()
-    places = [peak.interval for peak in read_narrow_peak(path)] if peaks else read_bed(path)
-    if not places:
+    rows = [(n, peak.interval) for n, peak in peak_rows(path)] if peaks else [row[:2] for row in bed_rows(path)]
+    if not rows:
         raise DataError("there is no interval in this file", where=path)
-    return on_genome(places, lengths, path)
+    return on_genome([place for _, place in rows], lengths, path, [number for number, _ in rows])
 
 
 def _sites(task: TaskSettings, genome: Genome) -> Examples:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 
 from lingome.core.errors import ConfigError
+
+# oneDNN keeps compiled kernels of the last 1,024 shapes: gigabytes, where lengths and masks vary from
+# step to step. Few of them are ever met again; 64 cost no speed and bound the memory.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 Precision = Literal["auto", "fp32", "bf16"]
 

@@ -6,7 +6,7 @@ import shutil
 
 from lingome.config.data import CheckSettings, FetchSettings
 from lingome.core.errors import DataError
-from lingome.core.files import atomic_file, check_absent
+from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.data.catalog import Entry, entries, find
 from lingome.data.check import FileReport, check_file, recognise
@@ -37,7 +37,7 @@ def plan_fetch(settings: FetchSettings) -> Plan:
         rows.append(("  from", usable[0].label if usable else "nowhere: every source is out of reach"))
         rows.extend(("  not", f"{step.label}: {step.obstacle}") for step in tried if step.obstacle)
     if settings.out is not None:
-        check_absent(settings.out, settings.force)
+        check_new_file(settings.out, settings.force)
         rows.append(("copy to", str(settings.out)))
     return Plan("fetch", rows)
 
@@ -53,7 +53,7 @@ def run_fetch(settings: FetchSettings) -> Outcome:
     for name in settings.names:
         find(name)
     if settings.out is not None:
-        check_absent(settings.out, settings.force)
+        check_new_file(settings.out, settings.force)
     paths = [fetch(name, offline=settings.offline) for name in settings.names]
     if settings.out is not None:
         with atomic_file(settings.out, force=settings.force) as temporary:

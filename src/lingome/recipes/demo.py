@@ -15,16 +15,7 @@ from lingome.evaluate.baselines import fit_baselines
 from lingome.evaluate.methods import Comparison, evaluate_methods
 from lingome.evaluate.next_kmer import next_kmer
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, count_tokens, vocabulary_table
-from lingome.genome.questions import (
-    HUMAN_FILES,
-    YEAST_FILES,
-    Question,
-    ask_human,
-    ask_yeast,
-    data_rows,
-    fetch_files,
-    parse_region,
-)
+from lingome.genome.questions import FILES, Question, ask, data_rows, fetch_files
 from lingome.genome.sites import SCORE_COLUMN, base_shares
 from lingome.models.card import ModelCard
 from lingome.models.checkpoint import load_masked_lm, save_checkpoint
@@ -44,10 +35,10 @@ from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.windows import encode_genome
 from lingome.train.pretraining import choose_areas, pretrain_model
+from lingome.train.state import StateStore
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, packaged_models, read_lineage, resolve_model
 
-FILES = {"human": HUMAN_FILES, "yeast": YEAST_FILES}
 PACKAGED = {"human": "human-mini"}
 
 
@@ -130,11 +121,12 @@ def _ask(settings: DemoSettings, run_dir: RunDir, lineage: Lineage) -> tuple[Que
     for role, path in files.items():
         lineage.add_input(role, path)
     run_dir.write_table("data", data_rows(names, files))
-    region = parse_region(settings.region) if settings.region else None
     say(f"reading {files['genome'].name}")
-    if settings.organism == "human":
-        return ask_human(files, p_value=settings.p_value, flank_bp=settings.flank_bp, region=region), settings
-    return ask_yeast(files, most=settings.promoters, seed=settings.seed, region=region), settings
+    question = ask(
+        settings.organism, files, p_value=settings.p_value, flank_bp=settings.flank_bp, promoters=settings.promoters,
+        seed=settings.seed, region=settings.region,
+    )
+    return question, settings
 
 
 def _learn_vocabulary(question: Question, settings: DemoSettings, run_dir: RunDir) -> BpeTokenizer:
@@ -176,6 +168,7 @@ def _pretrain(
     done = pretrain_model(
         question.genome, tokenizer, model, areas, settings.pretrain, seed=settings.seed, run=run_dir, max_tokens=254,
     )
+    StateStore(run_dir.path / "state").discard()
     say(f"masked perplexity {done.before['perplexity']:.1f} before, {done.after['perplexity']:.1f} after; "
         f"{done.unigram['perplexity']:.1f} from token frequencies alone")
     lineage.add_seen("pretrain", question.genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])

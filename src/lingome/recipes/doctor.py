@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from lingome.config.doctor import DoctorSettings
-from lingome.core.files import atomic_file
+from lingome.core.files import atomic_file, check_new_file
 from lingome.core.lineage import versions
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.models.devices import has_fast_bf16, pick_device
@@ -19,11 +19,16 @@ from lingome.models.presets import build_masked_lm, count_parameters
 
 def plan(settings: DoctorSettings) -> Plan:
     """Say what would be looked at."""
-    return Plan("doctor", [("looks at", "versions, device, data folders, one training step of a small model")])
+    _check(settings)
+    return Plan("doctor", [
+        ("looks at", "versions, device, data folders, one training step of a small model"),
+        ("output", str(settings.out or "standard output")),
+    ])
 
 
 def run(settings: DoctorSettings) -> Outcome:
     """Look, train a small model for a few steps, and give the findings as a table."""
+    _check(settings)
     rows = [*_machine(), *_packages(), *_data(), *_model(settings)]
     table = Table("doctor", ("what", "found", "verdict"), rows)
     if settings.out is not None:
@@ -32,6 +37,12 @@ def run(settings: DoctorSettings) -> Outcome:
     bad = [row[0] for row in rows if row[2] == "fails"]
     message = f"needs attention: {', '.join(bad)}" if bad else "lingome works here; next: lingome demo"
     return Outcome(message, tables=[table], path=settings.out)
+
+
+def _check(settings: DoctorSettings) -> None:
+    pick_device(settings.device)
+    if settings.out is not None:
+        check_new_file(settings.out, settings.force)
 
 
 def _machine() -> list[tuple[str, str, str]]:

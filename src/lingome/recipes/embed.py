@@ -6,7 +6,7 @@ import numpy as np
 
 from lingome.config.embed import EmbedSettings
 from lingome.core.errors import ConfigError
-from lingome.core.files import atomic_file, check_absent
+from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.data.genome import Genome
@@ -14,6 +14,7 @@ from lingome.data.tables import read_sequences
 from lingome.embed.encode import Pieces, cut_to_fit, embed_pieces
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
+from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
 from lingome.tune.start import Start, load_start
 
@@ -59,7 +60,10 @@ def run(settings: EmbedSettings) -> Outcome:
 
 
 def _open(settings: EmbedSettings) -> tuple[Start, list[str], Pieces]:
-    check_absent(settings.out, settings.force)
+    if settings.out.suffix != ".npz":
+        raise ConfigError("vectors are written as .npz", where="out", got=settings.out)
+    check_new_file(settings.out, settings.force)
+    pick_device(settings.device)
     if settings.sequences is not None and settings.genome is None:
         ids, sequences = read_sequences(settings.sequences, settings.sequence_column)
     elif settings.genome is not None and settings.bed is not None and settings.sequences is None:

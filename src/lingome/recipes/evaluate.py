@@ -38,6 +38,7 @@ Row = dict[str, Any]
 def plan(settings: EvaluateSettings) -> Plan:
     """Read the inputs and say what would be measured."""
     check_absent(settings.out, settings.force)
+    pick_device(settings.device)
     folder = None if settings.model is None else resolve_model(settings.model)
     rows = [("model", "none: baselines only" if folder is None else str(folder))]
     if folder is not None and not _is_classifier(folder):
@@ -58,6 +59,7 @@ def plan(settings: EvaluateSettings) -> Plan:
 
 def run(settings: EvaluateSettings) -> Outcome:
     """Measure, write the run directory, and give the tables."""
+    pick_device(settings.device)
     folder = None if settings.model is None else resolve_model(settings.model)
     lineage = Lineage("evaluate", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:

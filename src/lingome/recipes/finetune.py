@@ -27,6 +27,7 @@ from lingome.genome.sites import base_shares
 from lingome.genome.task import build_examples, example_rows, seen_before, split_rows
 from lingome.models.card import ModelCard
 from lingome.models.checkpoint import save_checkpoint
+from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
 from lingome.tune.classifier import Fitted
 from lingome.tune.methods import method_title
@@ -39,8 +40,8 @@ Row = dict[str, Any]
 def plan(settings: FinetuneSettings) -> Plan:
     """Build the examples and load the model, time one step, and say what a run would cost."""
     check_absent(settings.out, settings.force)
+    start = _open_start(settings)
     examples = build_examples(settings.task, seed=settings.seed)
-    start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
     room = start.body.config.max_positions
     ids = encode_within(start.tokenizer, examples.sequences, room, settings.tune.too_long).ids
     n_tokens = sum(len(ids[i]) for i in np.flatnonzero(examples.splits == "train"))
@@ -64,16 +65,15 @@ def plan(settings: FinetuneSettings) -> Plan:
 
 def run(settings: FinetuneSettings) -> Outcome:
     """Build the task, fit each method and the controls, measure all, and write the run."""
-    clock = Clock()
-    lineage = Lineage("finetune", settings.seed)
+    clock, lineage = Clock(), Lineage("finetune", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
+        start = _open_start(settings)
         for role, path in settings.task.inputs.items():
             if path.is_file():
                 lineage.add_input(role, path)
         genome = Genome.open(settings.task.genome) if settings.task.genome is not None else None
         examples = build_examples(settings.task, seed=settings.seed, genome=genome)
-        start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
         clock.lap("examples", f"{len(examples):,}")
         seeds = [derive_seed(settings.seed, "fit", index) for index in range(settings.seeds)]
         result = evaluate_methods(
@@ -101,10 +101,15 @@ def run(settings: FinetuneSettings) -> Outcome:
             answer=answer(scores), model=start.name, best=result.best_name,
             background=base_shares(genome).tolist() if genome is not None else None,
         ))
-    return Outcome(
-        f"{answer(scores)}\nrun: {settings.out}  (page: lingome report {settings.out})",
-        tables=[score_view(scores)], path=settings.out,
-    )
+    message = f"{answer(scores)}\nrun: {settings.out}  (page: lingome report {settings.out})"
+    return Outcome(message, tables=[score_view(scores)], path=settings.out)
+
+
+def _open_start(settings: FinetuneSettings) -> Start:
+    """Look at everything that is quick to look at, before the genome is read; give the model."""
+    settings.task.check()
+    pick_device(settings.device)
+    return load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
 
 
 class Clock:

@@ -10,7 +10,7 @@ import numpy as np
 from lingome.config.predict import PredictSettings
 from lingome.config.task import TaskSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, check_absent
+from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
@@ -49,8 +49,9 @@ def plan(settings: PredictSettings) -> Plan:
 def run(settings: PredictSettings) -> Outcome:
     """Score everything, and write BED or a table."""
     model, tokenizer, examples, flank_bp = _open(settings)
+    form = _format(settings, examples)
     probabilities = score(model, tokenizer, examples, settings)
-    if _format(settings, examples) == "BED":
+    if form == "BED":
         text = as_bed(prediction_rows(examples, probabilities, flank_bp))
     else:
         text = _as_table(examples, probabilities, model.config.label_names)
@@ -120,7 +121,8 @@ def as_bed(rows: list[dict[str, Any]]) -> str:
 def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Examples, int]:
     """Load the model and the inputs; also the flank around motifs, 0 if there are none."""
     if settings.out is not None:
-        check_absent(settings.out, settings.force)
+        check_new_file(settings.out, settings.force)
+    pick_device(settings.device)
     folder = resolve_model(settings.model)
     model, tokenizer = load_classifier(folder)
     trained = TaskSettings.model_validate(RunDir(folder.parent).read_config().get("task", {}))
@@ -159,6 +161,8 @@ def _unlabelled(ids: list[str], sequences: list[str], intervals: list[Interval] 
 
 def _format(settings: PredictSettings, examples: Examples) -> str:
     suffix = Path(settings.out).suffix if settings.out is not None else ""
+    if suffix not in ("", ".bed", ".tsv", ".txt"):
+        raise ConfigError("predictions are written as .bed or .tsv", where="out", got=settings.out)
     if suffix == ".bed" and examples.intervals is None:
         raise ConfigError("sequences without coordinates make no BED", where="out", got=settings.out, hint="-o X.tsv")
     return "BED" if suffix == ".bed" or (not suffix and examples.intervals is not None) else "table"

@@ -78,7 +78,7 @@ def run(settings: PretrainSettings) -> Outcome:
     _check_resume(settings)
     if settings.resume and (settings.out / "run.json").exists():
         return Outcome(f"this run is complete: {settings.out}", path=settings.out)
-    lineage, clock = Lineage("pretrain", settings.seed), time.monotonic()
+    lineage, clock, device = Lineage("pretrain", settings.seed), time.monotonic(), pick_device(settings.device)
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
         sweep(run_dir.path)
         genome, areas = read_genome(settings)
@@ -92,7 +92,7 @@ def run(settings: PretrainSettings) -> Outcome:
             save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
 
         done = pretrain_model(
-            genome, tokenizer, model.to(pick_device(settings.device)), areas, settings.train, seed=settings.seed,
+            genome, tokenizer, model.to(device), areas, settings.train, seed=settings.seed,
             run=run_dir, mask_rate=settings.mask_rate, min_tokens=settings.min_tokens, max_tokens=settings.max_tokens,
             fixed_share=settings.fixed_share, validation_windows=settings.validation_windows,
             resume=settings.resume, publish=publish, resume_command=f"lingome pretrain -o {settings.out} --resume",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lingome.config.report import ReportSettings
-from lingome.core.files import check_absent
+from lingome.core.files import check_new_file
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
@@ -22,7 +22,7 @@ def plan(settings: ReportSettings) -> Plan:
     """
     run = RunDir.open(settings.run)
     if settings.out is not None:
-        check_absent(settings.out, settings.force)
+        check_new_file(settings.out, settings.force)
     tables, metrics = read_tables(run), read_metrics(run)
     sections = build_sections(tables, metrics, read_lineage(run), read_config(run))
     return Plan("Page of a run", [

@@ -10,7 +10,7 @@ import numpy as np
 
 from lingome.config.tokens import EncodeSettings, ShowSettings, TokensSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, atomic_folder, check_absent
+from lingome.core.files import atomic_file, atomic_folder, check_absent, check_new_file
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
@@ -146,7 +146,7 @@ def _check_npz(settings: EncodeSettings) -> None:
     if settings.out is not None:
         if settings.out.suffix != ".npz":
             raise ConfigError("encoded sequences are written as .npz", where="out", got=settings.out)
-        check_absent(settings.out, settings.force)
+        check_new_file(settings.out, settings.force)
 
 
 def run_encode(settings: EncodeSettings) -> Outcome:

@@ -30,6 +30,7 @@ Row = dict[str, Any]
 def plan(settings: ChooseSettings) -> Plan:
     """Read the genome and say what would be trained."""
     check_absent(settings.out, settings.force)
+    pick_device(settings.device)
     genome = Genome.open(settings.genome)
     learn, test = areas(genome, settings)
     n_candidates = len(set(settings.merges)) + len(set(settings.kmers))
@@ -53,11 +54,12 @@ def plan(settings: ChooseSettings) -> Plan:
 
 def run(settings: ChooseSettings) -> Outcome:
     """Train the vocabularies, compare them, and write the run directory."""
+    pick_device(settings.device)
     lineage = Lineage("tokens choose", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
-        lineage.add_input("genome", settings.genome)
         genome = Genome.open(settings.genome)
+        lineage.add_input("genome", settings.genome)
         learn, test = areas(genome, settings)
         candidates = build_candidates(genome, learn, settings)
         rows = compare_vocabularies(genome, candidates, learn, test, settings)

@@ -22,7 +22,7 @@ import vl_convert
 from markupsafe import Markup
 
 from lingome.core.errors import DataError
-from lingome.core.files import check_absent, write_text
+from lingome.core.files import check_new_file, write_text
 from lingome.core.rundir import RunDir
 from lingome.report.blocks import Figure, Section
 from lingome.report.sections import build_sections, cards, warnings
@@ -60,7 +60,7 @@ def write_report(run: RunDir, out: Path | None = None, *, force: bool = False) -
     if path.is_dir():
         raise DataError("the output is a folder, but a report is one file", where=path, hint="-o report.html")
     if out is not None:
-        check_absent(out, force)
+        check_new_file(out, force)
     write_text(path, render(run))
     return path
 

@@ -76,8 +76,10 @@ def resolve_model(name: str | Path) -> Path:
             "there is no model in this folder", where=folder, expected="config.json, or checkpoint/config.json",
             hint="give a checkpoint folder, or a run that trained a model",
         )
+    if folder.exists():
+        raise CheckpointError("this is a file, and a model is a folder", where=folder, expected="a checkpoint or a run")
     raise CheckpointError(
-        f"there is no model {str(name)!r}", expected=f"a folder, or one of: {', '.join(packaged) or 'none packaged'}",
+        f"there is no model {str(name)!r}", expected=", ".join(["the folder of a checkpoint or a run", *packaged]),
         hint=f"for random weights: {RANDOM}PRESET, one of {', '.join(PRESETS)}",
     )
 

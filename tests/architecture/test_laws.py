@@ -76,8 +76,15 @@ def test_every_shipped_config_is_valid():
         settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
 
 
+OTHER_NAMES = {"data": "FetchSettings"}
+"""Where a group of commands has settings for one of them only."""
+
+
 def _settings_name(workflow: str, module: object) -> str:
+    if workflow in OTHER_NAMES:
+        return OTHER_NAMES[workflow]
     last = workflow.rsplit("_", 1)[-1]
-    names = [name for name in dir(module) if name.lower() in (f"{workflow}settings", f"{last}settings")]
+    known = {"data": "fetch"}.get(workflow, workflow)
+    names = [name for name in dir(module) if name.lower() in (f"{known}settings", f"{last}settings")]
     assert names, f"config/{workflow}.py holds no settings class"
     return names[0]

@@ -78,7 +78,7 @@ def test_dry_run_writes_nothing_and_names_what_it_would_do(tmp_path: Path, capsy
         (["genome.fa"], 2, "brings its own data"),
         (["--organism", "unicorn"], 2, "human"),
         (["region=chr20:100-200", *SMALL], 2, "must be new to the model"),
-        (["region=20:62000000-62100000", *SMALL], 2, "not on the genome"),
+        (["region=20:62000000-62100000", *SMALL], 2, "there is no chromosome"),
         (["start_from=none", "merge=3"], 2, "did you mean"),
     ],
 )

@@ -63,6 +63,23 @@ def test_an_untrained_classifier_loses(tmp_path: Path, data_dir: Path, capsys: p
     assert any("kmers tokens" in row["name"] for row in rows)
 
 
+def test_a_run_is_measured_again_on_its_own_examples(tmp_path: Path, data_dir: Path) -> None:
+    ci, run = data_dir / "ci", tmp_path / "sites"
+    words = ["finetune", ci / "chr20_30M_32M.fa.gz", data_dir / "annotation" / "jaspar2024_selected.jaspar",
+             ci / "chr20_30M_32M_ctcf.narrowPeak", "-m", "random:nano", "method=features", "task.p_value=1e-4",
+             "seeds=1", "resamples=100", "baselines=false", "-o", run]
+    assert main(_words(*words)) == 0
+    assert main(_words("evaluate", run, "-o", tmp_path / "again", "baselines=false", "resamples=100")) == 0
+    first, again = (RunDir.open(folder).read_table("scores")[0] for folder in (run, tmp_path / "again"))
+    # The classes are unbound and bound, in this order, though a table alone would sort them the other way.
+    for name in ("auroc", "auprc", "mcc", "n_test", "n_positive"):
+        assert again[name] == pytest.approx(first[name], abs=1e-4), name
+    table = tmp_path / "table"
+    assert main(_words("finetune", ci / "gue_tf_0_400.csv", "-m", "random:nano", "method=features", "seeds=1",
+                       "resamples=100", "baselines=false", "-o", table)) == 0
+    assert main(_words("evaluate", table, "-o", tmp_path / "third", "baselines=false", "resamples=100")) == 0
+
+
 def test_planted_leak_is_in_the_warnings(tmp_path: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     examples: Examples = read_examples(data_dir / "ci" / "gue_tf_0_400.csv")
     table = tmp_path / "leaky.csv"

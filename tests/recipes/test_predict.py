@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def test_sites_of_a_region_are_scored_as_in_training(
         assert int(line[4]) == round(1000 * float(line[6]))
         assert float(line[7]) == pytest.approx(examples[place]["motif score"], abs=0.006)
     assert all(int(line[1]) >= 1_650_000 and int(line[2]) <= 1_990_000 for line in lines)
+
+
+def test_the_flank_and_p_value_of_a_demo_are_used(run: Path, inputs: dict[str, str], tmp_path: Path):
+    demo = tmp_path / "demo"
+    shutil.copytree(run, demo)
+    shown = []
+    for folder, config in ((run, None), (demo, "organism: human\np_value: 0.0001\nflank_bp: 50\n")):
+        if config is not None:
+            (folder / "config.yaml").write_text(config)
+        out = tmp_path / f"{folder.name}.bed"
+        words = [str(folder), inputs["genome"], inputs["motifs"], f"region={CHROM}:1,900,000-1,990,000"]
+        assert main(["predict", *words, "-o", str(out)]) == 0
+        shown.append(out.read_text())
+    assert shown[0] == shown[1]
 
 
 def test_windows_of_a_bed_are_written_as_bed(run: Path, inputs: dict[str, str], tmp_path: Path):

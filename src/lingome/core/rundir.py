@@ -100,9 +100,20 @@ class RunDir:
         write_text(self.path / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False))
 
     def read_config(self) -> dict[str, Any]:
-        """Read ``config.yaml``; empty if there is none."""
+        """Read ``config.yaml``; empty if there is none.
+
+        Raises
+        ------
+        DataError
+            If it holds no settings.
+        """
         file = self.path / "config.yaml"
-        return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        if not file.is_file():
+            return {}
+        try:
+            return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            raise DataError("not valid YAML", where=file, got=str(error).splitlines()[0]) from error
 
     def write_lineage(self, lineage: Mapping[str, Any]) -> None:
         """Write ``run.json``."""
@@ -114,14 +125,16 @@ class RunDir:
         Raises
         ------
         DataError
-            If it is not JSON.
+            If it is not an object in JSON.
         """
         file = self.path / "run.json"
         try:
             value = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise DataError("cannot be read as JSON", where=file, got=error) from error
-        return dict(value)
+        if not isinstance(value, dict):
+            raise DataError("does not hold names and values", where=file, got=repr(value)[:80])
+        return value
 
     def append_metric(self, **values: Any) -> None:
         """Append one line to ``metrics.jsonl``."""

@@ -70,6 +70,19 @@ class Examples:
             columns={name: values[index] for name, values in self.columns.items()},
         )
 
+    def with_label_names(self, names: tuple[str, ...]) -> Examples:
+        """Give the same examples with the classes numbered in another order.
+
+        Parameters
+        ----------
+        names : tuple of str
+            The names there are, reordered.
+        """
+        assert sorted(names) == sorted(self.label_names), "the same names in another order"
+        number = np.array([names.index(name) for name in self.label_names], dtype=np.int64)
+        labels = np.where(self.labels >= 0, number[self.labels], self.labels)
+        return Examples(self.sequences, labels, self.splits, self.ids, self.intervals, names, self.columns)
+
     def split(self, name: str) -> Examples:
         """Give the examples of one split, in order."""
         return self.select(self.splits == name)

@@ -28,7 +28,8 @@ SPLIT_NAMES = {
 }
 MAX_CLASSES = 100
 _PLACE = ("chrom", "start", "end", "strand")
-_OWN = {*SEQUENCE_NAMES, *LABEL_NAMES, *_PLACE, "split", "id", "name"}
+_KNOWN = {*_PLACE, "split", "id", "name"}
+_OWN = {*SEQUENCE_NAMES, *LABEL_NAMES, *_KNOWN}
 
 csv.field_size_limit(1 << 30)
 
@@ -111,7 +112,8 @@ def read_examples(
     rows: list[tuple[str, dict[str, str]]] = []
     splits: list[str] = []
     for file, split in files.items():
-        for line, row in read_rows(file):
+        for line, cells in read_rows(file):
+            row = {_plain(name, (sequence_column, label_column)): cell for name, cell in cells.items()}
             rows.append((f"{file}:{line}", row))
             splits.append(split or row.get("split", "").strip().lower())
     if not rows:
@@ -129,6 +131,11 @@ def read_examples(
         columns=_numbers(rows, [name for name in header if name.lower() not in _OWN and name not in
                                 (sequence_name, label_name)]),
     )
+
+
+def _plain(name: str, asked: Sequence[str | None]) -> str:
+    """Write the columns with a meaning of their own (split, chrom ...) in lower case, unless asked for otherwise."""
+    return name.lower() if name.lower() in _KNOWN and name not in asked else name
 
 
 def _split_files(folder: Path) -> dict[Path, str]:

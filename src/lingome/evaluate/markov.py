@@ -31,10 +31,12 @@ class WordCounts:
     def __init__(self, pieces: Sequence[np.ndarray], longest: int = LONGEST) -> None:
         self.longest = longest
         self.counts = np.zeros(4**longest, dtype=np.int32)
-        for piece in pieces:
-            for start in range(0, max(1, len(piece)), _BLOCK):
-                ids = kmer_ids(piece[start : start + _BLOCK + longest - 1], longest)
-                self.counts += np.bincount(ids[ids >= 0], minlength=4**longest).astype(np.int32)
+        # Joined, with a letter between that no word may hold: adding the table up once a piece would take minutes.
+        gap = np.full(1, 4, dtype=np.uint8)
+        codes = np.concatenate([gap, *(part for piece in pieces for part in (piece, gap))])
+        for start in range(0, len(codes), _BLOCK):
+            ids = kmer_ids(codes[start : start + _BLOCK + longest - 1], longest)
+            self.counts += np.bincount(ids[ids >= 0], minlength=4**longest).astype(np.int32)
 
     def of(self, length: int) -> np.ndarray:
         """Give counts of the words of `length` letters that end an L-mer, shape (4^length,)."""

@@ -51,13 +51,13 @@ def evaluate_methods(
     valid_labels = examples.split("valid").labels[examples.split("valid").labels >= 0]
     if not len(test):
         raise DataError("there are no labelled test examples", hint="see task.split: by, fractions")
-    ids = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long).ids
+    coded = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long)
     plans = [(method_title(method), method, start.folder is None) for method in methods]
     if random_control and start.folder is not None:
         strongest = "full" if "full" in methods else methods[-1]
         plans.append((f"random weights, {method_title(strongest)}", strongest, True))
     scored: list[Scored] = []
-    warnings: list[Row] = []
+    warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
     best: tuple[Fitted, str] | None = None
     for name, method, random in plans:
         control = random and start.folder is not None
@@ -68,7 +68,7 @@ def evaluate_methods(
                 body, start.tokenizer, examples, method, tune, seed, run=run, device=device,
                 label=f"{name}, fit {number}",
             )
-            chances = softmax(run_batches(fitted.model, start.tokenizer, ids))
+            chances = softmax(run_batches(fitted.model, start.tokenizer, coded.ids))
             probabilities.append(chances[:, 1] if chances.shape[1] == 2 else chances)
             two = chances.shape[1] == 2 and len(valid_labels)
             thresholds.append(best_threshold(valid_labels, softmax(fitted.valid_logits)[:, 1]) if two else 0.5)

@@ -175,24 +175,34 @@ def wilson(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
-def verdict(scored: Sequence[Scored], *, n_resamples: int = 1000, seed: int = 0) -> str:
-    """Say in one sentence whether the best model beats the best baseline.
+def verdict(
+    scored: Sequence[Scored], *, chosen: str | None = None, n_resamples: int = 1000, seed: int = 0
+) -> str:
+    """Say in one sentence whether the model beats the strongest baseline.
 
-    Both are the ones of highest mean AUROC on the test items; the paired interval of their
-    difference decides. Without a model, the baseline to beat is named.
+    The paired interval of the difference in AUROC decides. The strongest baseline is the one of
+    highest mean AUROC on the test items, which favours the baselines. Without a model, the
+    baseline to beat is named.
+
+    Parameters
+    ----------
+    chosen : str, optional
+        Name of the model that validation items chose; needed when there are several, since the
+        test items must not choose one.
     """
-    known = [one for one in scored if len(np.unique(one.labels)) > 1]
-    models = sorted((one for one in known if one.kind == "model"), key=_mean_auroc)
+    known = [one for one in scored if np.isfinite(_mean_auroc(one))]
+    models = [one for one in known if one.kind == "model" and chosen in (None, one.name)]
+    assert len({one.name for one in models}) < 2, "validation chooses one of several models"
     baselines = sorted((one for one in known if one.kind == "baseline"), key=_mean_auroc)
     if not baselines:
         return "There is no baseline to compare with."
     best = baselines[-1]
     if not models:
         return f"The strongest baseline is {best.name} (AUROC {_mean_auroc(best):.3f}); a model has to beat it."
-    gain = bootstrap_difference(best.labels, models[-1].probabilities, best.probabilities, "auroc", n_resamples, seed)
-    word = "beats" if gain.low > 0 else "is beaten by" if gain.high < 0 else "cannot be told from"
+    gain = bootstrap_difference(best.labels, models[0].probabilities, best.probabilities, "auroc", n_resamples, seed)
+    word = "beats" if gain.low > 0 else "is beaten by" if gain.high < 0 else "is no better than"
     return (
-        f"{models[-1].name} {word} the strongest baseline, {best.name}: AUROC difference {gain.value:+.3f} "
+        f"{models[0].name} {word} the strongest baseline, {best.name}: AUROC difference {gain.value:+.3f} "
         f"(95% {gain.low:+.3f} to {gain.high:+.3f})."
     )
 

@@ -23,6 +23,7 @@ from lingome.data.genome import Genome
 from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
 from lingome.data.motifs import read_jaspar, select
+from lingome.data.names import unknown_chromosome
 from lingome.data.splits import split_by_blocks, split_by_chromosome
 from lingome.data.windows import middle_in_any, tile
 from lingome.genome.regions import build_regions, promoter_intervals
@@ -120,17 +121,22 @@ def ask(
     ConfigError
         If `region` is no ``chrom:start-end``, or overlaps what the model learns from.
     """
-    where = parse_region(region) if region else None
+    genome = Genome.open(files["genome"])
+    where = parse_region(region, genome.lengths) if region else None
     if organism == "human":
-        return ask_human(files, p_value=p_value, flank_bp=flank_bp, region=where)
-    return ask_yeast(files, most=promoters, seed=seed, region=where)
+        return ask_human(genome, files, p_value=p_value, flank_bp=flank_bp, region=where)
+    return ask_yeast(genome, files, most=promoters, seed=seed, region=where)
 
 
-def ask_human(files: Mapping[str, Path], *, p_value: float, flank_bp: int, region: Interval | None = None) -> Question:
+def ask_human(
+    genome: Genome, files: Mapping[str, Path], *, p_value: float, flank_bp: int, region: Interval | None = None
+) -> Question:
     """Ask which CTCF motif sites of human chromosome 20 are used in GM12878 cells.
 
     Parameters
     ----------
+    genome : Genome
+        Chromosome 20 of hg19.
     files : mapping of str to Path
         The roles of `HUMAN_FILES`.
     p_value, flank_bp
@@ -143,9 +149,8 @@ def ask_human(files: Mapping[str, Path], *, p_value: float, flank_bp: int, regio
     ConfigError
         If `region` overlaps what the model learns from.
     """
-    genome = Genome.open(files["genome"])
     peaks = [peak.interval for peak in read_narrow_peak(files["peaks"], genome.lengths)]
-    region = _free_region(region or CHR20_REGION, CHR20_BLOCKS, genome)
+    region = _free_region(region or CHR20_REGION, CHR20_BLOCKS)
     sites = build_sites(
         genome, select(read_jaspar(files["motifs"]), CTCF), peaks,
         blacklist=read_bed(files["blacklist"], genome.lengths), p_value=p_value, flank_bp=flank_bp,
@@ -164,11 +169,15 @@ def ask_human(files: Mapping[str, Path], *, p_value: float, flank_bp: int, regio
     )
 
 
-def ask_yeast(files: Mapping[str, Path], *, most: int, seed: int, region: Interval | None = None) -> Question:
+def ask_yeast(
+    genome: Genome, files: Mapping[str, Path], *, most: int, seed: int, region: Interval | None = None
+) -> Question:
     """Ask what tells promoters of yeast from windows of the same GC content.
 
     Parameters
     ----------
+    genome : Genome
+        S288C, chromosomes named chrI to chrXVI and chrM.
     files : mapping of str to Path
         The roles of `YEAST_FILES`.
     most : int
@@ -181,15 +190,14 @@ def ask_yeast(files: Mapping[str, Path], *, most: int, seed: int, region: Interv
     ConfigError
         If `region` overlaps what the model learns from.
     """
-    genome = Genome.open(files["genome"])
     hidden = [Interval(chrom, 0, length) for chrom, length in genome.lengths.items() if chrom in YEAST_HIDDEN]
     used = [Interval(chrom, 0, length) for chrom, length in genome.lengths.items() if chrom not in ("chrXVI", "chrM")]
-    region = _free_region(region or YEAST_REGION, used, genome)
+    region = _free_region(region or YEAST_REGION, used)
     genes = read_gff(files["genes"], types={"gene"})
     promoters = promoter_intervals(genes, genome.lengths, PROMOTER_UPSTREAM_BP, PROMOTER_DOWNSTREAM_BP)
     usable = [one for one in promoters if one.chrom not in ("chrXVI", "chrM")]
     chosen = np.sort(generator(seed, "promoters").permutation(len(usable))[:most])
-    examples = build_regions(genome, [usable[i] for i in chosen], match="gc", seed=seed)
+    examples = build_regions(genome, [usable[i] for i in chosen], match="gc", avoid=promoters, seed=seed)
     assert examples.intervals is not None
     splits = split_by_chromosome(examples.intervals, valid=YEAST_VALID, test=YEAST_TEST)
     names = {**dict.fromkeys(YEAST_VALID, "valid"), **dict.fromkeys(YEAST_TEST, "test")}
@@ -223,14 +231,17 @@ def parse_region(text: str, genome_lengths: Mapping[str, int] | None = None) -> 
     if not (chrom and start.isdecimal() and end.isdecimal() and int(start) < int(end)):
         raise ConfigError("not a region", got=text, expected="chrom:start-end, 0-based, start below end")
     found = Interval(chrom, int(start), int(end))
-    if genome_lengths is not None and found.end > genome_lengths.get(chrom, -1):
-        raise ConfigError("the region is not on the genome", got=text, expected=f"within {dict(genome_lengths)}"[:200])
+    if genome_lengths is not None and chrom not in genome_lengths:
+        raise ConfigError(str(unknown_chromosome(chrom, genome_lengths, "region")))
+    if genome_lengths is not None and found.end > genome_lengths[chrom]:
+        raise ConfigError(
+            "the region reaches beyond the end of the chromosome", got=text,
+            expected=f"at most {genome_lengths[chrom]:,}",
+        )
     return found
 
 
-def _free_region(region: Interval, used: Sequence[Interval], genome: Genome) -> Interval:
-    if region.end > genome.lengths.get(region.chrom, -1):
-        raise ConfigError("the region is not on the genome", got=region, expected=f"one of {', '.join(genome.lengths)}")
+def _free_region(region: Interval, used: Sequence[Interval]) -> Interval:
     for one in used:
         if region.overlaps(one):
             raise ConfigError(

@@ -36,6 +36,7 @@ def build_regions(
     width_bp: int | None = None,
     negatives: Sequence[Interval] | None = None,
     match: Literal["gc", "none"] = "gc",
+    avoid: Sequence[Interval] = (),
     seed: int = 0,
 ) -> Examples:
     """Build the task of telling given windows of a genome from others.
@@ -53,6 +54,8 @@ def build_regions(
     match : {"gc", "none"}
         What a drawn window must share with its positive beside chromosome, width and strand:
         GC content within 0.02, or nothing.
+    avoid : sequence of Interval
+        Where no window is drawn, beside `positives`: the whole set, when those are a sample of it.
     seed : int
         Of the draw.
 
@@ -69,7 +72,7 @@ def build_regions(
     """
     wanted, seen = read_windows(genome, positives, width_bp, "regions")
     if negatives is None:
-        others, texts = draw_matched(genome, wanted, seen, avoid=positives, match=match, seed=seed)
+        others, texts = draw_matched(genome, wanted, seen, avoid=[*positives, *avoid], match=match, seed=seed)
     else:
         others, texts = read_windows(genome, negatives, width_bp, "background windows")
     if not wanted or not others:

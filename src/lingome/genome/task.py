@@ -214,21 +214,18 @@ def split_rows(examples: Examples) -> list[dict[str, Any]]:
 
 
 def example_rows(examples: Examples) -> list[dict[str, Any]]:
-    """Give rows of the table ``examples``: everything but the sequence."""
+    """Give rows of the table ``examples``, which `read_examples` reads back."""
     rows = []
     for index, name in enumerate(examples.ids):
         place = examples.intervals[index] if examples.intervals is not None else None
         label = int(examples.labels[index])
         rows.append({
             "id": name,
-            "chrom": place.chrom if place else None,
-            "start": place.start if place else None,
-            "end": place.end if place else None,
-            "strand": place.strand if place else None,
+            **({"chrom": place.chrom, "start": place.start, "end": place.end, "strand": place.strand} if place else {}),
             "label": examples.label_names[label] if label >= 0 else None,
             "split": str(examples.splits[index]),
-            "length_bp": len(examples.sequences[index]),
             **{column: float(values[index]) for column, values in examples.columns.items()},
+            "sequence": examples.sequences[index],
         })
     return rows
 

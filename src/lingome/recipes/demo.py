@@ -45,6 +45,7 @@ PACKAGED = {"human": "human-mini"}
 def plan(settings: DemoSettings) -> Plan:
     """Say what the demo would read, do and cost; nothing is fetched."""
     check_absent(settings.out, settings.force)
+    pick_device(settings.device)
     config = find_config(settings.preset, 9 + settings.merges)
     train = settings.pretrain
     return Plan(f"demo, {settings.organism}", [
@@ -63,13 +64,14 @@ def run(settings: DemoSettings) -> Outcome:
     """Ask the question of an organism, answer it, and write the page."""
     clock = Clock()
     lineage = Lineage("demo", settings.seed)
+    pick_device(settings.device)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         question, settings = _ask(settings, run_dir, lineage)
         run_dir.write_config(settings.as_dict())
         clock.lap("data", f"{sum(question.genome.lengths.values()) / 1e6:.1f} Mb, {len(question.examples):,} windows")
         tokenizer = _learn_vocabulary(question, settings, run_dir)
         clock.lap("vocabulary", f"{settings.merges} merges on the whole sequence")
-        start = _pretrain(question, tokenizer, settings, run_dir, lineage)
+        start = _pretrain(question, tokenizer, settings, run_dir)
         clock.lap("pre-training", f"from {start.name}")
         areas = choose_areas(question.genome.lengths, question.hidden)
         run_dir.write_table("next_kmer", next_kmer(
@@ -82,9 +84,10 @@ def run(settings: DemoSettings) -> Outcome:
             question.examples, start, settings.methods, seeds, settings.tune, run=run_dir, device=settings.device
         )
         clock.lap("fine-tuning", f"{len(result.scored)} methods")
-        baselines = fit_baselines(question.examples, tokenizer, seeds)
-        scores = write_scores(run_dir, [*result.scored, *baselines], settings.resamples, settings.seed)
-        clock.lap("baselines and intervals", f"{len(baselines)} baselines")
+        scored = [*result.scored, *fit_baselines(question.examples, tokenizer, seeds)]
+        scores = write_scores(run_dir, scored, settings.resamples, settings.seed)
+        found = answer(scores, scored, result.best_name, settings.resamples, settings.seed)
+        clock.lap("baselines and intervals", f"{len(scored) - len(result.scored)} baselines")
         warnings = [*result.warnings, *note_seen(question.examples, question.genome, start, lineage), {
             "level": "info", "topic": "vocabulary",
             "text": "the vocabulary was counted on the whole genome, test blocks included (letters only, no labels)",
@@ -97,12 +100,12 @@ def run(settings: DemoSettings) -> Outcome:
         clock.lap("prediction", f"{len(question.region_examples):,} windows of {question.region}")
         run_dir.write_table("steps", clock.rows)
         run_dir.write_lineage(lineage.as_dict(
-            title=question.title, question=question.text, answer=answer(scores), best=result.best_name,
+            title=question.title, question=question.text, answer=found, best=result.best_name,
             region=str(question.region), background=base_shares(question.genome).tolist(),
         ))
         page = write_report(run_dir)
     return Outcome(
-        f"{question.text}\n{answer(scores)}\n{n_called} of {len(question.region_examples)} windows of "
+        f"{question.text}\n{found}\n{n_called} of {len(question.region_examples)} windows of "
         f"{question.region} are called; see {settings.out / 'predictions.bed'}\npage: {page}",
         tables=[score_view(scores)], path=settings.out,
     )
@@ -146,7 +149,7 @@ def _start_name(settings: DemoSettings) -> str:
 
 
 def _pretrain(
-    question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir, lineage: Lineage
+    question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir
 ) -> Start:
     """Read the genome for a while, from the packaged checkpoint if its vocabulary is the one just trained."""
     name, before = _start_name(settings), {}
@@ -171,8 +174,11 @@ def _pretrain(
     StateStore(run_dir.path / "state").discard()
     say(f"masked perplexity {done.before['perplexity']:.1f} before, {done.after['perplexity']:.1f} after; "
         f"{done.unigram['perplexity']:.1f} from token frequencies alone")
-    lineage.add_seen("pretrain", question.genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])
-    seen = {**before, "data_seen": [*before.get("data_seen", []), *lineage.data_seen]}
+    read = [
+        {"by": "pretrain", "genome": question.genome.digest, "chrom": one.chrom, "start": one.start, "end": one.end}
+        for one in areas.train
+    ]
+    seen = {**before, "data_seen": [*before.get("data_seen", []), *read]}
     shown = "random weights" if name == "none" else name
     return Start(shown, model.body.cpu().eval(), tokenizer, run_dir.path, "", seen)
 
@@ -180,7 +186,7 @@ def _pretrain(
 def _predict(question: Question, result: Comparison, start: Start, settings: DemoSettings, run_dir: RunDir) -> int:
     """Score the windows of the region, write table and BED; gives how many are called."""
     windows = question.region_examples
-    ids = encode_within(start.tokenizer, windows.sequences, start.body.config.max_positions, "truncate").ids
+    ids = encode_within(start.tokenizer, windows.sequences, start.body.config.max_positions, settings.tune.too_long).ids
     chances = softmax(run_batches(result.best.model, start.tokenizer, ids))
     rows = prediction_rows(windows, chances, settings.flank_bp if SCORE_COLUMN in windows.columns else 0)
     run_dir.write_table("predictions", rows)

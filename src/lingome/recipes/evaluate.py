@@ -13,7 +13,7 @@ from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.rundir import RunDir
-from lingome.core.seeds import generator
+from lingome.core.seeds import derive_seed, generator
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
@@ -64,11 +64,11 @@ def run(settings: EvaluateSettings) -> Outcome:
     lineage = Lineage("evaluate", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
-        for role, path in (("table", settings.table), ("genome", settings.genome)):
+        weights = None if folder is None else folder / "model.safetensors"
+        for role, path in (("table", settings.table), ("genome", settings.genome), ("weights", weights)):
             if path is not None and path.is_file():
                 lineage.add_input(role, path)
         if folder is not None:
-            lineage.add_input("weights", folder / "model.safetensors")
             lineage.add_parent(read_lineage(folder))
         if folder is not None and not _is_classifier(folder):
             return _language(settings, folder, run_dir, lineage)
@@ -109,9 +109,12 @@ def _classification(
     if folder is not None:
         model, tokenizer = load_classifier(folder)
         model.to(pick_device(settings.device))
+        if sorted(model.config.label_names) == sorted(examples.label_names):
+            examples = examples.with_label_names(model.config.label_names)
         scored.append(score_classifier(model, tokenizer, examples, str(settings.model)))
     if settings.baselines:
-        scored += fit_baselines(examples, tokenizer, list(range(settings.seeds)), n_trees=settings.n_trees)
+        seeds = [derive_seed(settings.seed, "fit", index) for index in range(settings.seeds)]
+        scored += fit_baselines(examples, tokenizer, seeds, n_trees=settings.n_trees)
     if not scored:
         raise ConfigError("there is nothing to measure: no model, and baselines=false")
     tables = score_table(scored, n_resamples=settings.resamples, seed=settings.seed)
@@ -182,7 +185,8 @@ def _is_classifier(folder: Path) -> bool:
     try:
         return any("Classif" in name for name in json.loads((folder / "config.json").read_text())["architectures"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError("cannot be read as a model's configuration", where=folder / "config.json") from error
+        file = folder / "config.json"
+        raise CheckpointError("cannot be read as a model's configuration", where=file, got=error) from error
 
 
 def _score_view(rows: Sequence[Row]) -> Table:

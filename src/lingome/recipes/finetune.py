@@ -19,9 +19,9 @@ from lingome.core.seeds import derive_seed
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
 from lingome.evaluate.baselines import fit_baselines
-from lingome.evaluate.leakage import LeakRow, check_leaks
+from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
 from lingome.evaluate.methods import evaluate_methods
-from lingome.evaluate.scores import Scored, score_table
+from lingome.evaluate.scores import Scored, score_table, verdict
 from lingome.explain.embeddings import axis_rows, map_rows, principal_components
 from lingome.genome.sites import base_shares
 from lingome.genome.task import build_examples, example_rows, seen_before, split_rows
@@ -83,7 +83,9 @@ def run(settings: FinetuneSettings) -> Outcome:
         clock.lap("fine-tuning", f"{len(result.scored)} methods")
         baselines = fit_baselines(examples, start.tokenizer, seeds) if settings.baselines else []
         clock.lap("baselines", f"{len(baselines)}")
-        scores = write_scores(run_dir, [*result.scored, *baselines], settings.resamples, settings.seed)
+        scored = [*result.scored, *baselines]
+        scores = write_scores(run_dir, scored, settings.resamples, settings.seed)
+        found = answer(scores, scored, result.best_name, settings.resamples, settings.seed)
         clock.lap("intervals", f"{settings.resamples:,} resamples")
         warnings = [*result.warnings, *note_seen(examples, genome, start, lineage)]
         write_examples_tables(run_dir, examples, warnings)
@@ -98,10 +100,10 @@ def run(settings: FinetuneSettings) -> Outcome:
         run_dir.write_table("steps", clock.rows)
         run_dir.write_lineage(lineage.as_dict(
             title="Fine-tuning", question=f"Can sequence tell {' from '.join(reversed(examples.label_names))}?",
-            answer=answer(scores), model=start.name, best=result.best_name,
+            answer=found, model=start.name, best=result.best_name,
             background=base_shares(genome).tolist() if genome is not None else None,
         ))
-    message = f"{answer(scores)}\nrun: {settings.out}  (page: lingome report {settings.out})"
+    message = f"{found}\nrun: {settings.out}  (page: lingome report {settings.out})"
     return Outcome(message, tables=[score_view(scores)], path=settings.out)
 
 
@@ -137,12 +139,12 @@ def write_scores(run: RunDir, scored: Sequence[Scored], resamples: int, seed: in
 def write_examples_tables(run: RunDir, examples: Examples, warnings: Sequence[Row]) -> None:
     """Write the tables ``examples``, ``splits``, ``leaks`` and ``warnings``."""
     leaks = check_leaks(examples)
-    found = [{"level": leak.verdict, "topic": leak.check, "text": leak.what} for leak in leaks if leak.verdict != "ok"]
     run.write_table("examples", example_rows(examples))
     run.write_table("splits", split_rows(examples))
     run.write_table("leaks", [leak._asdict() for leak in leaks], columns=LeakRow._fields)
-    run.write_table("warnings", [*found, *warnings], columns=("level", "topic", "text"))
-    for row in (*found, *warnings):
+    all_warnings = [*leak_warnings(leaks), *warnings]
+    run.write_table("warnings", all_warnings, columns=("level", "topic", "text"))
+    for row in all_warnings:
         say(f"{row['level']}: {row['topic']}: {row['text']}")
 
 
@@ -163,9 +165,9 @@ def write_map(run: RunDir, examples: Examples, best: Fitted, start: Start) -> No
 def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: Lineage) -> list[Row]:
     """Record what model and run learnt from, and warn of test sequence that pre-training has read."""
     lineage.add_parent({"model": start.name, "weights_sha256": start.digest, **start.lineage})
-    if genome is None or examples.intervals is None:
-        return []
     test, training = examples.split("test").intervals or (), examples.split("train").intervals or ()
+    if genome is None:  # a table: chromosome names are all there is to go by
+        return pretraining_overlap(start.lineage.get("data_seen", []), test)
     seen = seen_before(test, genome.digest, start.lineage.get("data_seen", []))
     lineage.add_seen("finetune", genome.digest, [(one.chrom, one.start, one.end) for one in training])
     if not seen.any():
@@ -174,13 +176,11 @@ def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: 
     return [{"level": "warn", "topic": "test data seen before", "text": text}]
 
 
-def answer(scores: Sequence[Row]) -> str:
-    """Say in a sentence how the best model stands to the best baseline, by AUROC."""
-    ranked = sorted(scores, key=lambda row: -(row["auroc"] or 0.0))
-    model = next(row for row in ranked if row["kind"] == "model")
-    text = f"{model['name']}: AUROC {_span(model, 'auroc')}, MCC {_span(model, 'mcc')}"
-    other = next((row for row in ranked if row["kind"] == "baseline"), None)
-    return text + (f"; the best baseline, {other['name']}: AUROC {_span(other, 'auroc')}" if other else "")
+def answer(scores: Sequence[Row], scored: Sequence[Scored], chosen: str, resamples: int, seed: int) -> str:
+    """Say how good the model is that validation chose, and whether it beats the strongest baseline."""
+    row = next(row for row in scores if row["name"] == chosen)
+    found = verdict(scored, chosen=chosen, n_resamples=resamples, seed=seed)
+    return f"{chosen}: AUROC {_span(row, 'auroc')}, MCC {_span(row, 'mcc')}. {found}"
 
 
 def score_view(scores: Sequence[Row]) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lingome.config.predict import PredictSettings
+from lingome.config.settings import load_settings
 from lingome.config.task import TaskSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_new_file
@@ -125,7 +126,9 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
     pick_device(settings.device)
     folder = resolve_model(settings.model)
     model, tokenizer = load_classifier(folder)
-    trained = TaskSettings.model_validate(RunDir(folder.parent).read_config().get("task", {}))
+    config = RunDir(folder.parent).read_config()
+    task = config.get("task", {name: config[name] for name in ("p_value", "flank_bp") if name in config})
+    trained = load_settings(TaskSettings, flags=task if isinstance(task, dict) else None)
     if settings.sequences is not None:
         if settings.genome or settings.bed or settings.motifs:
             raise ConfigError("sequences need no genome", got="sequences and a genome", hint="give one or the other")

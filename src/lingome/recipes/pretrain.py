@@ -24,6 +24,7 @@ from lingome.models.transformer import MaskedLM
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.tokens.windows import estimate_bases_per_token
 from lingome.train.cost import estimate_training
 from lingome.train.pretraining import Areas, choose_areas, describe, find_warnings, language_rows, pretrain_model
 from lingome.train.state import StateStore, sweep
@@ -44,9 +45,7 @@ def plan(settings: PretrainSettings) -> Plan:
     else:
         tokenizer, given = _given_tokenizer(settings)
         model = given or build_masked_lm(settings.preset or "mini", tokenizer.vocab_size)
-        first = areas.train[0]
-        sample = genome.sequence(first.chrom, first.start, min(first.end, first.start + 200_000))
-        per_token = len(sample) / max(1, len(tokenizer.encode(sample).input_ids))
+        per_token = estimate_bases_per_token(genome, tokenizer, areas.train)
         words = f"{tokenizer.kind}, {tokenizer.vocab_size} tokens"
     train, device = settings.train, pick_device(settings.device)
     each = train.batch_tokens * train.accumulate

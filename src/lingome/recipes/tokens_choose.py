@@ -38,7 +38,7 @@ def plan(settings: ChooseSettings) -> Plan:
     parameters = count_parameters(build_masked_lm(settings.next.preset, largest))
     positions = settings.next.finetune_steps * settings.next.finetune_batch * settings.next.context_bp
     bases = settings.next.pretrain_steps * settings.next.windows_per_step * settings.next.window_bp
-    # 3.3 parameters a second and a token, counted on two cores; shorter tokens cost more.
+    # From one run on two cores, for tokens of about four bases: off by a factor of a few elsewhere.
     seconds = n_candidates * settings.seeds * (bases + positions) * (parameters + 1e5) / 1.2e11 + 3
     return Plan("tokens choose", [
         ("genome", f"{settings.genome}: {sum(genome.lengths.values()):,} bases"),
@@ -47,7 +47,7 @@ def plan(settings: ChooseSettings) -> Plan:
         ("candidates", f"{n_candidates}, each trained {settings.seeds} times"),
         ("model", f"{settings.next.preset}, {parameters:,} parameters at most"),
         ("memory", f"about {0.6 + 12 * sum(genome.lengths.values()) / 1e9 + parameters * 2e-8:.1f} GB"),
-        ("time", f"about {seconds / 60:.1f} minutes on two cores"),
+        ("time", f"very roughly {seconds / 60:.1f} minutes on two cores"),
         ("output", str(settings.out)),
     ])
 

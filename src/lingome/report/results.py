@@ -32,10 +32,16 @@ def main_metric(scores: Sequence[Row]) -> str:
     return next((key for key in METRICS if any(row[key] is not None for row in scores)), "auroc")
 
 
-def best(scores: Sequence[Row], kind: str) -> Row | None:
-    """Find the best row of a kind; None if there is none with a value."""
+def best(scores: Sequence[Row], kind: str, chosen: str = "") -> Row | None:
+    """Find the best row of a kind; None if there is none with a value.
+
+    Of models, the one called `chosen`, if there is one: validation chose it, and scores on the
+    test items must not.
+    """
     metric = main_metric(scores)
     rows = [row for row in scores if row["kind"] == kind and row[metric] is not None]
+    if kind == "model":
+        rows = [row for row in rows if row["name"] == chosen] or rows
     return max(rows, key=lambda row: float(row[metric]), default=None)
 
 
@@ -45,28 +51,32 @@ def ranked(scores: Sequence[Row]) -> list[Row]:
     return sorted(scores, key=lambda row: float("-inf") if row[metric] is None else row[metric], reverse=True)
 
 
-def finding(scores: Sequence[Row]) -> str:
-    """Say in a sentence how the best model stands to the best baseline."""
+def finding(scores: Sequence[Row], chosen: str = "") -> str:
+    """Say in a sentence how the model stands to the best baseline: the `chosen` one, else the best."""
     metric = main_metric(scores)
-    label, model, baseline = METRICS[metric], best(scores, "model"), best(scores, "baseline")
+    label, model, baseline = METRICS[metric], best(scores, "model", chosen), best(scores, "baseline")
     if model is None or baseline is None:
         top = model or baseline
         return f"{top['name']}: {label} {digits(top[metric])}" if top else "No scores"
     gain = model[metric] - baseline[metric]
+    if gain <= 0 and model["name"] == chosen:
+        return (f"{chosen} does not beat the best baseline: {label} {digits(model[metric])}, "
+                f"{baseline['name']} {digits(baseline[metric])}")
     if gain <= 0:
         return (f"No model beats the best baseline: {model['name']} reaches {label} {digits(model[metric])}, "
                 f"{baseline['name']} {digits(baseline[metric])}")
     low, high = model[f"{metric}_low"], baseline[f"{metric}_high"]
     doubt = "; their intervals overlap" if low is not None and high is not None and low <= high else ""
-    return (f"{model['name']} ranks best: {label} {digits(model[metric])}, {digits(gain)} above the best baseline, "
+    how = "" if model["name"] == chosen else " ranks best"
+    return (f"{model['name']}{how}: {label} {digits(model[metric])}, {digits(gain)} above the best baseline, "
             f"{baseline['name']}{doubt}")
 
 
-def results_section(tables: Tables) -> Section:
+def results_section(tables: Tables, chosen: str = "") -> Section:
     """Show every model and baseline: table, and dots with intervals."""
     rows = ranked(tables["scores"])
     metric = main_metric(rows)
-    tops = {id(row): f"best {row['kind']}" for row in (best(rows, "model"), best(rows, "baseline")) if row}
+    tops = {id(row): title_of(row, chosen) for row in (best(rows, "model", chosen), best(rows, "baseline")) if row}
     shown = [
         {**row, **{key: with_interval(row, key) for key in METRICS if row[key] is not None},
          "brier": row["brier"] if row["brier"] is None else digits(row["brier"]),
@@ -87,7 +97,7 @@ def results_section(tables: Tables) -> Section:
         return Section("results", "Results", [grid])
     baseline = best(rows, "baseline")
     figure = Figure(
-        "scores", finding(rows),
+        "scores", finding(rows, chosen),
         f"Dot chart of {METRICS[metric]} of {len(drawn)} models and baselines, best first: "
         + "; ".join(f"{row['name']} {row['shown']}" for row in drawn) + ".",
         charts.scores_chart(drawn, metric, METRICS[metric], baseline[metric] if baseline else None),
@@ -98,12 +108,18 @@ def results_section(tables: Tables) -> Section:
     return Section("results", "Results", [figure, grid])
 
 
-def curves_section(tables: Tables) -> Section:
+def title_of(row: Row, chosen: str) -> str:
+    """Say why a row of scores is picked out."""
+    return "chosen on validation" if row["name"] == chosen else f"best {row['kind']}"
+
+
+def curves_section(tables: Tables, chosen: str = "") -> Section:
     """Show ROC, precision-recall and calibration curves, with one legend for all."""
     rows = [*tables.get("curves", []), *tables.get("calibration", [])]
     kinds = {row["name"]: row["kind"] for row in rows}
     scores = ranked(tables.get("scores", []))
-    tops = [row["name"] for row in (best(scores, "model"), best(scores, "baseline")) if row and row["name"] in kinds]
+    picks = (best(scores, "model", chosen), best(scores, "baseline"))
+    tops = [row["name"] for row in picks if row and row["name"] in kinds]
     known = [row["name"] for row in scores if row["name"] in kinds]
     names = list(dict.fromkeys([*tops, *known, *kinds]))
     picked = tops or names[:2]

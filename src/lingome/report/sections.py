@@ -48,10 +48,11 @@ def build_sections(
 ) -> list[Section]:
     """Build every section that has something to show, in the order of the page."""
     sections = []
+    chosen = str(lineage.get("best") or "")
     if "scores" in tables:
-        sections.append(results_section(tables))
+        sections.append(results_section(tables, chosen))
     if "curves" in tables or "calibration" in tables:
-        sections.append(curves_section(tables))
+        sections.append(curves_section(tables, chosen))
     if any(name in tables for name in ("data", "splits", "leaks")):
         sections.append(data_section(tables))
     if "vocabulary" in tables:
@@ -73,12 +74,12 @@ def cards(tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any]) ->
     """Give the key figures: (name, value, remark)."""
     found = []
     scores = tables.get("scores", [])
-    metric = main_metric(scores)
+    metric, chosen = main_metric(scores), str(lineage.get("best") or "")
     for kind in ("model", "baseline"):
-        top = best(scores, kind)
+        top = best(scores, kind, chosen)
         if top:
-            found.append((f"best {kind}: {METRICS[metric]}", digits(top[metric]),
-                          interval_and(top["name"], top, metric)))
+            title = f"chosen model: {METRICS[metric]}" if top["name"] == chosen else f"best {kind}: {METRICS[metric]}"
+            found.append((title, digits(top[metric]), interval_and(top["name"], top, metric)))
     first = next((row for row in scores if row["n_test"]), None)
     if first:
         positive = f"{number(first['n_positive'])} positive" if first["n_positive"] is not None else ""

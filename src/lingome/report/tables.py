@@ -82,10 +82,7 @@ def read_lineage(run: RunDir) -> dict[str, Any]:
     DataError
         If it does not hold an object in JSON.
     """
-    try:
-        return run.read_lineage()
-    except (ValueError, TypeError) as error:
-        raise DataError("does not hold names and values", where=run.path / "run.json", got=error) from error
+    return run.read_lineage()
 
 
 def read_config(run: RunDir) -> str:
@@ -96,11 +93,7 @@ def read_config(run: RunDir) -> str:
     DataError
         If it is not YAML.
     """
-    where = run.path / "config.yaml"
-    try:
-        config = run.read_config()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError("not valid YAML", where=where, got=str(error).splitlines()[0]) from error
+    config = run.read_config()
     return yaml.safe_dump(config, sort_keys=False) if config else ""
 
 

@@ -12,6 +12,7 @@ from lingome.core.progress import say, track
 from lingome.core.seeds import generator
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.sequence import N
 from lingome.tokens.tokenizer import Tokenizer
 
 
@@ -89,6 +90,26 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
         f"{unknown:,} unknown letters left out"
     )
     return EncodedGenome(np.concatenate(ids), np.concatenate(segments), bases, unknown, tuple(intervals))
+
+
+def estimate_bases_per_token(
+    genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Interval], sample_bp: int = 200_000
+) -> float:
+    """Estimate the mean length of a token from pieces spread over parts of a genome; N is passed over.
+
+    Parameters
+    ----------
+    sample_bp : int
+        Bases to look at, about; at least one piece of a thousand in every interval.
+    """
+    n_pieces = max(1, sample_bp // (1000 * len(intervals)))
+    known = np.concatenate([
+        genome.sequence(part.chrom, start, min(start + 1000, part.end))
+        for part in intervals
+        for start in np.linspace(part.start, max(part.start, part.end - 1000), n_pieces).astype(int).tolist()
+    ])
+    known = known[known != N]
+    return len(known) / len(tokenizer.encode(known).input_ids) if len(known) else 1.0
 
 
 def _runs(known: np.ndarray) -> np.ndarray:

@@ -279,7 +279,8 @@ class _Loop:
         progress, loss = self.progress, values["loss"]
         self._check_finite(loss, progress.step - 1)
         self._write("valid", **values)
-        say(f"step {progress.step:,}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        if self.store is not None:  # a long training; short fits are told by their callers
+            say(f"step {progress.step:,}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
         if progress.best_loss is None or loss < progress.best_loss:
             progress.best_loss, progress.best_step, progress.stale_evaluations = loss, progress.step, 0
             self.best = copy_weights(self.model)

@@ -133,8 +133,7 @@ def read_lineage(folder: Path) -> dict[str, Any]:
     for file in (folder / "run.json", folder.parent / "run.json"):
         if file.is_file():
             try:
-                content = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
+                return dict(json.loads(file.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError) as error:
                 raise CheckpointError("cannot be read as JSON", where=file, got=error) from error
-            return dict(content)
     return {}

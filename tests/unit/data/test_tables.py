@@ -42,6 +42,13 @@ def test_tsv_with_places_and_splits(tmp_path: Path) -> None:
     assert examples.labels.tolist() == [1, 0]
 
 
+def test_columns_of_place_and_split_are_known_in_any_case(tmp_path: Path) -> None:
+    examples = read_examples(table(tmp_path, "Chrom,START,End,Split,Label,Sequence\nchr1,0,4,Test,1,ACGT\n"))
+    assert examples.intervals == [Interval("chr1", 0, 4)]
+    assert examples.splits.tolist() == ["test"]
+    assert read_examples(table(tmp_path, "Name,Seq\n1,ACGT\n"), label_column="Name").labels.tolist() == [1]
+
+
 def test_named_columns_win_over_guesses(tmp_path: Path) -> None:
     file = table(tmp_path, "sequence,other,label,bound\nAC,GT,0,1\n")
     examples = read_examples(file, "other", "bound")

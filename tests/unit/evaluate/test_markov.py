@@ -18,6 +18,11 @@ def test_counts_of_shorter_words() -> None:
     assert counts.of(1).tolist() == [2, 2, 0, 0]
 
 
+def test_words_do_not_cross_from_one_piece_to_the_next() -> None:
+    apart = WordCounts([base_codes("AACA"), base_codes("AAC"), base_codes("A")], 3)
+    assert np.array_equal(apart.counts, WordCounts([base_codes("AACANAACNA")], 3).counts)
+
+
 def test_a_repeat_is_predicted_and_unseen_contexts_fall_back() -> None:
     codes = base_codes("ACGT" * 500)
     counts = WordCounts([codes], 8)

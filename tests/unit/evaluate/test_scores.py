@@ -57,8 +57,15 @@ def test_verdict_tells_better_worse_and_alike() -> None:
     assert verdict([strong, weak], n_resamples=200).startswith("strong beats the strongest baseline, weak")
     swapped = [strong._replace(kind="baseline"), weak._replace(kind="model")]
     assert verdict(swapped, n_resamples=200).startswith("weak is beaten by")
-    assert "cannot be told from" in verdict([weak, weak._replace(kind="model")], n_resamples=200)
+    assert "is no better than" in verdict([weak, weak._replace(kind="model")], n_resamples=200)
     assert "has to beat it" in verdict([weak])
+
+
+def test_verdict_is_about_the_model_that_validation_chose() -> None:
+    lucky, chosen = _scored("lucky on test", "model", 0.9), _scored("chosen", "model", 0.2)
+    baseline = _scored("counts", "baseline", 0.6)
+    said = verdict([lucky, chosen, baseline], chosen="chosen", n_resamples=200)
+    assert said.startswith("chosen is beaten by the strongest baseline, counts")
 
 
 @pytest.mark.parametrize(

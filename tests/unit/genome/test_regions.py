@@ -26,6 +26,15 @@ def places(data_dir: Path) -> list[Interval]:
     return read_bed(data_dir / "ci" / "chr20_30M_32M_cpg_islands.bed")
 
 
+def test_background_keeps_away_from_what_the_regions_were_sampled_from(genome: Genome, places: list[Interval]):
+    sample, rest = places[::4], [Interval("chr20_30M_32M", 0, 1_900_000)]
+    examples = build_regions(genome, sample, width_bp=100, match="none", avoid=rest, seed=3)
+    assert examples.intervals is not None
+    drawn = [one for one, label in zip(examples.intervals, examples.labels, strict=True) if label == 0]
+    assert drawn
+    assert all(one.start >= 1_900_000 for one in drawn)
+
+
 def test_matched_background_shares_width_and_gc_but_no_base(genome: Genome, places: list[Interval]):
     examples = build_regions(genome, places, width_bp=300, seed=3)
     assert examples.intervals is not None

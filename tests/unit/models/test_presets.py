@@ -4,13 +4,7 @@ import pytest
 import torch
 
 from lingome.core.errors import ConfigError
-from lingome.models.presets import (
-    PRESETS,
-    build_classifier,
-    build_masked_lm,
-    count_parameters,
-    find_config,
-)
+from lingome.models.presets import PRESETS, build_classifier, build_masked_lm, count_parameters, find_config
 from lingome.models.transformer import MaskedLM
 
 

@@ -19,7 +19,7 @@ from lingome.report.results import (
     region_section,
     results_section,
 )
-from lingome.report.sections import data_section, training_section, vocabulary_section, warnings
+from lingome.report.sections import cards, data_section, training_section, vocabulary_section, warnings
 from lingome.report.theme import HUES, SCHEMES, SURFACES
 
 EMPTY = {f"{metric}{end}": None for metric in ("auroc", "auprc", "mcc") for end in ("", "_low", "_high")}
@@ -43,6 +43,20 @@ def test_finding_says_who_wins_and_whether_it_is_sure():
     assert finding([weak, model, near]).endswith("0.030 above the best baseline, forest; their intervals overlap")
     assert finding([model, strong]) == "No model beats the best baseline: net reaches AUROC 0.900, motif 0.950"
     assert finding([model]) == "net: AUROC 0.900"
+
+
+def test_the_model_that_validation_chose_is_shown_even_if_another_is_luckier_on_the_test_items():
+    lucky = score("lucky", "model", auroc=0.95, auroc_low=0.93, auroc_high=0.97)
+    chosen = score("chosen", "model", auroc=0.85, auroc_low=0.83, auroc_high=0.87)
+    counts = score("counts", "baseline", auroc=0.9, auroc_low=0.88, auroc_high=0.92)
+    rows = [lucky, chosen, counts]
+    assert best(rows, "model", "chosen") is chosen
+    assert finding(rows, "chosen") == "chosen does not beat the best baseline: AUROC 0.850, counts 0.900"
+    assert finding([chosen, {**counts, "auroc": 0.8}], "chosen").startswith("chosen: AUROC 0.850, 0.050 above the best")
+    shown = cards({"scores": rows}, [], {"best": "chosen"})
+    assert shown[0][:2] == ("chosen model: AUROC", "0.850")
+    grid = next(block for block in results_section({"scores": rows}, "chosen").blocks if isinstance(block, Grid))
+    assert grid.badges == {1: "best baseline", 2: "chosen on validation"}
 
 
 def test_scores_without_auroc_are_ranked_by_what_there_is():

@@ -10,7 +10,7 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.windows import TokenWindows, encode_genome
+from lingome.tokens.windows import TokenWindows, encode_genome, estimate_bases_per_token
 
 # Each id is its own position, so that a window shows where it lies.
 IDS = np.arange(1000, dtype=np.uint16)
@@ -116,3 +116,13 @@ def test_encode_parts_of_a_genome(genome: Genome) -> None:
         encode_genome(genome, CharacterTokenizer(), [Interval("three", 0, 3)])
     with pytest.raises(DataError):
         encode_genome(genome, CharacterTokenizer(), [Interval("two", 0, 7)])
+
+
+def test_bases_per_token_are_estimated_from_known_letters(tmp_path: Path) -> None:
+    file = tmp_path / "g.fa"
+    file.write_text(">c\n" + "N" * 300_000 + "\n" + "ACG" * 30_000 + "\n")  # as chromosomes begin
+    genome = Genome.open(file)
+    whole = [Interval("c", 0, 390_000)]
+    assert estimate_bases_per_token(genome, KmerTokenizer(3, overlap=False), whole) == pytest.approx(3, rel=0.02)
+    assert estimate_bases_per_token(genome, CharacterTokenizer(), whole) == 1
+    assert estimate_bases_per_token(genome, CharacterTokenizer(), [Interval("c", 0, 100)]) == 1

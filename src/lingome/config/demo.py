@@ -30,15 +30,19 @@ class DemoSettings(RunSettings):
     methods: tuple[str, ...] = Field(default=("features", "last:2", "full"), description="ways to fine-tune")
     seeds: int = Field(default=3, ge=1, description="repeats of everything random")
     p_value: float = Field(default=1e-5, gt=0, lt=0.01, description="chance that random sequence scores as a site")
-    flank_bp: int = Field(default=116, ge=0, description="bases to either side of a motif")
+    flank_bp: int = Field(default=30, ge=0, description="bases to either side of a motif")
     region: str | None = Field(default=None, description="chrom:start-end to predict over; the organism's by default")
     pretrain: TrainSettings = Field(
         default=TrainSettings(
-            max_steps=160, max_seconds=45, batch_tokens=4096, lr=3e-4, warmup_share=0.1, eval_every=40
+            max_steps=100, max_seconds=40, batch_tokens=4096, lr=1e-4, warmup_share=0.1, eval_every=50
         ),
         description="pre-training pass",
     )
-    promoters: int = Field(default=1200, ge=50, description="promoters of the yeast question, drawn at random")
+    scratch_lr: float = Field(default=1e-3, gt=0, description="peak rate where that starts from random weights")
+    promoters: int = Field(default=600, ge=50, description="promoters of the yeast question, drawn at random")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
-    tune: TuneSettings = Field(default=TuneSettings(epochs=2), description="how the model is fine-tuned")
+    tune: TuneSettings = Field(
+        default=TuneSettings(epochs=3, lr=5e-4, batch_tokens=1024, warm_head=False),
+        description="how the model is fine-tuned",
+    )
     choose: NextKmerSettings = Field(default=NextKmerSettings(), description="next-k-mer prediction, the quick version")

@@ -152,8 +152,9 @@ def _pretrain(
     question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir
 ) -> Start:
     """Read the genome for a while, from the packaged checkpoint if its vocabulary is the one just trained."""
-    name, before = _start_name(settings), {}
+    name, before, train = _start_name(settings), {}, settings.pretrain
     if name == "none":
+        train = train.replace(lr=settings.scratch_lr)
         model = build_masked_lm(settings.preset, tokenizer.vocab_size, settings.seed)
         say("pre-training starts from random weights")
     else:
@@ -169,16 +170,14 @@ def _pretrain(
     areas = choose_areas(question.genome.lengths, question.hidden)
     model.to(pick_device(settings.device))
     done = pretrain_model(
-        question.genome, tokenizer, model, areas, settings.pretrain, seed=settings.seed, run=run_dir, max_tokens=254,
+        question.genome, tokenizer, model, areas, train, seed=settings.seed, run=run_dir, max_tokens=254
     )
     StateStore(run_dir.path / "state").discard()
     say(f"masked perplexity {done.before['perplexity']:.1f} before, {done.after['perplexity']:.1f} after; "
         f"{done.unigram['perplexity']:.1f} from token frequencies alone")
-    read = [
-        {"by": "pretrain", "genome": question.genome.digest, "chrom": one.chrom, "start": one.start, "end": one.end}
-        for one in areas.train
-    ]
-    seen = {**before, "data_seen": [*before.get("data_seen", []), *read]}
+    own = Lineage("pretrain", settings.seed)
+    own.add_seen("pretrain", question.genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])
+    seen = {**before, "data_seen": [*before.get("data_seen", []), *own.data_seen]}
     shown = "random weights" if name == "none" else name
     return Start(shown, model.body.cpu().eval(), tokenizer, run_dir.path, "", seen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lingome.config.demo import DemoSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import check_absent, write_text
+from lingome.core.files import check_absent, digest_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
@@ -152,7 +152,7 @@ def _pretrain(
     question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir
 ) -> Start:
     """Read the genome for a while, from the packaged checkpoint if its vocabulary is the one just trained."""
-    name, before, train = _start_name(settings), {}, settings.pretrain
+    name, before, digest, train = _start_name(settings), {}, "", settings.pretrain
     if name == "none":
         train = train.replace(lr=settings.scratch_lr)
         model = build_masked_lm(settings.preset, tokenizer.vocab_size, settings.seed)
@@ -160,7 +160,7 @@ def _pretrain(
     else:
         folder = resolve_model(name)
         model, theirs = load_masked_lm(folder)
-        before = read_lineage(folder)
+        before, digest = read_lineage(folder), digest_file(folder / "model.safetensors")
         if theirs.digest != tokenizer.digest:
             raise ConfigError(
                 "the checkpoint has another vocabulary than the one just trained", where=folder,
@@ -179,7 +179,7 @@ def _pretrain(
     own.add_seen("pretrain", question.genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])
     seen = {**before, "data_seen": [*before.get("data_seen", []), *own.data_seen]}
     shown = "random weights" if name == "none" else name
-    return Start(shown, model.body.cpu().eval(), tokenizer, run_dir.path, "", seen)
+    return Start(shown, model.body.cpu().eval(), tokenizer, run_dir.path, digest, seen)
 
 
 def _predict(question: Question, result: Comparison, start: Start, settings: DemoSettings, run_dir: RunDir) -> int:

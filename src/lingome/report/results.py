@@ -224,8 +224,11 @@ def next_kmer_section(tables: Tables) -> Section:
                "baseline")
     headings = {key: key for key in ("vocabulary", "merges", "k", "accuracy", "low", "high", "chance")}
     grid = grid_of(rows, headings | {"baseline": "Markov baseline", "n": "items", "seeds": "seeds"})
+    title = f"{top} predicts the next bases best: {means[top]:.2f} times {words}, on average over k"
+    if not _stands_out(top, drawn):
+        title = f"No vocabulary stands out, their intervals overlap: {top} is at {means[top]:.2f} times {words}"
     figure = Figure(
-        "next-kmer", f"{top} predicts the next bases best: {means[top]:.2f} times {words}, on average over k",
+        "next-kmer", title,
         f"Line chart of next-k-mer accuracy relative to {words}, for {len(order)} vocabularies. Mean over k: "
         + "; ".join(f"{name} {value:.2f}" for name, value in means.items()) + ".",
         charts.next_kmer_chart(rounded(drawn, columns), words), grid,
@@ -234,6 +237,16 @@ def next_kmer_section(tables: Tables) -> Section:
     return Section("next-kmer", "Choosing the vocabulary", [figure],
                    "The same model, trained on differently cut sequence, guesses the next k bases. "
                    "The task does not depend on how sequence is cut, so vocabularies can be compared.")
+
+
+def _stands_out(top: str, rows: Sequence[Row]) -> bool:
+    """Say whether the best vocabulary lies above the interval of every other one, for some k."""
+    for row in rows:
+        others = [one["ratio_high"] for one in rows if one["k"] == row["k"] and one["vocabulary"] != top]
+        known = [high for high in others if high is not None]
+        if row["vocabulary"] == top and row["ratio_low"] is not None and all(row["ratio_low"] > high for high in known):
+            return True
+    return False
 
 
 def embedding_section(tables: Tables) -> Section:

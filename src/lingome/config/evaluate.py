@@ -25,10 +25,10 @@ class EvaluateSettings(RunSettings):
     label_column: str | None = Field(default=None, description="column of labels; guessed by default")
     tokenizer: Path | None = Field(default=None, description="vocabulary folder for token baselines without a model")
     split: Literal["auto", "random"] = Field(
-        default="auto", description="auto: the table's own, random if it has none; random: always a new one"
+        default="auto", description="auto: the table's own, else blocks, else (no coordinates) random; random: anew"
     )
-    valid_share: float = Field(default=0.1, gt=0, lt=0.5, description="share for validation in a random split")
-    test_share: float = Field(default=0.2, gt=0, lt=0.5, description="share for test in a random split")
+    valid_share: float = Field(default=0.1, gt=0, lt=0.5, description="share for validation in a new split")
+    test_share: float = Field(default=0.2, gt=0, lt=0.5, description="share for test in a new split")
     baselines: bool = Field(default=True, description="fit the baselines")
     seeds: int = Field(default=3, ge=1, description="fits of methods that are random")
     n_trees: int = Field(default=100, ge=1, description="trees of a random forest")

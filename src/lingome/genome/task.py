@@ -48,7 +48,7 @@ def build_examples(task: TaskSettings, *, seed: int = 0, genome: Genome | None =
     task.check()
     if task.table is not None:
         examples = read_examples(task.table, task.sequence_column, task.label_column)
-        lengths: Mapping[str, int] = _reach(examples.intervals or ())
+        lengths: Mapping[str, int] = reach(examples.intervals or ())
     else:
         assert task.genome is not None
         genome = genome or Genome.open(task.genome)
@@ -183,12 +183,12 @@ def _regions(task: TaskSettings, genome: Genome, seed: int) -> Examples:
     )
 
 
-def _reach(intervals: Sequence[Interval]) -> dict[str, int]:
+def reach(intervals: Sequence[Interval]) -> dict[str, int]:
     """Give the last base that intervals reach on each chromosome, for tables that come without a genome."""
-    reach: dict[str, int] = {}
+    ends: dict[str, int] = {}
     for one in sorted(intervals, key=lambda interval: interval.chrom):
-        reach[one.chrom] = max(reach.get(one.chrom, 0), one.end)
-    return reach
+        ends[one.chrom] = max(ends.get(one.chrom, 0), one.end)
+    return ends
 
 
 def split_rows(examples: Examples) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lingome.config.evaluate import EvaluateSettings
+from lingome.config.task import SplitSettings
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
@@ -26,6 +27,7 @@ from lingome.evaluate.language import compare_language
 from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
 from lingome.evaluate.next_kmer import Stretches
 from lingome.evaluate.scores import Scored, score_table, verdict
+from lingome.genome.task import divide, reach
 from lingome.models.checkpoint import load_classifier, load_masked_lm
 from lingome.models.devices import pick_device
 from lingome.tokens.load import load_tokenizer
@@ -76,7 +78,7 @@ def run(settings: EvaluateSettings) -> Outcome:
 
 
 def read_task(settings: EvaluateSettings) -> Examples:
-    """Read the examples, and split them at random when they have no split.
+    """Read the examples; without a split, divide them by blocks where they have coordinates, else at random.
 
     Raises
     ------
@@ -96,12 +98,12 @@ def read_task(settings: EvaluateSettings) -> Examples:
     if settings.split == "auto" and (examples.splits != "").any():
         return examples
     shares = (1 - settings.valid_share - settings.test_share, settings.valid_share, settings.test_share)
-    return examples.with_splits(split_random(examples.sequences, shares, settings.seed))
+    if settings.split == "random" or examples.intervals is None:
+        return examples.with_splits(split_random(examples.sequences, shares, settings.seed))
+    return examples.with_splits(divide(examples, reach(examples.intervals), SplitSettings(fractions=shares)))
 
 
-def _classification(
-    settings: EvaluateSettings, folder: Path | None, run_dir: RunDir, lineage: Lineage
-) -> Outcome:
+def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: RunDir, lineage: Lineage) -> Outcome:
     examples = read_task(settings)
     usable_splits(examples)
     scored: list[Scored] = []
@@ -121,9 +123,8 @@ def _classification(
     leaks = check_leaks(examples)
     test = examples.split("test")
     warnings = leak_warnings(leaks) + pretraining_overlap(lineage.data_seen, test.intervals or [])
-    run_dir.write_table("scores", tables.scores)
-    run_dir.write_table("curves", tables.curves)
-    run_dir.write_table("calibration", tables.calibration)
+    for name in ("scores", "curves", "calibration"):
+        run_dir.write_table(name, getattr(tables, name))
     run_dir.write_table("leaks", [row._asdict() for row in leaks], LeakRow._fields)
     run_dir.write_table("warnings", warnings, ["level", "topic", "text"])
     found = verdict(scored, n_resamples=settings.resamples, seed=settings.seed)
@@ -132,10 +133,8 @@ def _classification(
     run_dir.write_lineage(lineage.as_dict(
         title="Evaluation", question=f"How well can sequence tell {classes}?", answer=answer,
     ))
-    return Outcome(
-        f"{answer}\nrun: {settings.out}", path=settings.out,
-        tables=[_score_view(tables.scores), _leak_view(leaks)],
-    )
+    views = [_score_view(tables.scores), _leak_view(leaks)]
+    return Outcome(f"{answer}\nrun: {settings.out}", path=settings.out, tables=views)
 
 
 def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage: Lineage) -> Outcome:

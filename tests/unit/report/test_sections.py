@@ -94,7 +94,8 @@ def test_curve_titles_quote_the_picked_model():
 
 def test_next_kmer_is_relative_to_the_baseline():
     rows = [{"vocabulary": f"BPE-{merges}", "merges": merges, "k": k, "accuracy": base * gain,
-             "low": base * (gain - 0.1), "high": base * (gain + 0.1), "chance": base / 2, "baseline": base, "n": 10, "seeds": 1}
+             "low": base * (gain - 0.1), "high": base * (gain + 0.1), "chance": base / 2, "baseline": base,
+             "n": 10, "seeds": 1}
             for merges, gain in ((200, 1.5), (100, 1.25)) for k, base in ((2, 0.1), (3, 0.02))]
     figure = figures(next_kmer_section({"next_kmer": rows}))["next-kmer"]
     assert figure.title == "BPE-200 predicts the next bases best: 1.50 times the Markov baseline, on average over k"

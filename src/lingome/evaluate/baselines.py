@@ -81,6 +81,7 @@ def _fit_forest(parts: Parts, seed: int, n_trees: int) -> Predictions:
         n_trees, min_samples_leaf=2, n_jobs=N_JOBS, random_state=derive_seed(seed, "forest") % 2**32
     )
     model.fit(parts.train_x, parts.train_y)
+    model.n_jobs = 1  # several threads would add up the trees in no fixed order, and the last bit would vary
     return (
         _spread(model, parts.valid_x, parts.n_classes),
         _spread(model, parts.test_x, parts.n_classes),

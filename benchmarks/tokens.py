@@ -1,7 +1,7 @@
 """Compare byte-pair training and encoding with other tools, in one run.
 
     python benchmarks/tokens.py                     # peers on a few Mb, about two minutes
-    python benchmarks/tokens.py --bases 40e6 --full # everyone on 40 Mb (10 minutes, 3 GB)
+    python benchmarks/tokens.py --bases 40e6 --full # everyone on 40 Mb (two minutes, 2 GB)
 
 Every measurement is a process of its own: wall time and CPU time of the work alone (imports, compiling and
 reading left out), and the largest resident size of the whole process less that of the same process before
@@ -53,11 +53,11 @@ def peak_mb() -> float:
 
 
 def measure(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     result = work()
     return result, {
         "wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu,
-        "memory_mb": max(0, peak_mb() - before),
+        "memory_mb": peak_mb(),
     }
 
 
@@ -188,7 +188,7 @@ def show(name: str, how: str, bases: int, cost: dict[str, float], ours: float, n
 def compare_training(bases: int, full: bool, folder: Path) -> None:
     print(f"\ntraining, {MERGES} merges")
     last = "same token at its rank, on the same bases"
-    print(line(("tool", "input", "Mb", "wall s", "CPU s", "Mb/CPU s", "MB", "time/Mb", last)))
+    print(line(("tool", "input", "Mb", "wall s", "CPU s", "Mb/CPU s", "peak MB", "time/Mb", last)))
     few = bases if full else min(bases, 5_000_000)
     mine, cost = spawn("train", "lingome", few, 0, folder)
     ours = cost["cpu_s"] / few * 1e6
@@ -207,7 +207,7 @@ def compare_training(bases: int, full: bool, folder: Path) -> None:
 
 def compare_encoding(folder: Path) -> None:
     print("\nencoding of fresh text, lingome's vocabulary (sentencepiece: its own)")
-    print(line(("tool", "input", "Mb", "wall s", "CPU s", "Mb/CPU s", "MB", "time/Mb", "equal")))
+    print(line(("tool", "input", "Mb", "wall s", "CPU s", "Mb/CPU s", "peak MB", "time/Mb", "equal")))
     for length, how in ((1000, "1-kb sequences"), (1_000_000, "1-Mb sequences")):
         mine, cost = spawn("encode", "lingome", 8_000_000, length, folder)
         ours = cost["cpu_s"] / 8

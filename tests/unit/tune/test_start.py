@@ -35,11 +35,14 @@ def test_a_run_and_its_checkpoint_are_the_same_model(run: Path):
     assert start.lineage["workflow"] == "pretrain"
 
 
-def test_every_packaged_model_loads():
+def test_every_packaged_model_loads_is_small_and_kept_the_test_block_unseen():
+    assert set(packaged_models()) == {"human-mini"}
     for name, folder in packaged_models().items():
+        assert sum(file.stat().st_size for file in folder.iterdir()) < 8_000_000
         start = load_start(name)
         assert start.folder == folder
-        assert start.lineage["workflow"], "a packaged model says what it was trained on"
+        assert start.lineage["workflow"] == "pretrain", "a packaged model says how it was trained"
+        assert max(part["end"] for part in start.lineage["data_seen"]) == 50_000_000
 
 
 def test_random_weights_are_a_function_of_the_seed(tmp_path: Path):

@@ -188,7 +188,7 @@ def verdict(
     ----------
     chosen : str, optional
         Name of the model that validation items chose; needed when there are several, since the
-        test items must not choose one.
+        test items must not choose one. The sentence then says "It", for the caller has named it.
     """
     known = [one for one in scored if np.isfinite(_mean_auroc(one))]
     models = [one for one in known if one.kind == "model" and chosen in (None, one.name)]
@@ -201,8 +201,9 @@ def verdict(
         return f"The strongest baseline is {best.name} (AUROC {_mean_auroc(best):.3f}); a model has to beat it."
     gain = bootstrap_difference(best.labels, models[0].probabilities, best.probabilities, "auroc", n_resamples, seed)
     word = "beats" if gain.low > 0 else "is beaten by" if gain.high < 0 else "is no better than"
+    subject = models[0].name if chosen is None else "It"
     return (
-        f"{models[0].name} {word} the strongest baseline, {best.name}: AUROC difference {gain.value:+.3f} "
+        f"{subject} {word} the strongest baseline, {best.name}: AUROC difference {gain.value:+.3f} "
         f"(95% {gain.low:+.3f} to {gain.high:+.3f})."
     )
 

@@ -180,7 +180,8 @@ def answer(scores: Sequence[Row], scored: Sequence[Scored], chosen: str, resampl
     """Say how good the model is that validation chose, and whether it beats the strongest baseline."""
     row = next(row for row in scores if row["name"] == chosen)
     found = verdict(scored, chosen=chosen, n_resamples=resamples, seed=seed)
-    return f"{chosen}: AUROC {_span(row, 'auroc')}, MCC {_span(row, 'mcc')}. {found}"
+    measured = f"AUROC {_span(row, 'auroc')}, MCC {_span(row, 'mcc')}"
+    return f"The model chosen on validation ({chosen}) has {measured}. {found}"
 
 
 def score_view(scores: Sequence[Row]) -> Table:

@@ -65,7 +65,7 @@ def test_verdict_is_about_the_model_that_validation_chose() -> None:
     lucky, chosen = _scored("lucky on test", "model", 0.9), _scored("chosen", "model", 0.2)
     baseline = _scored("counts", "baseline", 0.6)
     said = verdict([lucky, chosen, baseline], chosen="chosen", n_resamples=200)
-    assert said.startswith("chosen is beaten by the strongest baseline, counts")
+    assert said.startswith("It is beaten by the strongest baseline, counts")
 
 
 @pytest.mark.parametrize(

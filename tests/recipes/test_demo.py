@@ -11,7 +11,7 @@ from lingome.cli.main import main
 from lingome.core.rundir import RunDir
 
 SMALL = (
-    "start_from=none", "preset=nano", "merges=60", "candidates=[0,60]", "seeds=1", "resamples=100",
+    "preset=nano", "merges=60", "candidates=[0,60,600]", "seeds=1", "resamples=100",
     "pretrain.max_steps=3", "pretrain.eval_every=3", "tune.epochs=0.3", "choose.preset=nano", "choose.pretrain_steps=2",
     "choose.finetune_steps=2", "choose.n_train=500", "choose.n_test=200", "choose.markov_bp=200000", "promoters=150",
 )
@@ -79,7 +79,7 @@ def test_dry_run_writes_nothing_and_names_what_it_would_do(tmp_path: Path, capsy
         (["--organism", "unicorn"], 2, "human"),
         (["region=chr20:100-200", *SMALL], 2, "must be new to the model"),
         (["region=20:62000000-62100000", *SMALL], 2, "there is no chromosome"),
-        (["start_from=none", "merge=3"], 2, "did you mean"),
+        (["merge=3"], 2, "did you mean"),
     ],
 )
 def test_wrong_words_are_named_and_leave_nothing(

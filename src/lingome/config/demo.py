@@ -21,7 +21,7 @@ class DemoSettings(RunSettings):
     out: Path = Field(default=Path("runs/demo"), description="run directory")
     force: bool = Field(default=False, description="replace an earlier run")
     merges: int = Field(default=600, ge=1, description="merges of the vocabulary")
-    candidates: tuple[int, ...] = Field(default=(0, 100, 300, 600), description="merge counts to compare")
+    candidates: tuple[int, ...] = Field(default=(0, 100, 300, 600), description="merge counts to compare, up to merges")
     start_from: str = Field(
         default="auto",
         description="auto: the packaged model of this organism if there is one; none: random weights; or a checkpoint",

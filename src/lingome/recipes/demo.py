@@ -39,7 +39,7 @@ from lingome.train.state import StateStore
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, packaged_models, read_lineage, resolve_model
 
-PACKAGED = {"human": "human-mini"}
+PACKAGED = {"human": ("human-mini", 600)}
 
 
 def plan(settings: DemoSettings) -> Plan:
@@ -74,11 +74,12 @@ def run(settings: DemoSettings) -> Outcome:
         start = _pretrain(question, tokenizer, settings, run_dir)
         clock.lap("pre-training", f"from {start.name}")
         areas = choose_areas(question.genome.lengths, question.hidden)
+        candidates = {_name(n): tokenizer.truncated(n) for n in settings.candidates if n <= settings.merges}
         run_dir.write_table("next_kmer", next_kmer(
-            question.genome, {_name(n): tokenizer.truncated(n) for n in settings.candidates},
-            train_intervals=areas.train, test_intervals=areas.valid, settings=settings.choose, seeds=[settings.seed],
+            question.genome, candidates, train_intervals=areas.train, test_intervals=areas.valid,
+            settings=settings.choose, seeds=[settings.seed],
         ))
-        clock.lap("choice of vocabulary", ", ".join(map(_name, settings.candidates)))
+        clock.lap("choice of vocabulary", ", ".join(candidates))
         seeds = [derive_seed(settings.seed, "fit", index) for index in range(settings.seeds)]
         result = evaluate_methods(
             question.examples, start, settings.methods, seeds, settings.tune, run=run_dir, device=settings.device
@@ -143,14 +144,12 @@ def _learn_vocabulary(question: Question, settings: DemoSettings, run_dir: RunDi
 
 def _start_name(settings: DemoSettings) -> str:
     if settings.start_from == "auto":
-        name = PACKAGED.get(settings.organism, "none")
-        return name if name in packaged_models() else "none"
+        name, merges = PACKAGED.get(settings.organism, ("none", 0))
+        return name if name in packaged_models() and merges == settings.merges else "none"
     return settings.start_from
 
 
-def _pretrain(
-    question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir
-) -> Start:
+def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir) -> Start:
     """Read the genome for a while, from the packaged checkpoint if its vocabulary is the one just trained."""
     name, before, digest, train = _start_name(settings), {}, "", settings.pretrain
     if name == "none":

@@ -278,7 +278,9 @@ def _prepare(forward: np.ndarray, reverse: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 @njit(cache=True, nogil=True)
-def _scan(bases, code, order, tables, rest, limit):  # type: ignore[no-untyped-def]
+def _scan(
+    bases: np.ndarray, code: np.ndarray, order: np.ndarray, tables: np.ndarray, rest: np.ndarray, limit: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length = order.shape[1]
     size = 1024
     starts = np.empty(size, np.int64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,10 @@ def _fit_forest(parts: Parts, seed: int, n_trees: int) -> Predictions:
         _spread(model, parts.valid_x, parts.n_classes),
         _spread(model, parts.test_x, parts.n_classes),
     )
+
+
+def _column(part: Examples, name: str) -> np.ndarray:
+    return part.columns[name]
 
 
 def _majority(parts: Parts) -> Predictions:
@@ -196,8 +201,7 @@ def fit_baselines(
     with track("baselines", total=2 + len(examples.columns) + 2 * len(words), unit="methods") as task:
         add("majority class", "trivial", [_majority(parts)])
         numbers: list[tuple[str, Callable[[Examples], np.ndarray]]] = [
-            (f"{column} alone", lambda part, column=column: part.columns[column])  # type: ignore[misc]
-            for column in examples.columns
+            (f"{column} alone", partial(_column, name=column)) for column in examples.columns
         ]
         for name, values in [*numbers, ("GC content", lambda part: gc_share(part.sequences))]:
             add(name, "trivial", [_fit_logistic(_number_features(parts, splits, values), 0)])

@@ -107,7 +107,7 @@ def _automaton(vocab: tuple[str, ...], first_letter: int) -> tuple[np.ndarray, n
 
 
 @numba.njit(cache=True, nogil=True)
-def _stays_apart(left, right, limit, made, parts):  # type: ignore[no-untyped-def]
+def _stays_apart(left: int, right: int, limit: int, made: np.ndarray, parts: np.ndarray) -> bool:
     """Say whether no merge below id `limit` crosses the border while the two tokens form.
 
     Undo the later of the two merges at the border, again and again; each time a pair across the
@@ -139,7 +139,7 @@ def _stays_apart(left, right, limit, made, parts):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
-def _compatible_table(made, parts, first_letter):  # type: ignore[no-untyped-def]
+def _compatible_table(made: np.ndarray, parts: np.ndarray, first_letter: int) -> np.ndarray:
     """Make the bit table; see `EncodingTables`."""
     size = len(parts)
     table = np.zeros((size, (size + 7) // 8), dtype=np.uint8)
@@ -161,7 +161,10 @@ def _compatible_table(made, parts, first_letter):  # type: ignore[no-untyped-def
 
 
 @numba.njit(cache=True, nogil=True)
-def encode_flat(bases, starts, code_of, goto, longest, shorter, lengths, compatible, ids, cuts):  # type: ignore[no-untyped-def]
+def encode_flat(
+    bases: np.ndarray, starts: np.ndarray, code_of: np.ndarray, goto: np.ndarray, longest: np.ndarray,
+    shorter: np.ndarray, lengths: np.ndarray, compatible: np.ndarray, ids: np.ndarray, cuts: np.ndarray,
+) -> int:
     """Encode sequences that lie one after the other; fill `ids` and `cuts`, give the number of ids."""
     most = 0
     for r in range(len(starts) - 1):

@@ -225,7 +225,7 @@ def _independent(pairs: list[tuple[int, int, int]]) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _append(bases, code_of, symbols, n, reverse):  # type: ignore[no-untyped-def]
+def _append(bases: np.ndarray, code_of: np.ndarray, symbols: np.ndarray, n: int, reverse: bool) -> int:
     """Append letter codes and a final break; runs of unknown letters become one break."""
     length = len(bases)
     for i in range(length):
@@ -244,14 +244,14 @@ def _append(bases, code_of, symbols, n, reverse):  # type: ignore[no-untyped-def
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_pairs(symbols, n, counts):  # type: ignore[no-untyped-def]
+def _count_pairs(symbols: np.ndarray, n: int, counts: np.ndarray) -> None:
     """Count adjacent pairs, breaks included (the caller clears those)."""
     for i in range(n - 1):
         counts[symbols[i], symbols[i + 1]] += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _mark(chunk, m, lefts, rights, marks):  # type: ignore[no-untyped-def]
+def _mark(chunk: np.ndarray, m: int, lefts: np.ndarray, rights: np.ndarray, marks: np.ndarray) -> None:
     """Mark each of `m` positions where one of the pairs begins.
 
     Two forms of one loop, because the compiler turns each into vector code for one width only.
@@ -269,14 +269,17 @@ def _mark(chunk, m, lefts, rights, marks):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _copy(source, start, end, target, at):  # type: ignore[no-untyped-def]
+def _copy(source: np.ndarray, start: int, end: int, target: np.ndarray, at: int) -> None:
     """Copy between different arrays; unsigned positions spare a test for negative ones."""
     for j in range(end - start):
         target[np.uintp(at + j)] = source[np.uintp(start + j)]
 
 
 @numba.njit(cache=True, nogil=True)
-def _merge_pass(symbols, n, lefts, rights, row_of, made, counts, chunk, marks, words):  # type: ignore[no-untyped-def]
+def _merge_pass(
+    symbols: np.ndarray, n: int, lefts: np.ndarray, rights: np.ndarray, row_of: np.ndarray, made: np.ndarray,
+    counts: np.ndarray, chunk: np.ndarray, marks: np.ndarray, words: np.ndarray,
+) -> int:
     """Replace pairs left to right, in place; give the new length.
 
     Each neighbourhood in the input that a replacement touches is subtracted once, and each one

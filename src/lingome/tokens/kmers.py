@@ -158,9 +158,10 @@ class KmerTokenizer(Tokenizer):
 
 
 @numba.njit(cache=True, nogil=True)
-def _encode_overlapping(  # type: ignore[no-untyped-def]
-    bases, starts, code_of, digit_of, k, first, letter_ids, ids, cuts
-):
+def _encode_overlapping(
+    bases: np.ndarray, starts: np.ndarray, code_of: np.ndarray, digit_of: np.ndarray, k: int, first: int,
+    letter_ids: np.ndarray, ids: np.ndarray, cuts: np.ndarray,
+) -> int:
     """Roll a base-4 number along each sequence; see `KmerTokenizer`."""
     n = 0
     top = 4 ** (k - 1)
@@ -189,9 +190,10 @@ def _encode_overlapping(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _encode_side_by_side(  # type: ignore[no-untyped-def]
-    bases, starts, code_of, digit_of, k, first, letter_ids, ids, cuts
-):
+def _encode_side_by_side(
+    bases: np.ndarray, starts: np.ndarray, code_of: np.ndarray, digit_of: np.ndarray, k: int, first: int,
+    letter_ids: np.ndarray, ids: np.ndarray, cuts: np.ndarray,
+) -> int:
     """Take k known letters at a time, else one letter; see `KmerTokenizer`."""
     n = 0
     for r in range(len(starts) - 1):

@@ -257,7 +257,7 @@ def as_codes(sequence: SequenceLike) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_up(ids, owned, borders):  # type: ignore[no-untyped-def]
+def _add_up(ids: np.ndarray, owned: np.ndarray, borders: np.ndarray) -> None:
     """Add up the bases that tokens own."""
     end = 0
     borders[0] = 0

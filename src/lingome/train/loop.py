@@ -234,7 +234,7 @@ class _Loop:
             with autocast(self.device, settings.precision):
                 result = self.objective.loss(self.model, batch, rng)
             self._check_finite(float(result.total.detach()), step)
-            result.total.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(result.total)
             total += float(result.total.detach())
             items += result.items
             progress.tokens += count_tokens(batch)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ IDS = np.arange(1000, dtype=np.uint16)
 SEGMENTS = np.array([[0, 300], [300, 305], [305, 1000]])
 
 
-def windows(**changes: object) -> TokenWindows:
-    values: dict[str, object] = {"max_tokens": 100, "min_tokens": 20, "batch_tokens": 400, "seed": 3, **changes}
-    return TokenWindows(IDS, SEGMENTS, **values)  # type: ignore[arg-type]
+def windows(**changes: Any) -> TokenWindows:
+    values: dict[str, Any] = {"max_tokens": 100, "min_tokens": 20, "batch_tokens": 400, "seed": 3, **changes}
+    return TokenWindows(IDS, SEGMENTS, **values)
 
 
 def test_a_batch_is_a_function_of_epoch_and_step() -> None:

@@ -51,6 +51,16 @@ def test_planted_leaks_are_told_apart() -> None:
     }
 
 
+@pytest.mark.parametrize(("shared_bp", "found"), [(39, 0), (40, 1), (41, 1)])
+def test_half_of_the_21_mers_is_the_line(shared_bp: int, found: int) -> None:
+    # 60 bases hold 40 words of 21; sharing the first 40 bases shares 20 of them, exactly half
+    train, test = _random(50, 60), _random(50, 60, seed=1)
+    test[0] = train[0][:shared_bp] + test[0][shared_bp:]
+    while test[0][shared_bp] == train[0][shared_bp]:  # the stretch must end where it is said to end
+        test[0] = test[0][:shared_bp] + "ACGT"["ACGT".index(test[0][shared_bp]) - 1] + test[0][shared_bp + 1 :]
+    assert _counts(_examples(train, test))["near duplicates"][0] == found
+
+
 def test_five_percent_of_copies_fail() -> None:
     sequences = _random(120)
     train, test = sequences[:100], sequences[100:]

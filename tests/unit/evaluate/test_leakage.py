@@ -51,10 +51,11 @@ def test_planted_leaks_are_told_apart() -> None:
     }
 
 
-@pytest.mark.parametrize(("shared_bp", "found"), [(39, 0), (40, 1), (41, 1)])
-def test_half_of_the_21_mers_is_the_line(shared_bp: int, found: int) -> None:
-    # 60 bases hold 40 words of 21; sharing the first 40 bases shares 20 of them, exactly half
-    train, test = _random(50, 60), _random(50, 60, seed=1)
+@pytest.mark.parametrize(("length_bp", "shared_bp", "found"), [(60, 39, 0), (60, 40, 1), (61, 40, 0), (61, 41, 1)])
+def test_half_of_the_21_mers_is_the_line(length_bp: int, shared_bp: int, found: int) -> None:
+    # 60 bases hold 40 words of 21, and their first 40 bases hold 20 of them, exactly half;
+    # of 61 bases (41 words) the first 40 hold too few. No other word length draws this line.
+    train, test = _random(50, length_bp), _random(50, length_bp, seed=1)
     test[0] = train[0][:shared_bp] + test[0][shared_bp:]
     while test[0][shared_bp] == train[0][shared_bp]:  # the stretch must end where it is said to end
         test[0] = test[0][:shared_bp] + "ACGT"["ACGT".index(test[0][shared_bp]) - 1] + test[0][shared_bp + 1 :]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lingome.tokens.bpe import FIRST_MERGED, BpeTokenizer
+from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
 VOCABULARY_COLUMNS = (
@@ -66,8 +66,8 @@ def vocabulary_table(
         row.update(id=index, token=token, length_bp=len(token), gc=sum(c in "CG" for c in token) / len(token))
         if counts is not None:
             row.update(count=int(counts[index]), frequency=float(counts[index] / total) if total else 0.0)
-        rank = index - FIRST_MERGED
-        if isinstance(tokenizer, BpeTokenizer) and rank >= 0:
+        if isinstance(tokenizer, BpeTokenizer) and index >= tokenizer.first_merged:
+            rank = index - tokenizer.first_merged
             left, right = tokenizer.merges[rank]
             row.update(rank=rank + 1, left=tokenizer.vocab[left], right=tokenizer.vocab[right])
             if rank < len(merges):

@@ -11,24 +11,26 @@ import numpy as np
 
 from lingome.core.errors import ConfigError
 from lingome.core.progress import say
+from lingome.tokens.alphabet import DNA, Alphabet
 from lingome.tokens.bpe_encoding import EncodingTables, build_tables, encode_flat
 from lingome.tokens.bpe_training import FIRST_MERGE, MAX_MERGES, learn_merges
 from lingome.tokens.fast_json import byte_pairs, write_tokenizer_json
-from lingome.tokens.tokenizer import LETTER_CODE, LETTERS, SPECIAL, Tokenizer
+from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
 FIRST_LETTER = len(SPECIAL)
-FIRST_MERGED = FIRST_LETTER + len(LETTERS)
 
 
 class BpeTokenizer(Tokenizer):
     """Cut a sequence by merging pairs of tokens in the order they were learnt.
 
-    Ids: 0-4 special, 5-8 A, C, G, T, then one a merge from 9.
+    Ids: 0-4 special, 5-8 A, C, G, T (or the letters of another alphabet), then one a merge.
 
     Parameters
     ----------
     merges : sequence of (int, int)
         Ids of the parts of each merged token, in order; empty gives single letters.
+    alphabet : Alphabet
+        Letters of the sequences.
 
     Raises
     ------
@@ -45,10 +47,10 @@ class BpeTokenizer(Tokenizer):
 
     kind = "bpe"
 
-    def __init__(self, merges: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, merges: Sequence[tuple[int, int]], alphabet: Alphabet = DNA) -> None:
         if len(merges) > MAX_MERGES:
             raise ConfigError("there are too many merges", got=len(merges), expected=f"at most {MAX_MERGES}")
-        vocab = [*SPECIAL, *LETTERS]
+        vocab = [*SPECIAL, *alphabet.letters]
         seen = set(vocab)
         for rank, (left, right) in enumerate(merges):
             if not (FIRST_LETTER <= left < len(vocab) and FIRST_LETTER <= right < len(vocab)):
@@ -61,17 +63,22 @@ class BpeTokenizer(Tokenizer):
                 raise ConfigError("two merges make the same token", where=f"merge {rank}", got=token)
             seen.add(token)
             vocab.append(token)
-        super().__init__(vocab)
+        super().__init__(vocab, alphabet=alphabet)
         self.merges = tuple((int(left), int(right)) for left, right in merges)
+
+    @property
+    def first_merged(self) -> int:
+        """Id of the first merge."""
+        return FIRST_LETTER + len(self.alphabet)
 
     @cached_property
     def _tables(self) -> EncodingTables:
         merges = np.array(self.merges, dtype=np.int64).reshape(-1, 2)
-        return build_tables(self.vocab, merges, FIRST_LETTER)
+        return build_tables(self.vocab, merges, FIRST_LETTER, self.alphabet.letters)
 
     def settings(self) -> dict[str, Any]:
-        """Give the kind and the number of merges."""
-        return {"kind": self.kind, "merges": len(self.merges)}
+        """Give the kind, the number of merges, and the alphabet unless it is DNA."""
+        return {"kind": self.kind, "merges": len(self.merges), **self.alphabet_settings()}
 
     def truncated(self, n_merges: int) -> BpeTokenizer:
         """Give the tokenizer of the first `n_merges` merges.
@@ -86,13 +93,13 @@ class BpeTokenizer(Tokenizer):
                 "this vocabulary has fewer merges", got=n_merges, expected=f"0 to {len(self.merges)}",
                 hint="train with more merges",
             )
-        return BpeTokenizer(self.merges[:n_merges])
+        return BpeTokenizer(self.merges[:n_merges], self.alphabet)
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
         ids = np.empty(len(bases), dtype=np.uint16)
         cuts = np.zeros(len(starts), dtype=np.int64)
-        n = encode_flat(bases, starts, LETTER_CODE, *self._tables, ids, cuts)
+        n = encode_flat(bases, starts, self.alphabet.codes, *self._tables, ids, cuts)
         return ids[:n].copy(), cuts
 
     def write_model(self, folder: Path) -> None:
@@ -101,6 +108,7 @@ class BpeTokenizer(Tokenizer):
         write_tokenizer_json(
             folder, model=byte_pairs(self.ids, pairs, SPECIAL[1]), pre_tokenizer=None,
             special=[(token, index) for index, token in enumerate(SPECIAL)], before=SPECIAL[2], after=SPECIAL[3],
+            letters=self.alphabet.letters,
         )
 
 
@@ -156,7 +164,7 @@ def train_bpe(sequences: Iterable[np.ndarray], merges: int, *, both_strands: boo
     rows = [
         {
             "rank": rank, "left": tokenizer.vocab[left], "right": tokenizer.vocab[right],
-            "token": tokenizer.vocab[FIRST_MERGED + rank - 1], "count": merge.occurrences, "margin": merge.margin,
+            "token": tokenizer.vocab[tokenizer.first_merged + rank - 1], "count": merge.occurrences, "margin": merge.margin,
         }
         for rank, ((left, right), merge) in enumerate(zip(pairs, learnt, strict=True), start=1)
     ]
@@ -165,4 +173,4 @@ def train_bpe(sequences: Iterable[np.ndarray], merges: int, *, both_strands: boo
 
 def _token_id(symbol: int) -> int:
     """Give the id of a training symbol: letters move past the special tokens, merges past the break."""
-    return symbol + FIRST_LETTER if symbol < len(LETTERS) else symbol - FIRST_MERGE + FIRST_MERGED
+    return symbol + FIRST_LETTER - (symbol >= FIRST_MERGE)

@@ -16,8 +16,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from lingome.tokens.tokenizer import UNKNOWN_CODE
-
 START = 0  # row of the table for "no token before"; [PAD] is never a token of a sequence
 UNKNOWN = 1
 
@@ -27,7 +25,7 @@ class EncodingTables(NamedTuple):
 
     Parameters
     ----------
-    goto : ndarray of int32, shape (states, 4)
+    goto : ndarray of int32, shape (states, letters)
         Next state by letter code; state 0 is the root.
     longest : ndarray of uint16, shape (states,)
         Longest token that ends the letters of a state.
@@ -46,33 +44,38 @@ class EncodingTables(NamedTuple):
     compatible: np.ndarray
 
 
-def build_tables(vocab: tuple[str, ...], merges: np.ndarray, first_letter: int) -> EncodingTables:
+def build_tables(vocab: tuple[str, ...], merges: np.ndarray, first_letter: int, letters: str) -> EncodingTables:
     """Build the automaton and the table of compatible pairs.
 
     Parameters
     ----------
     vocab : tuple of str
-        Tokens by id: special ones, the letters A, C, G, T from `first_letter`, then merges.
+        Tokens by id: special ones, the letters from `first_letter`, then merges.
     merges : ndarray of int64, shape (M, 2)
         Ids of the parts of each merged token.
     first_letter : int
-        Id of A.
+        Id of the first letter.
+    letters : str
+        The alphabet.
     """
-    goto, longest, shorter = _automaton(vocab, first_letter)
+    goto, longest, shorter = _automaton(vocab, first_letter, letters)
+    first_merge = first_letter + len(letters)
     parts = np.zeros((len(vocab), 2), dtype=np.int64)
     parts[:] = np.arange(len(vocab))[:, None]
-    parts[first_letter + 4 :] = merges
+    parts[first_merge:] = merges
     made = np.zeros((len(vocab), len(vocab)), dtype=np.uint16)
-    made[merges[:, 0], merges[:, 1]] = np.arange(first_letter + 4, len(vocab))
+    made[merges[:, 0], merges[:, 1]] = np.arange(first_merge, len(vocab))
     lengths = np.array([len(token) for token in vocab], dtype=np.int32)
     lengths[:first_letter] = 1
     return EncodingTables(goto, longest, shorter, lengths, _compatible_table(made, parts, first_letter))
 
 
-def _automaton(vocab: tuple[str, ...], first_letter: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _automaton(
+    vocab: tuple[str, ...], first_letter: int, letters: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Build the trie of all tokens with its failure links resolved into one transition table."""
-    code = {"A": 0, "C": 1, "G": 2, "T": 3}
-    children: list[list[int]] = [[-1] * 4]
+    code = {letter: index for index, letter in enumerate(letters)}
+    children: list[list[int]] = [[-1] * len(letters)]
     token_of = [0]
     end_state = np.zeros(len(vocab), dtype=np.int64)
     for index in range(first_letter, len(vocab)):
@@ -81,7 +84,7 @@ def _automaton(vocab: tuple[str, ...], first_letter: int) -> tuple[np.ndarray, n
             step = code[letter]
             if children[state][step] < 0:
                 children[state][step] = len(children)
-                children.append([-1] * 4)
+                children.append([-1] * len(letters))
                 token_of.append(0)
             state = children[state][step]
         token_of[state] = index
@@ -94,7 +97,7 @@ def _automaton(vocab: tuple[str, ...], first_letter: int) -> tuple[np.ndarray, n
     for state in queue:  # grows while it is read: breadth first
         if longest[state] == 0:
             longest[state] = longest[fail[state]]
-        for step in range(4):
+        for step in range(len(letters)):
             child = int(goto[state, step])
             if child < 0:
                 goto[state, step] = goto[fail[state], step]
@@ -171,6 +174,7 @@ def encode_flat(
         most = max(most, starts[r + 1] - starts[r])
     last = np.empty(most + 1, dtype=np.uint16)
     last[0] = START
+    unknown_code = goto.shape[1]
     n = 0
     for r in range(len(starts) - 1):
         start = starts[r]
@@ -178,7 +182,7 @@ def encode_flat(
         state = 0
         for i in range(length):
             code = code_of[bases[start + i]]
-            if code == UNKNOWN_CODE:
+            if code == unknown_code:
                 state = 0
                 last[i + 1] = UNKNOWN
                 continue

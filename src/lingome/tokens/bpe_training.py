@@ -25,12 +25,12 @@ import numpy as np
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import Task, track
-from lingome.tokens.tokenizer import LETTER_CODE, UNKNOWN_CODE
+from lingome.tokens.alphabet import DNA
 
 MAX_MERGES = 16_000
 """Limit of merges: the table of pairs has (merges + 5) squared cells of 8 bytes."""
 
-BREAK = UNKNOWN_CODE
+BREAK = DNA.unknown
 FIRST_MERGE = BREAK + 1  # symbols: 0..3 letters, 4 a break that never pairs, then merges
 _BATCH = 32
 _CHUNK = 8192  # symbols looked at together: they and their marks stay in the first-level cache
@@ -110,9 +110,9 @@ def _fill(sequences: Iterable[np.ndarray], both_strands: bool) -> tuple[np.ndarr
     symbols[0] = BREAK
     n = 1
     for array in arrays:
-        n = _append(array, LETTER_CODE, symbols, n, False)
+        n = _append(array, DNA.codes, symbols, n, False)
         if both_strands:
-            n = _append(array, LETTER_CODE, symbols, n, True)
+            n = _append(array, DNA.codes, symbols, n, True)
     return symbols, n
 
 

@@ -1,4 +1,4 @@
-"""One token a base."""
+"""One token a letter."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from lingome.tokens.alphabet import DNA, Alphabet
 from lingome.tokens.fast_json import split_by, word_level, write_tokenizer_json
-from lingome.tokens.tokenizer import LETTER_CODE, LETTERS, SPECIAL, Tokenizer
+from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
 
 class CharacterTokenizer(Tokenizer):
-    """Cut a sequence into single bases: A 5, C 6, G 7, T 8, anything else [UNK].
+    """Cut a sequence into single letters: of DNA A 5, C 6, G 7, T 8, anything else [UNK].
 
     >>> CharacterTokenizer().encode("ACGTN").input_ids.tolist()
     [5, 6, 7, 8, 1]
@@ -20,13 +21,14 @@ class CharacterTokenizer(Tokenizer):
 
     kind = "characters"
 
-    def __init__(self) -> None:
-        super().__init__((*SPECIAL, *LETTERS))
-        self._id_of_ascii = np.array([5, 6, 7, 8, 1], dtype=np.uint16)[LETTER_CODE]
+    def __init__(self, alphabet: Alphabet = DNA) -> None:
+        super().__init__((*SPECIAL, *alphabet.letters), alphabet=alphabet)
+        ids = [*(self.ids[letter] for letter in alphabet.letters), self.unk_id]
+        self._id_of_ascii = np.array(ids, dtype=np.uint16)[alphabet.codes]
 
     def settings(self) -> dict[str, Any]:
-        """Give the kind; there is nothing to choose."""
-        return {"kind": self.kind}
+        """Give the kind, and the alphabet unless it is DNA."""
+        return {"kind": self.kind, **self.alphabet_settings()}
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
@@ -37,4 +39,5 @@ class CharacterTokenizer(Tokenizer):
         write_tokenizer_json(
             folder, model=word_level(self.ids, SPECIAL[1]), pre_tokenizer=split_by(r"[\s\S]"),
             special=[(token, index) for index, token in enumerate(SPECIAL)], before=SPECIAL[2], after=SPECIAL[3],
+            letters=self.alphabet.letters,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lingome.core.files import write_text
-from lingome.tokens.tokenizer import LETTERS
+from lingome.tokens.alphabet import DNA
 
 
 def write_tokenizer_json(
@@ -18,6 +18,7 @@ def write_tokenizer_json(
     special: list[tuple[str, int]],
     before: str | None,
     after: str | None,
+    letters: str = DNA.letters,
 ) -> None:
     """Write ``tokenizer.json``.
 
@@ -33,6 +34,8 @@ def write_tokenizer_json(
         Special tokens and their ids.
     before, after : str, optional
         Special tokens put around a sequence when special tokens are asked for.
+    letters : str
+        Upper-case letters that are read in lower case too.
     """
     ids = dict(special)
     content = {
@@ -46,7 +49,7 @@ def write_tokenizer_json(
             }
             for token, index in special
         ],
-        "normalizer": {"type": "Sequence", "normalizers": [_replace(letter.lower(), letter) for letter in LETTERS]},
+        "normalizer": {"type": "Sequence", "normalizers": [_replace(letter.lower(), letter) for letter in letters]},
         "pre_tokenizer": pre_tokenizer,
         "post_processor": _template(before, after, ids),
         "decoder": {"type": "Fuse"},

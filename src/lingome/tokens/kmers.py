@@ -16,15 +16,16 @@ import numpy as np
 
 from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_file
+from lingome.tokens.alphabet import DNA
 from lingome.tokens.fast_json import split_by, word_level, write_tokenizer_json
-from lingome.tokens.tokenizer import LETTER_CODE, LETTERS, SPECIAL, Tokenizer
+from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
 LAYOUTS = ("dnabert", "nucleotide-transformer")
 MAX_K = 8
 
 # Both published vocabularies count in the order A, T, C, G. Digit of each letter code (A, C, G, T).
 _ORDER = "ATCG"
-_DIGIT = np.array([_ORDER.index(letter) for letter in LETTERS], dtype=np.int64)
+_DIGIT = np.array([_ORDER.index(letter) for letter in DNA.letters], dtype=np.int64)
 _NT_ROLES = {"pad": "<pad>", "unk": "N", "cls": "<cls>", "sep": "<eos>", "mask": "<mask>"}
 
 
@@ -79,7 +80,7 @@ class KmerTokenizer(Tokenizer):
             super().__init__((*front, *words, *letters, *back), _NT_ROLES)
         self._first = self.ids[words[0]]
         self._letter_ids = np.array(
-            [*(self.ids.get(letter, self.unk_id) for letter in LETTERS), self.unk_id], dtype=self.ids_dtype
+            [*(self.ids.get(letter, self.unk_id) for letter in DNA.letters), self.unk_id], dtype=self.ids_dtype
         )
 
     def settings(self) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class KmerTokenizer(Tokenizer):
         ids = np.empty(len(bases), dtype=self.ids_dtype)
         cuts = np.zeros(len(starts), dtype=np.int64)
         kernel = _encode_overlapping if self.overlap else _encode_side_by_side
-        n = kernel(bases, starts, LETTER_CODE, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
+        n = kernel(bases, starts, DNA.codes, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
         return ids[:n].copy() if n < len(ids) else ids, cuts
 
     def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:

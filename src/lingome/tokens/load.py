@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
-from lingome.tokens.bpe import FIRST_MERGED, BpeTokenizer
+from lingome.tokens.alphabet import ALPHABETS, DNA, Alphabet
+from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.tokenizer import LETTERS, SPECIAL, Tokenizer
+from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
 KINDS = ("bpe", "characters", "kmers")
 
@@ -68,8 +69,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 def _restore(said: dict[str, Any], folder: Path) -> Tokenizer:
     config_file = folder / "tokenizer_config.json"
+    alphabet = ALPHABETS.get(said.get("alphabet", DNA.name))
+    if alphabet is None:
+        raise CheckpointError(
+            "this alphabet is not known", where=config_file, got=said["alphabet"], expected=", ".join(ALPHABETS)
+        )
     if said["kind"] == "bpe":
-        return _bpe_from(folder / "tokenizer.json")
+        return _bpe_from(folder / "tokenizer.json", alphabet)
+    if said["kind"] == "characters":
+        return CharacterTokenizer(alphabet)
     values = {name: value for name, value in said.items() if name in ("k", "overlap", "layout")}
     types = {"k": int, "overlap": bool, "layout": str}
     if any(type(value) is not types[name] for name, value in values.items()):
@@ -108,7 +116,7 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _bpe_from(file: Path) -> BpeTokenizer:
+def _bpe_from(file: Path, alphabet: Alphabet = DNA) -> BpeTokenizer:
     """Read byte pairs from a tokenizer.json whose ids are laid out as lingome's."""
     if not file.is_file():
         raise CheckpointError("the file of the vocabulary is missing", where=file)
@@ -119,22 +127,23 @@ def _bpe_from(file: Path) -> BpeTokenizer:
     vocab, merges = model.get("vocab"), model.get("merges")
     if not isinstance(vocab, dict) or not isinstance(merges, list):
         raise _foreign(file, "no vocabulary or no merges", "both, as `tokenizers` writes them")
-    for index, token in enumerate((*SPECIAL, *LETTERS)):
+    for index, token in enumerate((*SPECIAL, *alphabet.letters)):
         if vocab.get(token) != index:
             raise _foreign(file, f"{token} has id {vocab.get(token)}", f"id {index}")
     pairs: list[tuple[int, int]] = []
+    first = len(SPECIAL) + len(alphabet)
     for rank, merge in enumerate(merges):
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(p, str) for p in parts):
             raise _foreign(file, f"merge {rank} is {merge!r}"[:200], "two tokens")
         left, right, made = vocab.get(parts[0]), vocab.get(parts[1]), vocab.get("".join(parts))
-        if made != FIRST_MERGED + rank or type(left) is not int or type(right) is not int:
-            raise _foreign(file, f"merge {rank}, {parts}, has id {made}", f"id {FIRST_MERGED + rank}, of known parts")
+        if made != first + rank or type(left) is not int or type(right) is not int:
+            raise _foreign(file, f"merge {rank}, {parts}, has id {made}", f"id {first + rank}, of known parts")
         pairs.append((left, right))
-    if len(vocab) != FIRST_MERGED + len(pairs):
-        raise _foreign(file, f"{len(vocab)} tokens", f"{FIRST_MERGED + len(pairs)}, by its merges")
+    if len(vocab) != first + len(pairs):
+        raise _foreign(file, f"{len(vocab)} tokens", f"{first + len(pairs)}, by its merges")
     try:
-        return BpeTokenizer(pairs)
+        return BpeTokenizer(pairs, alphabet)
     except ConfigError as error:
         raise CheckpointError("the merges do not fit together", where=file, got=error.what) from error
 

@@ -15,16 +15,9 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.files import write_text
+from lingome.tokens.alphabet import DNA, Alphabet
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-LETTERS = "ACGT"
-UNKNOWN_CODE = 4
-
-LETTER_CODE = np.full(256, UNKNOWN_CODE, dtype=np.uint8)
-"""ASCII to letter code: A 0, C 1, G 2, T 3 in either case, anything else 4."""
-for _code, _letter in enumerate(LETTERS):
-    LETTER_CODE[[ord(_letter), ord(_letter.lower())]] = _code
-
 SequenceLike = str | bytes | np.ndarray
 Roles = dict[str, str]
 
@@ -48,8 +41,8 @@ class Encoding(NamedTuple):
 class Tokenizer(ABC):
     """A vocabulary and the rule that cuts a sequence into its tokens.
 
-    Lower-case letters are read as upper case. A letter outside ACGT (N above all) becomes one
-    unknown token, `unk_id`, of one base; count them with ``(ids == tokenizer.unk_id).sum()``.
+    Lower-case letters are read as upper case. A letter outside the alphabet (N above all) becomes
+    one unknown token, `unk_id`, of one letter; count them with ``(ids == tokenizer.unk_id).sum()``.
 
     Parameters
     ----------
@@ -58,12 +51,15 @@ class Tokenizer(ABC):
     roles : dict of str to str
         The token that serves as ``pad``, ``unk``, ``cls``, ``sep`` and ``mask``; those of
         `SPECIAL` by default.
+    alphabet : Alphabet
+        Letters of the sequences it reads.
     """
 
     kind: str
 
-    def __init__(self, vocab: Sequence[str], roles: Roles | None = None) -> None:
+    def __init__(self, vocab: Sequence[str], roles: Roles | None = None, alphabet: Alphabet = DNA) -> None:
         self.vocab = tuple(vocab)
+        self.alphabet = alphabet
         self.roles = roles or dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True))
         self.ids = {token: index for index, token in enumerate(self.vocab)}
 
@@ -79,7 +75,7 @@ class Tokenizer(ABC):
 
     @property
     def unk_id(self) -> int:
-        """Id given to each letter outside ACGT."""
+        """Id given to each letter outside the alphabet."""
         return self.ids[self.roles["unk"]]
 
     @property
@@ -105,7 +101,7 @@ class Tokenizer(ABC):
     @cached_property
     def special_ids(self) -> np.ndarray:
         """Ids of the tokens that stand for no letters, int64, ascending; `unk_id` among them."""
-        return np.array(sorted(i for i, t in enumerate(self.vocab) if not set(t) <= set(LETTERS)), dtype=np.int64)
+        return np.array(sorted(i for i, t in enumerate(self.vocab) if not self.alphabet.has(t)), dtype=np.int64)
 
     @cached_property
     def token_lengths(self) -> np.ndarray:
@@ -122,6 +118,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Give what, with the vocabulary, restores this tokenizer; ``kind`` among it."""
+
+    def alphabet_settings(self) -> dict[str, Any]:
+        """Give the alphabet's entry of `settings`; empty for DNA."""
+        return {} if self.alphabet is DNA else {"alphabet": self.alphabet.name}
 
     @abstractmethod
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

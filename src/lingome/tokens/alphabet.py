@@ -1,0 +1,55 @@
+"""Letters that sequences are written in."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+
+class Alphabet:
+    """The letters of one kind of sequence, and the small number each stands for.
+
+    Either case is read. Every other letter is unknown: it breaks words and becomes one unknown token.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in settings and messages.
+    letters : str
+        Upper-case letters; the index of each is its code.
+
+    >>> DNA.codes[[ord("A"), ord("t"), ord("N")]].tolist(), DNA.unknown
+    ([0, 3, 4], 4)
+    """
+
+    def __init__(self, name: str, letters: str) -> None:
+        self.name, self.letters = name, letters
+
+    def __len__(self) -> int:
+        return len(self.letters)
+
+    def __repr__(self) -> str:
+        return f"Alphabet({self.name!r}, {self.letters!r})"
+
+    @property
+    def unknown(self) -> int:
+        """Code of every letter that is not in the alphabet."""
+        return len(self.letters)
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Code of each ASCII character, uint8, shape (256,)."""
+        codes = np.full(256, self.unknown, dtype=np.uint8)
+        for code, letter in enumerate(self.letters):
+            codes[[ord(letter), ord(letter.lower())]] = code
+        return codes
+
+    def has(self, token: str) -> bool:
+        """Say whether a token is written in these letters alone."""
+        return set(token) <= set(self.letters)
+
+
+DNA = Alphabet("dna", "ACGT")
+PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY")
+ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, PROTEIN)}

@@ -1,9 +1,9 @@
-"""Exact byte-pair training on uncut sequence.
+"""Exact byte-pair training on uncut sequence, on several cores.
 
 Sennrich et al. 2016, doi:10.18653/v1/P16-1162; for genomes Sanabria et al. 2024,
-doi:10.1038/s42256-024-00872-0. The genome is one array of small integers, shortened in place:
+doi:10.1038/s42256-024-00872-0. The genome is a row of small integers, shortened in place:
 
-1. Symbols are uint8 until the 256th, then uint16 (by then the array is several times shorter).
+1. Symbols are uint8 until the 256th, then uint16 (by then the row is several times shorter).
 2. A dense table holds the count of every adjacent pair, overlapping ones included ("AAA" has two
    "AA"), and is corrected at each replacement. Nothing is counted again.
 3. One pass makes several merges. Let p1 > p2 > ... be the pairs by rank (higher count first, then
@@ -13,27 +13,31 @@ doi:10.1038/s42256-024-00872-0. The genome is one array of small integers, short
    merges, (y, X) with X = (a, b), occurs at most as often as (y, a) did; (y, a) is not in the
    prefix (a would be left and right), so it counts at most c(q), q being the pair after the
    prefix. Hence all members with a count strictly above c(q) are exactly the next merges.
+4. A pass works on blocks of the row in parallel (`bpe_passes`); the number of cores changes nothing.
+5. Merges are the whole state: the row after them is the encoding of the text, made in one go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.progress import Task, track
-from lingome.tokens.alphabet import DNA
+from lingome.core.progress import track
+from lingome.tokens.alphabet import DNA, Alphabet
+from lingome.tokens.bpe_passes import Text
 
 MAX_MERGES = 16_000
-"""Limit of merges: the table of pairs has (merges + 5) squared cells of 8 bytes."""
+"""Limit of merges: the table of pairs has (merges + letters + 1) squared cells of 8 bytes."""
 
-BREAK = DNA.unknown
-FIRST_MERGE = BREAK + 1  # symbols: 0..3 letters, 4 a break that never pairs, then merges
 _BATCH = 32
-_CHUNK = 8192  # symbols looked at together: they and their marks stay in the first-level cache
+_SAVE_EVERY_S = 20.0
+
+Encode = Callable[[np.ndarray], np.ndarray]
 
 
 class Merge(NamedTuple):
@@ -45,97 +49,133 @@ class Merge(NamedTuple):
     margin: int
 
 
-def learn_merges(sequences: Iterable[np.ndarray], merges: int, *, both_strands: bool = False) -> list[Merge]:
+class Learnt(NamedTuple):
+    """What `learn_merges` gives.
+
+    Parameters
+    ----------
+    merges : list of Merge
+        In order. Symbols are letters 0..A-1, A a break that never pairs, then one a merge.
+    counts : ndarray of int64
+        Occurrences of each symbol once all merges are made.
+    seconds : dict of str to float
+        Wall time of ``reading``, ``choosing`` and ``merging``.
+    """
+
+    merges: list[Merge]
+    counts: np.ndarray
+    seconds: dict[str, float]
+
+
+class Known(NamedTuple):
+    """Merges of an earlier run to go on from, and the function that encodes letters to symbols with them."""
+
+    merges: Sequence[Merge]
+    encode: Encode
+
+
+def learn_merges(
+    sequences: Iterable[np.ndarray],
+    merges: int,
+    *,
+    alphabet: Alphabet = DNA,
+    both_strands: bool = False,
+    threads: int = 1,
+    known: Known | None = None,
+    save: Callable[[Sequence[Merge]], None] | None = None,
+) -> Learnt:
     """Learn merges; fewer than asked when no pair is left.
 
     Parameters
     ----------
     sequences : iterable of ndarray of uint8
-        ASCII letters; a letter outside ACGT, and the end of a sequence, break it.
+        ASCII letters; a letter outside the alphabet, and the end of a sequence, break it. Each is
+        taken in and let go.
     merges : int
-        How many to learn.
+        How many to learn, `known` ones included.
+    alphabet : Alphabet
+        Its letters.
     both_strands : bool
-        Count the reverse complement of each sequence as well.
-
-    Returns
-    -------
-    list of Merge
-        In order; symbols are letters 0..3 and ``5 + rank`` for earlier merges.
+        Count the reverse complement of each sequence as well (DNA).
+    threads : int
+        Cores to use; the result does not depend on it.
+    known : Known, optional
+        Merges to go on from.
+    save : callable, optional
+        Given the merges so far every 20 seconds, and when the block is left by an interrupt.
 
     Raises
     ------
     ConfigError
-        If `merges` is below 1 or above `MAX_MERGES`.
+        If `merges` is below 1 or above `MAX_MERGES`, or there are no two strands.
     DataError
-        If there are no two neighbouring letters of ACGT to learn from.
+        If there are no two neighbouring letters to learn from.
     """
     if not 1 <= merges <= MAX_MERGES:
         raise ConfigError("the number of merges is out of range", got=merges, expected=f"1 to {MAX_MERGES}")
-    symbols, n = _fill(sequences, both_strands)
-    size = merges + FIRST_MERGE
-    counts = np.zeros((size, size), dtype=np.int64)
-    _count_pairs(symbols, n, counts)
-    counts[BREAK, :] = 0
-    counts[:, BREAK] = 0
-    if not counts.any():
+    if both_strands and alphabet is not DNA:
+        raise ConfigError("only DNA has two strands", where="both_strands", got=alphabet.name)
+    started = time.perf_counter()
+    text = _read(sequences, alphabet, both_strands, known)
+    learnt = list(known.merges) if known else []
+    first = alphabet.unknown + 1
+    counts = np.zeros((merges + first, merges + first), dtype=np.int64)
+    text.count_pairs(counts)
+    if not learnt and not counts.any():
         raise DataError(
-            "there is nothing to learn merges from", got="no two neighbouring letters of ACGT",
-            hint="check that the input is DNA and not all N",
+            "there is nothing to learn merges from", got=f"no two neighbouring letters of {alphabet.letters}",
+            hint="check the kind of sequence, and that it is not all N" if alphabet is DNA else "check the alphabet",
         )
-    learnt: list[Merge] = []
-    candidates = Candidates(counts)
-    with track("training the vocabulary", total=merges, unit="merges") as task:
+    seconds = {"reading": time.perf_counter() - started, "choosing": 0.0, "merging": 0.0}
+    try:
+        _learn(text, counts, learnt, merges, threads, save, seconds)
+    except BaseException:
+        if save and learnt:
+            save(learnt)
+        raise
+    return Learnt(learnt, text.count_symbols(first + len(learnt)), seconds)
+
+
+def _read(sequences: Iterable[np.ndarray], alphabet: Alphabet, both_strands: bool, known: Known | None) -> Text:
+    text = Text(alphabet)
+    with track("reading", unit="bases") as task:
+        for letters in sequences:
+            for reverse in (False, True) if both_strands else (False,):
+                if known:
+                    text.append_encoded(letters, known.encode, reverse)
+                else:
+                    text.append_letters(letters, reverse)
+            task.advance(len(letters))
+    text.join_small()
+    return text
+
+
+def _learn(
+    text: Text, counts: np.ndarray, learnt: list[Merge], merges: int, threads: int,
+    save: Callable[[Sequence[Merge]], None] | None, seconds: dict[str, float],
+) -> None:
+    """Choose and merge until `learnt` is long enough or no pair is left."""
+    first = text.alphabet.unknown + 1
+    candidates = Candidates(counts, first + len(learnt))
+    clock = saved = time.perf_counter()
+    with track("training the vocabulary", merges, "merges") as task, ThreadPoolExecutor(threads) as pool:
+        task.advance(len(learnt))
         while len(learnt) < merges:
             chosen = candidates.next_merges(min(_BATCH, merges - len(learnt)))
             if not chosen:
                 break
-            first_new = FIRST_MERGE + len(learnt)
-            if symbols.dtype == np.uint8 and first_new + len(chosen) > 256:
-                symbols = symbols[:n].astype(np.uint16)
-            n = _replace(symbols, n, chosen, first_new, counts)
-            candidates.add_new(first_new, len(chosen))
+            chose = time.perf_counter()
+            text.merge([merge[:2] for merge in chosen], first + len(learnt), counts, pool, threads)
+            merged = time.perf_counter()
+            candidates.add_new(first + len(learnt), len(chosen))
             learnt.extend(chosen)
-            _advance(task, chosen)
-    return learnt
-
-
-def _advance(task: Task, chosen: list[Merge]) -> None:
-    task.advance(len(chosen), f"count {chosen[-1].occurrences:,}")
-
-
-def _fill(sequences: Iterable[np.ndarray], both_strands: bool) -> tuple[np.ndarray, int]:
-    arrays = list(sequences)
-    total = sum(len(array) + 1 for array in arrays) * (2 if both_strands else 1) + 1
-    symbols = np.empty(total, dtype=np.uint8)
-    symbols[0] = BREAK
-    n = 1
-    for array in arrays:
-        n = _append(array, DNA.codes, symbols, n, False)
-        if both_strands:
-            n = _append(array, DNA.codes, symbols, n, True)
-    return symbols, n
-
-
-def _replace(symbols: np.ndarray, n: int, chosen: list[Merge], first_new: int, counts: np.ndarray) -> int:
-    """Replace the chosen pairs in place, correct the counts, and give the new length."""
-    lefts = sorted({merge.left for merge in chosen})
-    row_of = np.zeros(first_new, dtype=np.uint8)
-    row_of[lefts] = np.arange(1, len(lefts) + 1)
-    made = np.zeros((len(lefts) + 1, first_new), dtype=np.uint16)
-    for offset, merge in enumerate(chosen):
-        made[row_of[merge.left], merge.right] = first_new + offset
-    pairs = np.array([(merge.left, merge.right) for merge in chosen], dtype=symbols.dtype)
-    marks = np.empty(_CHUNK, dtype=symbols.dtype)
-    chunk = np.empty(_CHUNK + 1, dtype=symbols.dtype)
-    n = int(
-        _merge_pass(
-            symbols, n, pairs[:, 0].copy(), pairs[:, 1].copy(), row_of, made, counts, chunk, marks,
-            marks.view(np.uint64),
-        )
-    )
-    counts[BREAK, :] = 0
-    counts[:, BREAK] = 0
-    return n
+            task.advance(len(chosen), f"count {chosen[-1].occurrences:,}")
+            seconds["choosing"] += chose - clock
+            seconds["merging"] += merged - chose
+            clock = merged
+            if save and clock - saved > _SAVE_EVERY_S:
+                save(learnt)
+                saved = clock
 
 
 class Candidates:
@@ -149,11 +189,13 @@ class Candidates:
     ----------
     counts : ndarray of int64, shape (S, S)
         Count of each pair of symbols; shared with, and changed by, the passes.
+    known : int
+        Symbols that exist.
     """
 
-    def __init__(self, counts: np.ndarray) -> None:
+    def __init__(self, counts: np.ndarray, known: int) -> None:
         self.counts = counts
-        self.known = FIRST_MERGE
+        self.known = known
         self.threshold = 0
         self.left = np.empty(0, dtype=np.int64)
         self.right = np.empty(0, dtype=np.int64)
@@ -222,111 +264,3 @@ def _independent(pairs: list[tuple[int, int, int]]) -> int:
             break
         n -= 1
     return n
-
-
-@numba.njit(cache=True, nogil=True)
-def _append(bases: np.ndarray, code_of: np.ndarray, symbols: np.ndarray, n: int, reverse: bool) -> int:
-    """Append letter codes and a final break; runs of unknown letters become one break."""
-    length = len(bases)
-    for i in range(length):
-        code = code_of[bases[length - 1 - i if reverse else i]]
-        if code == BREAK:
-            if symbols[n - 1] == BREAK:
-                continue
-        elif reverse:
-            code = 3 - code
-        symbols[n] = code
-        n += 1
-    if symbols[n - 1] != BREAK:
-        symbols[n] = BREAK
-        n += 1
-    return n
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_pairs(symbols: np.ndarray, n: int, counts: np.ndarray) -> None:
-    """Count adjacent pairs, breaks included (the caller clears those)."""
-    for i in range(n - 1):
-        counts[symbols[i], symbols[i + 1]] += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _mark(chunk: np.ndarray, m: int, lefts: np.ndarray, rights: np.ndarray, marks: np.ndarray) -> None:
-    """Mark each of `m` positions where one of the pairs begins.
-
-    Two forms of one loop, because the compiler turns each into vector code for one width only.
-    """
-    marks[:] = 0
-    for p in range(len(lefts)):
-        left, right = lefts[p], rights[p]
-        if chunk.itemsize == 1:
-            for j in range(m):
-                marks[j] |= (chunk[j] == left) & (chunk[j + 1] == right)
-        else:
-            for j in range(m):
-                if chunk[j] == left and chunk[j + 1] == right:
-                    marks[j] = 1
-
-
-@numba.njit(cache=True, nogil=True)
-def _copy(source: np.ndarray, start: int, end: int, target: np.ndarray, at: int) -> None:
-    """Copy between different arrays; unsigned positions spare a test for negative ones."""
-    for j in range(end - start):
-        target[np.uintp(at + j)] = source[np.uintp(start + j)]
-
-
-@numba.njit(cache=True, nogil=True)
-def _merge_pass(
-    symbols: np.ndarray, n: int, lefts: np.ndarray, rights: np.ndarray, row_of: np.ndarray, made: np.ndarray,
-    counts: np.ndarray, chunk: np.ndarray, marks: np.ndarray, words: np.ndarray,
-) -> int:
-    """Replace pairs left to right, in place; give the new length.
-
-    Each neighbourhood in the input that a replacement touches is subtracted once, and each one
-    in the output that has a new symbol is added once. Works on a copy of `len(marks)` symbols at
-    a time: marks where pairs begin, and moves the stretches between them. `words` is `marks`
-    seen as uint64, to step over empty stretches. The first and last symbols are breaks.
-    """
-    most, per_word = len(marks), len(marks) // len(words)
-    write = read = 1
-    before_in = before_out = np.int64(symbols[0])  # last symbol read, and last one written
-    fresh = False  # the last one written is new
-    while read < n:
-        take = min(most, n - read)
-        m = min(most, n - 1 - read)
-        _copy(symbols, read, read + m + 1, chunk, 0)
-        _mark(chunk, m, lefts, rights, marks)
-        i = 0
-        for word in range((m + per_word - 1) // per_word):
-            if words[word] == 0:
-                continue
-            for hit in range(word * per_word, (word + 1) * per_word):
-                if marks[hit] == 0 or hit < i:
-                    continue
-                a, b = np.int64(chunk[hit]), np.int64(chunk[hit + 1])
-                new = np.int64(made[row_of[a], b])
-                if hit > i:
-                    if fresh:
-                        counts[before_in, chunk[i]] -= 1
-                        counts[before_out, chunk[i]] += 1
-                    _copy(chunk, i, hit, symbols, write)
-                    write += hit - i
-                    before_in = before_out = np.int64(chunk[hit - 1])
-                counts[before_in, a] -= 1
-                counts[a, b] -= 1
-                counts[before_out, new] += 1
-                symbols[write] = new
-                write += 1
-                before_in, before_out, fresh = b, new, True
-                i = hit + 2
-        if i < take:
-            if fresh:
-                counts[before_in, chunk[i]] -= 1
-                counts[before_out, chunk[i]] += 1
-                fresh = False
-            _copy(chunk, i, take, symbols, write)
-            write += take - i
-            before_in = before_out = np.int64(chunk[take - 1])
-            i = take
-        read += i
-    return write

@@ -8,10 +8,10 @@ from collections import Counter
 LETTERS = "ACGT"
 
 
-def split_known(text: str) -> list[list[int]]:
-    """Cut at letters outside ACGT; letters become 5..8, as in BpeTokenizer."""
-    runs = "".join(letter if letter in LETTERS else " " for letter in text.upper()).split()
-    return [[5 + LETTERS.index(letter) for letter in run] for run in runs]
+def split_known(text: str, letters: str = LETTERS) -> list[list[int]]:
+    """Cut at letters outside the alphabet; its letters become 5, 6 ..., as in BpeTokenizer."""
+    runs = "".join(letter if letter in letters else " " for letter in text.upper()).split()
+    return [[5 + letters.index(letter) for letter in run] for run in runs]
 
 
 def merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
@@ -27,9 +27,9 @@ def merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     return out
 
 
-def train(texts: list[str], merges: int) -> list[tuple[int, int, int, int]]:
+def train(texts: list[str], merges: int, letters: str = LETTERS) -> list[tuple[int, int, int, int]]:
     """Give (left, right, count, margin) of each merge, counting everything anew each time."""
-    runs = [run for text in texts for run in split_known(text)]
+    runs = [run for text in texts for run in split_known(text, letters)]
     learnt: list[tuple[int, int, int, int]] = []
     for rank in range(merges):
         counts = Counter(pair for run in runs for pair in itertools.pairwise(run))
@@ -38,13 +38,19 @@ def train(texts: list[str], merges: int) -> list[tuple[int, int, int, int]]:
             break
         pair, count = ranked[0]
         learnt.append((*pair, count, count - (ranked[1][1] if len(ranked) > 1 else 0)))
-        runs = [merge(run, pair, 9 + rank) for run in runs]
+        runs = [merge(run, pair, 5 + len(letters) + rank) for run in runs]
     return learnt
 
 
-def encode(text: str, merges: list[tuple[int, int]]) -> list[int]:
+def encode(text: str, merges: list[tuple[int, int]], letters: str = LETTERS) -> list[int]:
     """Replay the merges in order on each stretch between unknown letters; those become 1."""
-    tokens = [5 + LETTERS.index(letter) if letter in LETTERS else 1 for letter in text.upper()]
+    tokens = [5 + letters.index(letter) if letter in letters else 1 for letter in text.upper()]
     for rank, pair in enumerate(merges):
-        tokens = merge(tokens, pair, 9 + rank)
+        tokens = merge(tokens, pair, 5 + len(letters) + rank)
     return tokens
+
+
+def count(texts: list[str], merges: list[tuple[int, int]]) -> list[int]:
+    """Count each id in the encoded texts, special ones left out."""
+    found = Counter(token for text in texts for token in encode(text, merges) if token > 4)
+    return [found[index] for index in range(9 + len(merges))]

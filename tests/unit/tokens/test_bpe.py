@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import set_sink
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_text, reverse_complement
-from lingome.tokens import bpe_training
+from lingome.tokens import bpe, bpe_passes
+from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.tokenizer import as_codes
 
@@ -25,21 +27,26 @@ random_dna = st.text("ACGT", max_size=400)
 dna = st.one_of(random_dna, repeats, st.text("ACGTNacgtR", max_size=300), st.text("AC", max_size=300))
 
 
-@pytest.fixture(params=[8, 64, 8192])
-def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How much the kernel looks at together must not matter."""
-    monkeypatch.setattr(bpe_training, "_CHUNK", request.param)
+@pytest.fixture(params=[(8, 6, 1), (64, 17, 3), (8192, 1 << 20, 2)], ids=str)
+def cuts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much the kernel looks at together, how long blocks are, and how many cores work must not matter."""
+    chunk, block, threads = request.param
+    monkeypatch.setattr(bpe_passes, "_CHUNK", chunk)
+    monkeypatch.setattr(bpe_passes, "_BLOCK", (block, block))
+    monkeypatch.setattr(bpe_passes, "_SMALLEST", 4)
+    monkeypatch.setattr(bpe, "available_cores", lambda: threads)
 
 
 def learn(texts: list[str], merges: int) -> list[tuple[int, int, int, int]]:
     training = train_bpe([as_codes(text) for text in texts], merges)
+    assert training.counts.tolist() == reference.count(texts, training.tokenizer.merges)
     return [
         (left, right, row["count"], row["margin"])
         for (left, right), row in zip(training.tokenizer.merges, training.merges, strict=True)
     ]
 
 
-@pytest.mark.usefixtures("chunk")
+@pytest.mark.usefixtures("cuts")
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(dna, min_size=1, max_size=4), merges=st.integers(1, 300))
 def test_training_equals_plain_python(texts: list[str], merges: int) -> None:
@@ -51,7 +58,7 @@ def test_training_equals_plain_python(texts: list[str], merges: int) -> None:
         assert learn(texts, merges) == expected
 
 
-@pytest.mark.usefixtures("chunk")
+@pytest.mark.usefixtures("cuts")
 @pytest.mark.parametrize("text", ["A" * 1000, "AC" * 500, "AAC" * 333 + "N" + "CA" * 200, "ACGT" * 300])
 def test_training_on_repeats_until_nothing_is_left(text: str) -> None:
     assert learn([text], 400) == reference.train([text], 400)
@@ -73,6 +80,57 @@ def test_ties_go_to_the_smaller_ids() -> None:
     # GT, CA and AC once each: AC (5, 6) first, then CA (6, 5), then GT (7, 8).
     merges = [pair[:2] for pair in learn(["GT", "CA", "AC"], 3)]
     assert merges == [(5, 6), (6, 5), (7, 8)]
+
+
+@pytest.mark.usefixtures("cuts")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(dna, min_size=1, max_size=3), merges=st.integers(2, 80), both=st.booleans(), data=st.data())
+def test_going_on_gives_what_one_run_gives(texts: list[str], merges: int, both: bool, data: st.DataObject) -> None:
+    sequences = [as_codes(text) for text in texts]
+    try:
+        whole = train_bpe(sequences, merges, both_strands=both)
+    except DataError:
+        return
+    stop = data.draw(st.integers(1, len(whole.merges)))
+    resumed = train_bpe(sequences, merges, both_strands=both, known=whole.merges[:stop])
+    assert resumed.merges == whole.merges
+    assert resumed.counts.tolist() == whole.counts.tolist()
+
+
+def test_an_interrupt_saves_the_merges_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = as_codes("GATTACANNGGCATTTAGACC" * 20)
+    whole, saved, merge = train_bpe([text], 30), [], bpe_passes.Text.merge
+
+    def interrupted(self: bpe_passes.Text, chosen: Any, first_new: int, *rest: Any) -> None:
+        if first_new > 12:
+            raise KeyboardInterrupt
+        merge(self, chosen, first_new, *rest)
+
+    monkeypatch.setattr(bpe_passes.Text, "merge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_bpe([text], 30, save=saved.append)
+    monkeypatch.undo()
+    assert 0 < len(saved[-1]) < 30
+    assert train_bpe([text], 30, known=saved[-1]).merges == whole.merges
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.text("ACDEKLMWXacd-", max_size=200), min_size=1, max_size=3), merges=st.integers(1, 60))
+def test_training_on_protein(texts: list[str], merges: int) -> None:
+    expected = reference.train(texts, merges, PROTEIN.letters)
+    if not expected:
+        return
+    training = train_bpe([as_codes(text) for text in texts], merges, alphabet=PROTEIN)
+    assert [(*pair, row["count"], row["margin"]) for pair, row in
+            zip(training.tokenizer.merges, training.merges, strict=True)] == expected
+    learnt = [row[:2] for row in expected]
+    for text, encoding in zip(texts, training.tokenizer.encode_batch(texts), strict=True):
+        assert encoding.input_ids.tolist() == reference.encode(text, learnt, PROTEIN.letters)
+
+
+def test_protein_has_one_strand() -> None:
+    with pytest.raises(ConfigError, match="two strands"):
+        train_bpe([as_codes("MKLV")], 2, both_strands=True, alphabet=PROTEIN)
 
 
 def test_both_strands_adds_the_reverse_complement() -> None:

@@ -5,12 +5,14 @@ import gzip
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tokenizers
 
 from lingome.cli.main import main
+from lingome.tokens.bpe_passes import Text
 from lingome.tokens.load import load_tokenizer
 
 
@@ -162,3 +164,73 @@ def test_an_existing_output_needs_force(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(words) == 3
     assert "--force" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
+
+
+def test_a_training_goes_on_after_an_interrupt(
+    genome: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, merge = tmp_path / "o", Text.merge
+    words = ["tokens", "train", str(genome), "-o", str(out), "--merges", "200"]
+
+    def interrupted(self: Text, chosen: Any, first_new: int, *rest: Any) -> None:
+        if first_new > 50:
+            raise KeyboardInterrupt
+        merge(self, chosen, first_new, *rest)
+
+    monkeypatch.setattr(Text, "merge", interrupted)
+    assert main(words) == 130
+    monkeypatch.undo()
+    assert "--resume goes on" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*words, "--resume", "both_strands=true"]) == 2
+    assert "settings it began with" in capsys.readouterr().err
+    assert main([*words, "--resume", "--merges", "5"]) == 2
+    assert "more merges already" in capsys.readouterr().err
+    other = tmp_path / "other.fa"
+    other.write_text(">c\nACGTACGATTTAGCA\n")
+    assert main(["tokens", "train", str(other), "-o", str(out), "--resume"]) == 3
+    assert "not the one" in capsys.readouterr().err
+    assert main([*words, "--resume"]) == 0
+    for file in ("tokenizer.json", "tables/merges.tsv", "tables/vocabulary.tsv"):
+        assert (out / file).read_bytes() == (trained / file).read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["o"]
+
+
+def test_resume_needs_something_to_go_on_with(
+    genome: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["tokens", "train", str(genome), "-o", str(tmp_path / "o"), "--resume"]
+    assert main(words) == 3
+    assert "no unfinished training" in capsys.readouterr().err
+    (tmp_path / "o.unfinished").mkdir()
+    (tmp_path / "o.unfinished" / "merges.json").write_text('{"merges": [{"left": "A"}]}')
+    assert main(words) == 3
+    assert "cannot be read" in capsys.readouterr().err
+    assert main(["tokens", "train", "--kind", "kmers", "-o", str(tmp_path / "o"), "--resume"]) == 2
+
+
+def test_the_number_of_cores_changes_nothing(genome: Path, trained: Path, tmp_path: Path) -> None:
+    words = ["tokens", "train", str(genome), "--merges", "200", "-o", str(tmp_path / "o"), "--threads", "3"]
+    assert main(words) == 0
+    assert (tmp_path / "o/tables/merges.tsv").read_bytes() == (trained / "tables/merges.tsv").read_bytes()
+
+
+def test_protein_has_a_vocabulary_too(genome: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    proteins = tmp_path / "p.fa"
+    proteins.write_text(">a one\nMKLVMKLVMKXL*\n>b\nmklvwww\n")
+    assert main(["tokens", "train", str(proteins), "--merges", "4", "alphabet=protein", "-o", str(tmp_path / "o")]) == 0
+    tokenizer = load_tokenizer(tmp_path / "o")
+    # MK 4, KL 3, LV 3: MK first; then MKL and LV tie at 3, and L (14) has a smaller id than MK (25).
+    assert tokenizer.vocab[25:] == ("MK", "LV", "MKLV", "WW")
+    assert tokenizer.decode(tokenizer.encode("MKLVXW").input_ids).startswith("MKLV")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "o" / "tokenizer.json"))
+    assert theirs.encode("mklvmkw", add_special_tokens=False).ids == tokenizer.encode("MKLVMKW").input_ids.tolist()
+    capsys.readouterr()
+    for words in (["both_strands=true"], ["--kind", "kmers"], ["soft_masked=n"]):
+        assert main(["tokens", "train", str(proteins), "alphabet=protein", "-o", str(tmp_path / "n"), *words]) == 2
+    assert main(["tokens", "train", str(genome), "alphabet=protein", "-o", str(tmp_path / "n")]) == 3
+    assert "looks like DNA" in capsys.readouterr().err
+    assert main(["tokens", "train", str(proteins), "-o", str(tmp_path / "n")]) == 3
+    assert "looks like a protein" in capsys.readouterr().err
+    assert main(["tokens", "train", "--kind", "characters", "alphabet=protein", "-o", str(tmp_path / "c")]) == 0
+    assert load_tokenizer(tmp_path / "c").vocab_size == 25

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lingome.cli import tokens_inspect, tokens_vectors
 from lingome.cli.command import Config, Device, DryRun, Force, Out, Seed, Words, run_command, split_words
 from lingome.config.settings import load_settings
 from lingome.config.tokens import EncodeSettings, ShowSettings, TokensSettings
@@ -23,7 +24,11 @@ lingome tokens train genome.fa.gz --merges 600 -o runs/bpe600
 
 lingome tokens train --kind kmers --k 6 -o runs/6mers
 
-lingome tokens train genome.fa.gz --merges 300 both_strands=true --dry-run"""
+lingome tokens train genome.fa.gz --merges 300 both_strands=true --dry-run
+
+lingome tokens train proteome.fa alphabet=protein --merges 1000 -o runs/protein
+
+lingome tokens train genome.fa.gz -o runs/bpe600 --resume"""
 CHOOSE_EXAMPLES = """Examples:
 
 lingome tokens choose genome.fa.gz --merges 0,100,300,600 -o runs/choose
@@ -56,6 +61,8 @@ def train_command(
     merges: Merges = None,
     k: Length = None,
     overlap: Overlap = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Cores to use.", show_default="all")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
     config: Config = None,
     out: Out = None,
     force: Force = False,
@@ -64,12 +71,13 @@ def train_command(
     """Learn a byte-pair vocabulary from whole, uncut sequence, exactly; or write one of k-mers or bases.
 
     The folder written is a Hugging Face tokenizer (tokenizer.json) with the merges, the use of
-    each token and the lineage beside it. Nothing in it is random: the same input gives the same ids.
+    each token and the lineage beside it. Nothing in it is random: the same input gives the same ids,
+    on any number of cores. A training that is interrupted goes on with --resume.
     """
     inputs, overrides = split_words(words)
     flags = {
-        "genomes": inputs or None, "kind": kind, "merges": merges, "k": k, "overlap": overlap, "out": out,
-        "force": force or None,
+        "genomes": inputs or None, "kind": kind, "merges": merges, "k": k, "overlap": overlap,
+        "threads": threads, "resume": resume or None, "out": out, "force": force or None,
     }
     run_command(TokensSettings, _train_recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
 
@@ -161,3 +169,8 @@ def show_command(
     from lingome.recipes.tokens import show
 
     show_outcome(show(load_settings(ShowSettings, flags={"tokenizer": tokenizer, "rows": rows})))
+
+
+app.command("inspect", epilog=tokens_inspect.EXAMPLES)(tokens_inspect.command)
+
+app.command("vectors", epilog=tokens_vectors.EXAMPLES)(tokens_vectors.command)

@@ -23,14 +23,23 @@ class TokensSettings(Settings):
     both_strands: bool = Field(default=False, description="count the reverse complement as well (bpe)")
     k: int = Field(default=6, ge=1, le=8, description="bases of a word (kmers)")
     overlap: bool = Field(default=True, description="a word at every base, or words side by side (kmers)")
+    alphabet: Literal["dna", "protein"] = Field(default="dna", description="letters of the sequences")
+    threads: int | None = Field(default=None, ge=1, description="cores (bpe); all by default, with the same result")
     layout: Literal["dnabert", "nucleotide-transformer"] = Field(
         default="dnabert", description="order of ids (kmers); the second only side by side"
     )
     out: Path = Field(default=Path("runs/tokens"), description="folder of the tokenizer")
     force: bool = Field(default=False, description="replace an earlier one")
+    resume: bool = Field(default=False, description="go on with a training that was interrupted (bpe)")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.alphabet != "dna" and self.kind == "kmers":
+            raise ValueError("kmers are words of DNA: choose bpe or characters for protein")
+        if self.alphabet != "dna" and (self.both_strands or self.soft_masked != "upper"):
+            raise ValueError("both_strands and soft_masked are for DNA")
+        if self.resume and self.kind != "bpe":
+            raise ValueError("only byte pairs are trained: there is nothing to resume")
         if self.kind == "bpe" and not self.genomes:
             raise ValueError("byte pairs are learnt from data: give at least one FASTA")
         if self.kind == "kmers" and self.overlap and self.layout != "dnabert":

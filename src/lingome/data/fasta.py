@@ -1,17 +1,19 @@
-"""Read FASTA whole: fast, counted, and strict about what is no DNA."""
+"""Read FASTA, whole or a record at a time: fast, counted, and strict about what is no DNA (or protein)."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.progress import track
 from lingome.data.compressed import read_blocks
+from lingome.data.names import unknown_chromosome
 from lingome.data.sequence import DNA, IUPAC, UPPER, Bases
 
 _SPACE = b"\n\r\t "
@@ -19,6 +21,10 @@ _LOWER = DNA.lower().encode()
 _KNOWN = (DNA + DNA.lower()).encode()
 _MASK = bytes(ord("N") if code in _LOWER else UPPER[code] for code in range(256))
 _PROTEIN_ONLY = set("EFILPQZ*")
+_PROTEIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ*"
+_UPPER_PROTEIN = bytes(range(256)).upper()
+
+Written = Literal["dna", "protein"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,18 @@ class LetterCounts:
         )
 
 
+class ProteinCounts(LetterCounts):
+    """Do the same for residues: upper case, nothing replaced."""
+
+    def strange(self, raw: bytes) -> bytes:
+        """Give what is no letter of a protein."""
+        return raw.translate(None, _PROTEIN + _PROTEIN.lower() + _SPACE)
+
+    def clean(self, raw: bytes) -> bytes:
+        """Drop white space and turn to upper case."""
+        return raw.translate(_UPPER_PROTEIN, _SPACE)
+
+
 def refuse_letters(raw: bytes, strange: bytes, path: Path, line: int, name: str) -> DataError:
     """Explain the first letter in `raw` that is no DNA; `line` is the number of its first line."""
     at = raw.index(strange[:1])
@@ -119,11 +137,13 @@ class FastaParser:
         Plain, gzip or bgzip.
     soft_masked : str
         ``upper`` or ``n``.
+    written : {"dna", "protein"}
+        What its letters are.
     """
 
-    def __init__(self, path: Path, soft_masked: str) -> None:
-        self.path = path
-        self.counts = LetterCounts(soft_masked)
+    def __init__(self, path: Path, soft_masked: str, written: Written = "dna") -> None:
+        self.path, self.written = path, written
+        self.counts = LetterCounts(soft_masked) if written == "dna" else ProteinCounts(soft_masked)
         self.lines_of: dict[str, int] = {}
         self.empty: list[str] = []
         self.digest = hashlib.sha256() if soft_masked == "n" else None
@@ -199,6 +219,11 @@ class FastaParser:
                 "text before the first header", where=f"{self.path}:{self._line + blank}",
                 got=repr(raw.strip()[:40].decode("latin-1")), expected="a FASTA: >name, then letters",
             )
+        if strange and self.written == "protein":
+            raise DataError(
+                f"the letter {chr(strange[0])!r} in record {self._name!r} is no residue", where=self.path,
+                expected="letters A to Z, or *", hint="remove gaps from alignments",
+            )
         if strange:
             raise refuse_letters(raw, strange, self.path, self._line, self._name)
         letters = self.counts.clean(raw)
@@ -253,3 +278,70 @@ def read_fasta(path: Path, soft_masked: str = "upper") -> tuple[dict[str, Bases]
         len(sequences), sum(len(bases) for bases in sequences.values()), tuple(parser.empty)
     )
     return sequences, report, parser.digest.hexdigest() if parser.digest is not None else None
+
+
+class FastaStream:
+    """Records of one or more FASTA files, each read when it is asked for and let go.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Plain, gzip or bgzip.
+    chroms : sequence of str
+        Records to give; all when empty.
+    soft_masked : {"upper", "n"}
+        What becomes of lower case.
+    written : {"dna", "protein"}
+        What the letters are.
+
+    Attributes
+    ----------
+    lengths : list of dict of str to int
+        For each file, the length of every record given so far.
+    digests : list of str
+        For each file read to its end, what `Genome.digest` says of it.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], chroms: Sequence[str] = (), soft_masked: str = "upper", written: Written = "dna"
+    ) -> None:
+        self.paths, self.chroms, self.soft_masked, self.written = paths, chroms, soft_masked, written
+        self.lengths: list[dict[str, int]] = []
+        self.digests: list[str] = []
+
+    def __iter__(self) -> Iterator[Bases]:
+        """Give the letters of each record, uint8.
+
+        Raises
+        ------
+        DataError
+            As `FastaParser.records`; if a file is empty or written in other letters; or, once all
+            files were read, if one of `chroms` is in none of them.
+        """
+        self.lengths, self.digests = [], []
+        known: dict[str, int] = {}
+        for path in self.paths:
+            self.lengths.append({})
+            parser = FastaParser(path, self.soft_masked, self.written)
+            digest = hashlib.sha256()
+            nucleotides = total = 0
+            for name, bases in parser.records():
+                known[name] = len(bases)
+                total += len(bases)
+                digest.update(f">{name}\n".encode())
+                digest.update(bases.data)
+                if self.written == "protein":
+                    nucleotides += int(np.bincount(bases, minlength=256)[list(b"ACGTUN")].sum())
+                if not self.chroms or name in self.chroms:
+                    self.lengths[-1][name] = len(bases)
+                    yield bases
+            if not total:
+                raise DataError("every record is empty", where=path, got=f"{len(parser.empty)} records")
+            if nucleotides > 0.9 * total:
+                raise DataError("this looks like DNA, not protein", where=path,
+                                got=f"{nucleotides / total:.0%} of its letters are A, C, G, T, U or N",
+                                hint="leave out alphabet=protein")
+            self.digests.append((parser.digest or digest).hexdigest())
+        for chrom in self.chroms:
+            if chrom not in known:
+                raise unknown_chromosome(chrom, known, where=", ".join(map(str, self.paths)))

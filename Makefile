@@ -23,7 +23,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/tokens.py
 	$(BIN)/python benchmarks/training.py
 
@@ -45,4 +45,8 @@ $(VENV)/.core: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.core
 	$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.core
+	$(PIP) install --quiet -c constraints.txt -e ".[bench]"
 	touch $@

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -80,6 +82,11 @@ class BpeTokenizer(Tokenizer):
     def settings(self) -> dict[str, Any]:
         """Give the kind, the number of merges, and the alphabet unless it is DNA."""
         return {"kind": self.kind, "merges": len(self.merges), **self.alphabet_settings()}
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of everything that decides ids, merges included: another way to the same token cuts otherwise."""
+        return hashlib.sha256(json.dumps([self.settings(), self.vocab, self.merges]).encode()).hexdigest()
 
     def truncated(self, n_merges: int) -> BpeTokenizer:
         """Give the tokenizer of the first `n_merges` merges.

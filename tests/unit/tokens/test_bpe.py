@@ -233,3 +233,10 @@ def test_real_sequence(data_dir: Path) -> None:
     encoding = tokenizer.encode(text)
     assert encoding.input_ids.tolist() == reference.encode(text, list(tokenizer.merges))
     assert tokenizer.decode(encoding.input_ids) == text
+
+
+def test_the_digest_tells_ways_to_the_same_token_apart() -> None:
+    one, other = BpeTokenizer([(5, 5), (9, 5)]), BpeTokenizer([(5, 5), (5, 9)])
+    assert one.vocab == other.vocab
+    assert one.encode("AAAAA").input_ids.tolist() != other.encode("AAAAA").input_ids.tolist()
+    assert one.digest != other.digest

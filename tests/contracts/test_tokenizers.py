@@ -11,25 +11,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
+from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.load import KINDS, load_tokenizer
+from lingome.tokens.published import PublishedBpe
+from lingome.tokens.text import tokenizer_of_ranks
 from lingome.tokens.tokenizer import Tokenizer, as_codes
 
-TOKENIZERS: dict[str, Tokenizer] = {
+ROLES = {"unk": "<unk>", "pad": "<pad>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
+OF_SEQUENCE: dict[str, Tokenizer] = {
     "characters": CharacterTokenizer(),
     "bpe": train_bpe([as_codes("GATTACATTTAGGGCACACAAAAACG" * 5)], 25).tokenizer,
     "overlapping 3-mers": KmerTokenizer(3),
     "3-mers side by side": KmerTokenizer(3, overlap=False),
     "Nucleotide Transformer": KmerTokenizer(6, overlap=False, layout="nucleotide-transformer"),
+    "HyenaDNA": CharacterTokenizer(layout="hyenadna"),
+    "ESM": CharacterTokenizer(layout="esm"),
+    "published": PublishedBpe(
+        ["AC", *ROLES.values(), "T", "G", "C", "A", "GAC", "CC"], [("A", "C"), ("G", "AC"), ("GA", "C")], ROLES
+    ),
 }
+OF_TEXT: dict[str, Tokenizer] = {
+    "text": tokenizer_of_ranks({**{bytes([b]): b for b in range(256)}, b"AC": 256, b"GT": 257, b"ACGT": 258}),
+}
+TOKENIZERS = OF_SEQUENCE | OF_TEXT
+of_sequence = pytest.mark.parametrize("tokenizer", OF_SEQUENCE.values(), ids=OF_SEQUENCE.keys())
 every = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS.keys())
 text = st.text("ACGTNacgtn-é", max_size=60)
 
 
 def test_every_kind_is_here() -> None:
-    assert {tokenizer.kind for tokenizer in TOKENIZERS.values()} == set(KINDS)
+    # SentencePiece is optional, and keeps fewer promises: tests/unit/tokens/test_pieces.py
+    assert {tokenizer.kind for tokenizer in TOKENIZERS.values()} == set(KINDS) - {"sentencepiece"}
 
 
 @every
@@ -39,7 +54,7 @@ def test_offsets_tile_the_sequence(tokenizer: Tokenizer, sequence: str) -> None:
     ids, offsets = tokenizer.encode(sequence)
     assert offsets.dtype == np.int64
     assert len(offsets) == len(ids) + 1
-    assert (offsets[0], offsets[-1]) == (0, len(sequence))
+    assert (offsets[0], offsets[-1]) == (0, len(sequence.encode() if tokenizer.kind == "text" else sequence))
     assert (np.diff(offsets) > 0).all()
     assert ids.dtype == tokenizer.ids_dtype
     assert (ids < tokenizer.vocab_size).all()
@@ -65,22 +80,22 @@ def test_a_batch_is_its_members_alone(tokenizer: Tokenizer, sequences: list[str]
         assert np.array_equal(alone.offsets, encoding.offsets)
 
 
-@every
+@of_sequence
 def test_case_and_type_do_not_matter(tokenizer: Tokenizer) -> None:
     expected = tokenizer.encode("ACGTTGCANACGTAC").input_ids.tolist()
     for same in ("acgttgcanacgtac", b"ACGTtgcaNACGTAC", np.frombuffer(b"ACGTTGCANACGTAC", dtype=np.uint8)):
         assert tokenizer.encode(same).input_ids.tolist() == expected
 
 
-@every
+@of_sequence
 def test_n_is_one_unknown_token_of_one_base(tokenizer: Tokenizer) -> None:
-    ids, offsets = tokenizer.encode("NNN")
+    ids, offsets = tokenizer.encode("NNN" if tokenizer.alphabet is DNA else "***")
     assert (ids == tokenizer.unk_id).all()
     if not (isinstance(tokenizer, KmerTokenizer) and tokenizer.overlap):  # there, one word covers all three
         assert offsets.tolist() == [0, 1, 2, 3]
 
 
-@every
+@of_sequence
 def test_special_tokens_are_five_and_have_no_length(tokenizer: Tokenizer) -> None:
     special = [tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id]
     assert len(set(special)) == 5

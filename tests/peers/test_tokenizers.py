@@ -27,6 +27,8 @@ TOKENIZERS: dict[str, Tokenizer] = {
     "bpe": train_bpe([as_codes(random_text("AAACGTTT", 20_000))], 300).tokenizer,
     "characters": CharacterTokenizer(),
     "side by side": KmerTokenizer(4, overlap=False),
+    "hyenadna": CharacterTokenizer(layout="hyenadna"),
+    "esm": CharacterTokenizer(layout="esm"),
     "nucleotide transformer": KmerTokenizer(6, overlap=False, layout="nucleotide-transformer"),
 }
 every = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS.keys())
@@ -43,8 +45,9 @@ def test_tokenizers_reads_the_file_and_gives_the_same_ids(tokenizer: Tokenizer, 
         ours = tokenizer.encode(text)
         assert bare.ids == ours.input_ids.tolist()
         assert [start for start, _ in bare.offsets] == ours.offsets[:-1].tolist()
-        ends = [] if tokenizer.vocab[tokenizer.sep_id] == "<eos>" else [tokenizer.sep_id]
-        assert peer.encode(text).ids == [tokenizer.cls_id, *bare.ids, *ends]
+        starts = [] if "[RESERVED]" in tokenizer.ids else [tokenizer.cls_id]  # HyenaDNA
+        ends = [] if isinstance(tokenizer, KmerTokenizer) and "<eos>" in tokenizer.ids else [tokenizer.sep_id]
+        assert peer.encode(text).ids == [*starts, *bare.ids, *ends]
 
 
 def test_transformers_reads_the_folder(tmp_path: Path) -> None:
@@ -54,6 +57,18 @@ def test_transformers_reads_the_folder(tmp_path: Path) -> None:
     text = random_text("ACGTN", 300)
     assert peer(text)["input_ids"] == [tokenizer.cls_id, *tokenizer.encode(text).input_ids.tolist(), tokenizer.sep_id]
     assert (peer.pad_token_id, peer.mask_token_id, peer.unk_token_id) == (0, 4, 1)
+
+
+def test_transformers_has_esm_s_letters_in_the_same_order(tmp_path: Path) -> None:
+    from transformers.models.esm.configuration_esm import get_default_vocab_list
+
+    tokenizer = CharacterTokenizer(layout="esm")
+    assert tokenizer.vocab == tuple(get_default_vocab_list())
+    (tmp_path / "vocab.txt").write_text("\n".join(tokenizer.vocab))
+    peer = transformers.EsmTokenizer(str(tmp_path / "vocab.txt"))
+    protein = random_text("LAGVSERTIDPKQNFYMHWCXBUZO", 200)
+    expected = [tokenizer.cls_id, *tokenizer.encode(protein).input_ids.tolist(), tokenizer.sep_id]
+    assert peer(protein)["input_ids"] == expected
 
 
 def test_dnabert_reads_overlapping_words_with_spaces(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 
 from lingome.cli.main import main
 from lingome.models.checkpoint import load_masked_lm
+from lingome.tokens.load import load_tokenizer
 
 QUICK = [
     "--preset", "nano", "--merges", "30", "train.max_steps=6", "train.eval_every=3", "train.batch_tokens=1024",
@@ -63,6 +65,69 @@ def test_training_further_brings_shape_tokenizer_and_lineage(pretrained, genome,
     assert sum(row["by"] == "pretrain" for row in lineage["data_seen"]) == 3
     assert "bits_per_base" in capsys.readouterr().out
     assert main([*words[:-1], "--force", "--preset", "tiny"]) == 2
+
+
+@pytest.fixture(scope="module")
+def store(genome, tmp_path_factory):
+    """A vocabulary counted on the whole genome, and the tokens it gives."""
+    folder = tmp_path_factory.mktemp("store")
+    assert main(["tokens", "train", genome, "--merges", "30", "-o", str(folder / "bpe")]) == 0
+    assert main(["tokens", "encode", str(folder / "bpe"), genome, "-o", str(folder / "store")]) == 0
+    return folder / "store"
+
+
+def test_a_store_is_read_in_place_of_the_genome(store, genome, tmp_path, capsys):
+    out, exclude = tmp_path / "run", "exclude=[chr20_30M_32M:1000000-1200000]"
+    assert main(["pretrain", str(store), "-o", str(out), "--dry-run"]) == 0
+    assert "bpe, 39 tokens" in capsys.readouterr().err
+    assert main(["pretrain", str(store), "-o", str(out), *QUICK, exclude]) == 0
+    assert "waiting for data" in capsys.readouterr().err
+    lineage = json.loads((out / "run.json").read_text())
+    assert 0 < lineage["waiting_share"] < 1
+    assert lineage["inputs"][0]["file"] == "manifest.json"
+    seen = {(row["by"], row["start"], row["end"]) for row in lineage["data_seen"]}
+    assert {("tokens", 0, 2_000_000), ("pretrain", 0, 1_000_000), ("pretrain", 1_200_000, 1_977_000)} <= seen
+    digests = {row["genome"] for row in lineage["data_seen"]}
+    assert digests == {json.loads((store / "manifest.json").read_text())["genome"]["digest"]}
+    assert load_masked_lm(out / "checkpoint")[1].digest == load_tokenizer(store).digest
+    # A checkpoint of the store's own vocabulary can be trained further on it; another one cannot.
+    more = ["pretrain", str(store), "-o", str(tmp_path / "more"), *QUICK[4:]]
+    assert main([*more, "--start-from", str(out)]) == 0
+
+
+def test_a_given_tokenizer_brings_what_it_was_counted_on(store, genome, tmp_path):
+    out = tmp_path / "run"
+    assert main(["pretrain", genome, "-o", str(out), *QUICK[:2], "--tokenizer", str(store.parent / "bpe"),
+                 "train.max_steps=1", "train.batch_tokens=512"]) == 0
+    lineage = json.loads((out / "run.json").read_text())
+    assert ("tokens", 0, 2_000_000) in {(row["by"], row["start"], row["end"]) for row in lineage["data_seen"]}
+    assert [parent["workflow"] for parent in lineage["parents"]] == ["tokens"]
+    # Of a model's folder only the vocabulary is used, so only what that was counted on has been seen.
+    again = tmp_path / "again"
+    assert main(["pretrain", genome, "-o", str(again), *QUICK[:2], "--tokenizer", str(out / "checkpoint"),
+                 "train.max_steps=1", "train.batch_tokens=512", "exclude=[chr20_30M_32M:0-1900000]"]) == 0
+    rows = json.loads((again / "run.json").read_text())["data_seen"]
+    assert sorted({row["by"] for row in rows}) == ["pretrain", "pretrain validation", "tokens"]
+    assert min(row["start"] for row in rows if row["by"] == "pretrain") == 1_900_000
+
+
+def test_stores_that_do_not_fit_are_refused(store, pretrained, tmp_path, capsys):
+    out = tmp_path / "run"
+    for words, code, message in [
+        ([str(store), "--tokenizer", str(pretrained / "checkpoint")], 2, "another tokenizer"),
+        ([str(store), "--start-from", str(pretrained)], 2, "another tokenizer"),
+        ([str(store), "soft_masked=n"], 2, "soft-masked letters have tokens"),
+        ([str(store.parent / "bpe")], 3, "or a token store"),
+    ]:
+        assert main(["pretrain", *words, "-o", str(out)]) == code
+        assert message in capsys.readouterr().err
+    copy = tmp_path / "cut"
+    shutil.copytree(store, copy)
+    raw = (copy / "tokens-00000.npy").read_bytes()
+    (copy / "tokens-00000.npy").write_bytes(raw[:-1] + bytes([raw[-1] ^ 255]))
+    assert main(["pretrain", str(copy), "-o", str(out)]) == 3
+    assert "content changed" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_dry_run_plans_and_writes_nothing(genome, tmp_path, capsys):

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tokenizers
 
@@ -78,27 +77,6 @@ def test_show(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["tokens", "show", str(tmp_path)]) == 3
 
 
-def test_encode_to_npz_and_to_text(
-    trained: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    table = data_dir / "ci" / "gue_tf_0_400.csv"
-    assert main(["tokens", "encode", str(trained), str(table), "-o", str(tmp_path / "ids.npz")]) == 0
-    assert main(["tokens", "encode", str(trained), str(table)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    tokenizer = load_tokenizer(trained)
-    sequences = [row["sequence"] for row in csv.DictReader(io.StringIO(table.read_text()))]
-    with np.load(tmp_path / "ids.npz", allow_pickle=False) as saved:
-        assert str(saved["tokenizer_digest"]) == tokenizer.digest
-        cuts = saved["cuts"]
-        assert len(lines) == len(saved["names"]) == len(sequences) == 400
-        for r, sequence in enumerate(sequences):
-            expected = tokenizer.encode(sequence)
-            assert np.array_equal(saved["input_ids"][cuts[r] : cuts[r + 1]], expected.input_ids)
-            starts = saved["token_starts"][cuts[r] : cuts[r + 1]]
-            assert np.array_equal([*starts, saved["lengths_bp"][r]], expected.offsets)
-            assert lines[r] == f"{saved['names'][r]}\t{' '.join(tokenizer.vocab[i] for i in expected.input_ids)}"
-
-
 @pytest.mark.parametrize(
     ("words", "size"),
     [
@@ -136,10 +114,6 @@ def test_dry_run_writes_nothing(genome: Path, tmp_path: Path, capsys: pytest.Cap
         (["train", "{tmp}/n.fa"], 3, "nothing to learn"),
         (["train", "{genome}", "chroms=[chr20]"], 3, "chr20"),
         (["train", "{genome}", "--force", "-o", "{tmp}"], 3, "will not be replaced"),
-        (["encode", "{tmp}", "{genome}"], 3, "no tokenizer"),
-        (["encode", "{tokenizer}", "{genome}", "-o", "{tmp}/ids.txt"], 2, ".npz"),
-        (["encode", "{tokenizer}", "{tmp}/none.fa"], 3, "none.fa"),
-        (["encode", "{tokenizer}", "{genome}", "{genome}"], 2, "one input"),
         (["choose", "{genome}", "--merges", "a,b"], 2, "numbers with commas"),
         (["choose", "{genome}", "{genome}"], 2, "at a time"),
     ],

@@ -19,6 +19,8 @@ lingome pretrain genome.fa.gz -o runs/mini --preset mini
 
 lingome pretrain genome.fa.gz -o runs/short --preset tiny train.max_steps=200 train.lr=2e-3
 
+lingome pretrain runs/genome-tokens -o runs/mini
+
 lingome pretrain -o runs/mini --resume"""
 
 
@@ -38,6 +40,7 @@ def command(
 ) -> None:
     """Pre-train a masked language model on a genome.
 
+    Give a FASTA, or the folder of a token store, whose tokens are read from disk and which brings its tokenizer.
     Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on
     the end of the genome, which is not learnt from. Ctrl-C saves, and --resume goes on exactly.
     """

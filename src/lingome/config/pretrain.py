@@ -27,7 +27,7 @@ class PretrainTrainSettings(TrainSettings):
 class PretrainSettings(RunSettings):
     """What to pre-train on, what model, and how long."""
 
-    genome: Path = Field(description="FASTA of DNA: plain, .gz or bgzip")
+    genome: Path = Field(description="FASTA of DNA: plain, .gz or bgzip; or the folder of a token store")
     out: Path = Field(description="run directory to write")
     force: bool = Field(default=False, description="replace a run that is there")
     resume: bool = Field(default=False, description="go on with the run in `out`")
@@ -36,6 +36,7 @@ class PretrainSettings(RunSettings):
     preset: str | None = Field(default=None, description="shape of a new model: mini (default), tiny, nano, grover ...")
     start_from: Path | None = Field(default=None, description="checkpoint, or run with one, to train further")
     mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens to predict")
+    mask_span: int = Field(default=1, ge=1, le=64, description="tokens hidden together; k or more if k-mers overlap")
     min_tokens: int = Field(default=20, ge=1, description="shortest window, in tokens")
     max_tokens: int = Field(default=510, ge=1, description="longest window, in tokens, without [CLS] and [SEP]")
     fixed_share: float = Field(default=0.5, ge=0, le=1, description="share of batches with the longest windows")

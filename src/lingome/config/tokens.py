@@ -49,16 +49,6 @@ class TokensSettings(Settings):
         return self
 
 
-class EncodeSettings(Settings):
-    """Settings of ``lingome tokens encode``: which tokenizer, on what."""
-
-    tokenizer: Path = Field(description="folder of a tokenizer, or of a checkpoint")
-    input: Path = Field(description="FASTA, or CSV/TSV with a column of sequences")
-    sequence_column: str | None = Field(default=None, description="column of sequences, when it has an unusual name")
-    out: Path | None = Field(default=None, description="file .npz; without it, tab-separated text to standard output")
-    force: bool = Field(default=False, description="replace an earlier file")
-
-
 class ShowSettings(Settings):
     """Settings of ``lingome tokens show``: which tokenizer."""
 

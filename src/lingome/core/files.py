@@ -56,6 +56,8 @@ def explain_os_errors(path: Path) -> Iterator[None]:
         hints = {
             errno.ENOSPC: ("the disk is full", "free some space, or write elsewhere with -o"),
             errno.EDQUOT: ("the disk quota is used up", "free some space, or write elsewhere with -o"),
+            errno.EFBIG: ("the file is too large for this file system, or for the limit on files (ulimit -f)",
+                          "write elsewhere with -o, or raise the limit"),
             errno.EACCES: ("no permission to write here", "choose a folder you may write to with -o"),
             errno.EPERM: ("no permission to write here", "choose a folder you may write to with -o"),
             errno.EROFS: ("this file system is read-only", "choose a folder you may write to with -o"),

@@ -15,6 +15,7 @@ from typing import Any
 
 from lingome import __version__
 from lingome.core.files import digest_file
+from lingome.core.rundir import RunDir
 
 PACKAGES = ("torch", "numpy", "numba", "scikit-learn", "tokenizers", "safetensors", "pysam")
 
@@ -80,6 +81,24 @@ class Lineage:
         """Add the run that this one continues from; what it saw, this one has seen."""
         self.parents.append(dict(lineage))
         self.data_seen.extend(lineage.get("data_seen", []))
+
+    def add_tokenizer(self, folder: Path) -> None:
+        """Add the run that made a tokenizer: what its vocabulary was counted on, this run has seen.
+
+        The ``run.json`` may lie in the folder or beside it. Of a model's run, only what its vocabulary
+        saw counts, as its weights are not used. Without a ``run.json`` nothing is known, nothing added.
+
+        Raises
+        ------
+        DataError
+            If the ``run.json`` cannot be read.
+        """
+        for place in (folder, folder.parent):
+            if (place / "run.json").is_file():
+                lineage = RunDir(place).read_lineage()
+                counted = [row for row in lineage.get("data_seen", []) if str(row.get("by", "")).startswith("token")]
+                self.add_parent({**lineage, "data_seen": counted})
+                return
 
     def add_seen(self, by: str, digest: str, intervals: Iterable[tuple[str, int, int]]) -> None:
         """Record that stage `by` learnt from these intervals (0-based, half-open) of a genome.

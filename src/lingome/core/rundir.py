@@ -16,14 +16,14 @@ import csv
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lingome.core.errors import DataError
+from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, write_text
 
 Row = Mapping[str, Any]
@@ -114,6 +114,36 @@ class RunDir:
             return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise DataError("not valid YAML", where=file, got=str(error).splitlines()[0]) from error
+
+    def check_resumable(self, settings: Mapping[str, Any], *, aside: Collection[str], command: str) -> None:
+        """Refuse to resume a run that is not there, or under other settings.
+
+        Parameters
+        ----------
+        settings : mapping
+            All settings now.
+        aside : collection of str
+            Those that may differ.
+        command : str
+            What resumes the run as it began.
+
+        Raises
+        ------
+        DataError
+            If there is no run.
+        ConfigError
+            If a setting differs.
+        """
+        saved = self.read_config()
+        if not saved:
+            raise DataError("there is no run to resume", where=self.path, hint="leave out --resume to start one")
+        changed = [name for name in settings if name not in aside and settings[name] != saved.get(name)]
+        if changed:
+            raise ConfigError(
+                "a run is resumed with the settings it began with", where=", ".join(changed),
+                got={name: settings[name] for name in changed}, expected={name: saved.get(name) for name in changed},
+                hint=command,
+            )
 
     def write_lineage(self, lineage: Mapping[str, Any]) -> None:
         """Write ``run.json``."""
@@ -210,6 +240,8 @@ def _cell(value: Any) -> Any:
 def _value(cell: str | None) -> Any:
     if cell is None or cell == "":
         return None
+    if cell.isalpha() and cell.isupper():  # a token of protein, as NAN or INF; numbers are written nan and inf
+        return cell
     for convert in (int, float):
         try:
             return convert(cell)

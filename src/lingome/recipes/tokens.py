@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lingome.config.tokens import EncodeSettings, ShowSettings, TokensSettings
+from lingome.config.tokens import ShowSettings, TokensSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, atomic_folder, check_absent, check_new_file
+from lingome.core.files import atomic_folder, check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.fasta import FastaStream
-from lingome.data.tables import read_sequences
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, count_tokens, summarize, vocabulary_table
 from lingome.tokens.alphabet import ALPHABETS
 from lingome.tokens.bpe import available_cores, train_bpe
@@ -154,56 +153,6 @@ def _describe(settings: TokensSettings) -> str:
     if settings.kind == "kmers":
         return f"{settings.k}-mers, {'overlapping' if settings.overlap else 'side by side'} ({settings.layout})"
     return "single residues" if settings.alphabet == "protein" else "single bases"
-
-
-def plan_encode(settings: EncodeSettings) -> Plan:
-    """Check the tokenizer and the input."""
-    tokenizer = load_tokenizer(settings.tokenizer)
-    _check_exists(settings.input)
-    _check_npz(settings)
-    rows = [("tokenizer", f"{settings.tokenizer}: {tokenizer.kind}, {tokenizer.vocab_size} tokens")]
-    rows += [("input", str(settings.input)), ("output", str(settings.out or "standard output"))]
-    return Plan("tokens encode", rows)
-
-
-def _check_npz(settings: EncodeSettings) -> None:
-    if settings.out is not None:
-        if settings.out.suffix != ".npz":
-            raise ConfigError("encoded sequences are written as .npz", where="out", got=settings.out)
-        check_new_file(settings.out, settings.force)
-
-
-def run_encode(settings: EncodeSettings) -> Outcome:
-    """Encode sequences to an .npz, or to standard output as ``id<TAB>tokens``.
-
-    The .npz holds ``names`` (R), ``input_ids`` (n), ``token_starts`` (n: first base of each token
-    in its own sequence, 0-based), ``cuts`` (R + 1: tokens of sequence r are
-    ``input_ids[cuts[r]:cuts[r + 1]]``), ``lengths_bp`` (R) and ``tokenizer_digest``.
-    """
-    tokenizer = load_tokenizer(settings.tokenizer)
-    _check_npz(settings)
-    names, sequences = read_sequences(settings.input, settings.sequence_column)
-    encodings = tokenizer.encode_batch(sequences)
-    n_tokens = sum(len(encoding.input_ids) for encoding in encodings)
-    unknown = sum(int((encoding.input_ids == tokenizer.unk_id).sum()) for encoding in encodings)
-    message = f"{len(names)} sequences, {sum(map(len, sequences)):,} bases, {n_tokens:,} tokens, {unknown:,} unknown"
-    if settings.out is None:
-        lines = (
-            f"{name}\t{' '.join(tokenizer.vocab[i] for i in encoding.input_ids.tolist())}\n"
-            for name, encoding in zip(names, encodings, strict=True)
-        )
-        return Outcome(message, text="".join(lines))
-    with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("wb") as handle:
-        np.savez(
-            handle,
-            names=np.array(names, dtype=np.str_),
-            input_ids=np.concatenate([encoding.input_ids for encoding in encodings]),
-            token_starts=np.concatenate([encoding.offsets[:-1] for encoding in encodings]),
-            cuts=np.cumsum([0, *(len(encoding.input_ids) for encoding in encodings)]),
-            lengths_bp=np.array([len(sequence) for sequence in sequences], dtype=np.int64),
-            tokenizer_digest=np.array(tokenizer.digest),
-        )
-    return Outcome(f"{message}; written to {settings.out}", path=settings.out)
 
 
 def show(settings: ShowSettings) -> Outcome:

@@ -52,4 +52,5 @@ class Alphabet:
 
 DNA = Alphabet("dna", "ACGT")
 PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY")
-ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, PROTEIN)}
+ESM = Alphabet("esm", "LAGVSERTIDPKQNFYMHWCXBUZO.-")  # residues and gaps, in the order of ESM's ids
+ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, PROTEIN, ESM)}

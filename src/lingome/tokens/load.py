@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from lingome.core.errors import CheckpointError, ConfigError, DataError
+from lingome.core.errors import CheckpointError, ConfigError
 from lingome.tokens.alphabet import ALPHABETS, DNA, Alphabet
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.foreign import check_tokenizer_json, find_vocabulary, read_vocabulary
 from lingome.tokens.kmers import KmerTokenizer
+from lingome.tokens.pieces import MODEL_FILE, read_sentencepiece
+from lingome.tokens.published_json import read_object, read_published, refuse
 from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
-KINDS = ("bpe", "characters", "kmers")
+KINDS = ("bpe", "characters", "kmers", "published-bpe", "text", "sentencepiece")
 
 
 def build_tokenizer(kind: str, *, k: int = 6, overlap: bool = True, layout: str = "dnabert") -> Tokenizer:
@@ -31,28 +33,32 @@ def build_tokenizer(kind: str, *, k: int = 6, overlap: bool = True, layout: str 
     raise ConfigError("this kind of tokenizer cannot be built without data", got=kind, expected="characters or kmers")
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Restore a tokenizer from a folder that `Tokenizer.save` wrote.
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Restore a tokenizer from a folder that `Tokenizer.save` wrote, or read what others published.
 
-    A folder with only a ``tokenizer.json`` is read when it holds byte pairs in lingome's order
-    of ids (special tokens, A, C, G, T, then one id a merge).
+    Parameters
+    ----------
+    path : Path
+        A folder, or one file of a vocabulary: ``tokenizer.json`` (byte pairs of DNA, protein or text,
+        and words in a published order), ``vocab.txt`` (k-mers of DNABERT or the Nucleotide
+        Transformer, ESM's letters), ``*.model`` (SentencePiece), ``*.tiktoken`` or ``encoder.json``
+        and ``vocab.bpe`` (GPT-2).
 
     Raises
     ------
     DataError
-        If there is no tokenizer in the folder.
+        If there is no tokenizer.
     CheckpointError
         If a file is corrupt, or holds a tokenizer that lingome cannot reproduce exactly.
+    MissingExtraError
+        If it is a SentencePiece model and `sentencepiece` is not installed.
     """
-    config_file, json_file = folder / "tokenizer_config.json", folder / "tokenizer.json"
-    if not config_file.is_file() and not json_file.is_file():
-        raise DataError(
-            "there is no tokenizer here", where=folder, expected="tokenizer_config.json or tokenizer.json",
-            hint="give a folder written by `lingome tokens train`, or a checkpoint",
-        )
-    said = _read(config_file).get("lingome") if config_file.is_file() else None
+    if path.is_file():
+        return read_vocabulary(path)
+    folder, config_file = path, path / "tokenizer_config.json"
+    said = read_object(config_file).get("lingome") if config_file.is_file() else None
     if said is None:
-        return _bpe_from(json_file)
+        return read_vocabulary(find_vocabulary(folder))
     if not isinstance(said, dict) or said.get("kind") not in KINDS:
         raise CheckpointError(
             "the entry 'lingome' does not name a known kind of tokenizer", where=config_file, got=said,
@@ -76,8 +82,26 @@ def _restore(said: dict[str, Any], folder: Path) -> Tokenizer:
         )
     if said["kind"] == "bpe":
         return _bpe_from(folder / "tokenizer.json", alphabet)
-    if said["kind"] == "characters":
-        return CharacterTokenizer(alphabet)
+    if said["kind"] == "sentencepiece":
+        return read_sentencepiece(_present(folder / MODEL_FILE))
+    if said["kind"] in ("published-bpe", "text"):
+        return read_published(_present(folder / "tokenizer.json"))
+    tokenizer = _letters(said, alphabet, config_file) if said["kind"] == "characters" else _words(said, folder)
+    file = folder / "tokenizer.json"
+    if file.is_file() and not (isinstance(tokenizer, KmerTokenizer) and tokenizer.overlap):
+        check_tokenizer_json(tokenizer, file)
+    return tokenizer
+
+
+def _letters(said: dict[str, Any], alphabet: Alphabet, config_file: Path) -> CharacterTokenizer:
+    try:
+        return CharacterTokenizer(alphabet, said.get("layout", "lingome"))
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError("there is no such layout of letters", where=config_file, got=said["layout"]) from error
+
+
+def _words(said: dict[str, Any], folder: Path) -> Tokenizer:
+    config_file = folder / "tokenizer_config.json"
     values = {name: value for name, value in said.items() if name in ("k", "overlap", "layout")}
     types = {"k": int, "overlap": bool, "layout": str}
     if any(type(value) is not types[name] for name, value in values.items()):
@@ -86,9 +110,14 @@ def _restore(said: dict[str, Any], folder: Path) -> Tokenizer:
         tokenizer = build_tokenizer(said["kind"], **values)
     except ConfigError as error:
         raise CheckpointError("the settings of the k-mers do not fit", where=config_file, got=values) from error
-    if said["kind"] == "kmers":
-        _check_vocab_file(folder / "vocab.txt", tokenizer)
+    _check_vocab_file(folder / "vocab.txt", tokenizer)
     return tokenizer
+
+
+def _present(file: Path) -> Path:
+    if not file.is_file():
+        raise CheckpointError("the file of the vocabulary is missing", where=file)
+    return file
 
 
 def _check_vocab_file(file: Path, tokenizer: Tokenizer) -> None:
@@ -106,50 +135,31 @@ def _check_vocab_file(file: Path, tokenizer: Tokenizer) -> None:
         )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError("cannot be read as JSON", where=file, got=error) from error
-    if not isinstance(content, dict):
-        raise CheckpointError("not a tokenizer: an object was expected", where=file, got=type(content).__name__)
-    return content
-
-
 def _bpe_from(file: Path, alphabet: Alphabet = DNA) -> BpeTokenizer:
     """Read byte pairs from a tokenizer.json whose ids are laid out as lingome's."""
-    if not file.is_file():
-        raise CheckpointError("the file of the vocabulary is missing", where=file)
-    model = _read(file).get("model")
+    model = read_object(_present(file)).get("model")
     if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
         found = model.get("type") if isinstance(model, dict) else model
-        raise _foreign(file, f"model {found}"[:200], "model BPE")
+        raise refuse(file, f"model {found}"[:200], "model BPE")
     vocab, merges = model.get("vocab"), model.get("merges")
     if not isinstance(vocab, dict) or not isinstance(merges, list):
-        raise _foreign(file, "no vocabulary or no merges", "both, as `tokenizers` writes them")
+        raise refuse(file, "no vocabulary or no merges", "both, as `tokenizers` writes them")
     for index, token in enumerate((*SPECIAL, *alphabet.letters)):
         if vocab.get(token) != index:
-            raise _foreign(file, f"{token} has id {vocab.get(token)}", f"id {index}")
+            raise refuse(file, f"{token} has id {vocab.get(token)}", f"id {index}")
     pairs: list[tuple[int, int]] = []
     first = len(SPECIAL) + len(alphabet)
     for rank, merge in enumerate(merges):
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(p, str) for p in parts):
-            raise _foreign(file, f"merge {rank} is {merge!r}"[:200], "two tokens")
+            raise refuse(file, f"merge {rank} is {merge!r}"[:200], "two tokens")
         left, right, made = vocab.get(parts[0]), vocab.get(parts[1]), vocab.get("".join(parts))
         if made != first + rank or type(left) is not int or type(right) is not int:
-            raise _foreign(file, f"merge {rank}, {parts}, has id {made}", f"id {first + rank}, of known parts")
+            raise refuse(file, f"merge {rank}, {parts}, has id {made}", f"id {first + rank}, of known parts")
         pairs.append((left, right))
     if len(vocab) != first + len(pairs):
-        raise _foreign(file, f"{len(vocab)} tokens", f"{first + len(pairs)}, by its merges")
+        raise refuse(file, f"{len(vocab)} tokens", f"{first + len(pairs)}, by its merges")
     try:
         return BpeTokenizer(pairs, alphabet)
     except ConfigError as error:
         raise CheckpointError("the merges do not fit together", where=file, got=error.what) from error
-
-
-def _foreign(file: Path, got: str, expected: str) -> CheckpointError:
-    return CheckpointError(
-        "this is not a vocabulary that lingome can reproduce exactly", where=file, got=got, expected=expected,
-        hint="use a tokenizer written by lingome",
-    )

@@ -189,10 +189,10 @@ def overlap_warning(tokenizer: Tokenizer, rate: float, span: int = 1) -> str | N
     longer = expected_hidden_share(tokenizer, rate, 2 * k)
     who = "a single mask leaves" if span == 1 else f"spans of {span} leave"
     return (
-        f"words of {k} bases overlap, and {who} nearly every base to be read in a visible neighbour: {behind:.1%} of the "
-        f"words are masked, but {100 * hidden:.2g}% of the bases are hidden, so a low loss only says that the model can "
-        f"spell; set mask_span={k} or more ({2 * k} hides {longer:.1%} of the bases), or use words side by side "
-        f"(overlap=false) or byte pairs"
+        f"words of {k} bases overlap, and {who} nearly every base to be read in a visible neighbour: "
+        f"{behind:.1%} of the words are masked, but {100 * hidden:.2g}% of the bases are hidden, so a low loss only "
+        f"says that the model can spell; set mask_span={k} or more ({2 * k} hides {longer:.1%} of the bases), or use "
+        f"words side by side or byte pairs"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +14,42 @@ from lingome.core.seeds import generator
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.sequence import N
+from lingome.tokens.alphabet import DNA
+from lingome.tokens.places import WindowPlaces
 from lingome.tokens.tokenizer import Tokenizer
+
+COUNTED_TOKENS = 1 << 22
+
+
+class StoredIds(Protocol):
+    """Token ids that lie on disk, and are read as they are needed."""
+
+    def __len__(self) -> int:
+        """Give the number of tokens."""
+        ...
+
+    def part(self, first: int, last: int) -> np.ndarray:
+        """Give the tokens from `first` to before `last`."""
+        ...
+
+    def rows(self, starts: np.ndarray, length: int) -> np.ndarray:
+        """Give a row of `length` tokens from each start, (R, length); no row leaves its stretch."""
+        ...
+
+
+def check_alphabet(tokenizer: Tokenizer) -> None:
+    """Refuse a tokenizer whose letters are not those of DNA.
+
+    Raises
+    ------
+    DataError
+        Names the alphabet it has.
+    """
+    if tokenizer.alphabet is not DNA:
+        raise DataError(
+            "this tokenizer does not read DNA", got=f"the alphabet {tokenizer.alphabet.name!r}: "
+            f"{tokenizer.alphabet.letters}", expected=f"letters {DNA.letters}", hint="give a tokenizer of DNA",
+        )
 
 
 @dataclass(frozen=True)
@@ -41,6 +77,11 @@ class EncodedGenome:
     intervals: tuple[Interval, ...]
 
     @property
+    def n_tokens(self) -> int:
+        """Number of tokens."""
+        return len(self.ids)
+
+    @property
     def bases_per_token(self) -> float:
         """Mean length of a token, in bases."""
         return self.bases / max(1, len(self.ids))
@@ -61,8 +102,9 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
     Raises
     ------
     DataError
-        If an interval does not fit the genome, or nothing but N is found.
+        If an interval does not fit the genome, nothing but N is found, or the tokenizer reads no DNA.
     """
+    check_alphabet(tokenizer)
     if intervals is None:
         intervals = [Interval(chrom, 0, length) for chrom, length in genome.lengths.items()]
     ids: list[np.ndarray] = []
@@ -73,7 +115,7 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
             sequence = genome.sequence(part.chrom, part.start, part.end)
             found, _ = tokenizer.encode_flat(sequence, np.array([0, len(sequence)], dtype=np.int64))
             known = found != tokenizer.unk_id
-            runs = _runs(known)
+            runs = true_runs(known)
             kept = found[known]
             lengths = runs[:, 1] - runs[:, 0]
             ends = n + np.cumsum(lengths)
@@ -112,10 +154,23 @@ def estimate_bases_per_token(
     return len(known) / len(tokenizer.encode(known).input_ids) if len(known) else 1.0
 
 
-def _runs(known: np.ndarray) -> np.ndarray:
+def true_runs(known: np.ndarray) -> np.ndarray:
     """Give the stretches where a mask is true, int64, shape (runs, 2)."""
     padded = np.concatenate([np.zeros(1, dtype=np.bool_), known, np.zeros(1, dtype=np.bool_)])
     return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
+
+
+def count_ids(ids: np.ndarray | StoredIds, stretches: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Count how often each token occurs in stretches of ids, int64, shape (V,); reads a few million at a time."""
+    counts = np.zeros(vocab_size, dtype=np.int64)
+    joined = np.flatnonzero(np.append(True, stretches[1:, 0] != stretches[:-1, 1]))
+    lasts = np.append(stretches[joined[1:] - 1, 1], stretches[-1:, 1])
+    for start, end in zip(stretches[joined, 0].tolist(), lasts.tolist(), strict=True):
+        for first in range(start, end, COUNTED_TOKENS):
+            last = min(first + COUNTED_TOKENS, end)
+            part = ids[first:last] if isinstance(ids, np.ndarray) else ids.part(first, last)
+            counts += np.bincount(part, minlength=vocab_size)
+    return counts
 
 
 class TokenWindows:
@@ -124,11 +179,12 @@ class TokenWindows:
     All windows of a batch have one length, so there is no padding: `max_tokens` with probability
     `fixed_share`, otherwise uniform from `min_tokens` to `max_tokens` (the windows of GROVER,
     doi:10.1038/s42256-024-00872-0, with the length drawn once a batch). Starts are uniform over
-    all places where such a window fits; it never crosses N or a record's end.
+    all places where such a window fits; it never crosses N or a record's end. The work for a batch does
+    not grow with the number of segments, and of ids that lie on disk only the windows are read.
 
     Parameters
     ----------
-    ids : ndarray, shape (n,)
+    ids : ndarray, shape (n,), or StoredIds
         Tokens.
     segments : ndarray of int64, shape (S, 2)
         Stretches of `ids` that windows stay within.
@@ -152,7 +208,7 @@ class TokenWindows:
 
     def __init__(
         self,
-        ids: np.ndarray,
+        ids: np.ndarray | StoredIds,
         segments: np.ndarray,
         *,
         max_tokens: int = 510,
@@ -178,11 +234,12 @@ class TokenWindows:
                 expected=f"at least {min_tokens} tokens", hint="give more sequence, or a smaller min_tokens",
             )
         self.ids, self.segments = ids, segments[keep]
-        self._lengths = lengths[keep]
-        self.max_tokens = min(max_tokens, int(self._lengths.max()))
+        kept = lengths[keep]
+        self.max_tokens = min(max_tokens, int(kept.max()))
         self.min_tokens, self.fixed_share = min_tokens, fixed_share
         self.batch_tokens, self.seed = batch_tokens, seed
-        self.total_tokens = int(self._lengths.sum())
+        self.total_tokens = int(kept.sum())
+        self._places = WindowPlaces(kept, min_tokens, self.max_tokens)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -201,13 +258,15 @@ class TokenWindows:
         length = self.max_tokens
         if random.random() >= self.fixed_share:
             length = int(random.integers(self.min_tokens, self.max_tokens + 1))
-        places = np.maximum(0, self._lengths - length + 1)
-        ends = np.cumsum(places)
-        drawn = random.integers(0, ends[-1], size=max(1, self.batch_tokens // length))
-        segment = np.searchsorted(ends, drawn, side="right")
-        starts = self.segments[segment, 0] + drawn - (ends[segment] - places[segment])
-        drawn_ids: np.ndarray = self.ids[starts[:, None] + np.arange(length)]
-        return drawn_ids
+        drawn = random.integers(0, self._places.count(length), size=max(1, self.batch_tokens // length))
+        segment, offset = self._places.find(drawn, length)
+        return self._rows(self.segments[segment, 0] + offset, length)
+
+    def _rows(self, starts: np.ndarray, length: int) -> np.ndarray:
+        if isinstance(self.ids, np.ndarray):
+            rows: np.ndarray = self.ids[starts[:, None] + np.arange(length)]
+            return rows
+        return self.ids.rows(starts, length)
 
     def tiles(self, length: int | None = None, most: int | None = None) -> np.ndarray:
         """Give windows side by side in order, for measuring; what is left of a segment is dropped.
@@ -229,10 +288,11 @@ class TokenWindows:
             If no segment has that many tokens.
         """
         length = self.max_tokens if length is None else length
-        starts = np.concatenate([np.arange(a, b - length + 1, length) for a, b in self.segments.tolist()])
-        if len(starts) == 0:
+        counts = (self.segments[:, 1] - self.segments[:, 0]) // length
+        ends = np.cumsum(counts)
+        if ends[-1] == 0:
             raise ConfigError("no stretch of sequence holds such a window", got=f"{length} tokens")
-        if most is not None and len(starts) > most:
-            starts = starts[np.linspace(0, len(starts) - 1, most).astype(np.int64)]
-        tiled: np.ndarray = self.ids[starts.astype(np.int64)[:, None] + np.arange(length)]
-        return tiled
+        total = int(ends[-1])
+        chosen = np.arange(total) if most is None else np.linspace(0, total - 1, min(most, total)).astype(np.int64)
+        segment = np.searchsorted(ends, chosen, side="right")
+        return self._rows(self.segments[segment, 0] + (chosen - ends[segment] + counts[segment]) * length, length)

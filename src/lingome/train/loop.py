@@ -43,6 +43,9 @@ class TrainResult:
         Lowest evaluated loss, and the steps done when it was seen; None without an evaluation.
     stopped_by : {"steps", "time", "patience"}
         What ended the run.
+    waiting_share : float
+        Share of the time of the steps (evaluation and saving left out) in which the loop waited for a
+        batch from its source, 0..1.
     """
 
     steps: int
@@ -51,6 +54,7 @@ class TrainResult:
     best_metric: float | None
     best_step: int | None
     stopped_by: str
+    waiting_share: float
 
 
 def train(
@@ -187,9 +191,11 @@ class _Loop:
         """Run to the end, or to the first step after a request to stop."""
         progress, shown = self.progress, 0.0
         while not progress.stopped_by:
+            before = time.monotonic()
             self._step()
             progress.step += 1
             progress.elapsed_s = time.monotonic() - self.started
+            progress.stepping_s += time.monotonic() - before
             progress.stopped_by = self._reached_end()
             ends = bool(progress.stopped_by)
             if ends or self._is_due(self.settings.log_every):
@@ -209,7 +215,7 @@ class _Loop:
         self._publish()
         return TrainResult(
             progress.step, progress.tokens, progress.elapsed_s, progress.best_loss, progress.best_step,
-            progress.stopped_by,
+            progress.stopped_by, progress.waited_s / max(progress.stepping_s, 1e-9),
         )
 
     def _is_due(self, every: int | None) -> bool:
@@ -229,7 +235,9 @@ class _Loop:
         total, items = 0.0, 0.0
         for micro in range(settings.accumulate):
             epoch, index = divmod(step * settings.accumulate + micro, self.source.batches_per_epoch)
+            before = time.monotonic()
             batch = self.source.batch(epoch, index)
+            progress.waited_s += time.monotonic() - before
             rng = generator(self.seed, self.phase, "objective", step, micro)
             with autocast(self.device, settings.precision):
                 result = self.objective.loss(self.model, batch, rng)

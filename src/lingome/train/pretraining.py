@@ -12,14 +12,17 @@ from torch import nn
 
 from lingome.config.train import TrainSettings
 from lingome.core.errors import DataError
+from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import generator
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.models.devices import autocast
 from lingome.models.transformer import MaskedLM
+from lingome.tokens.overlap import overlap_warning, words_over_a_base
+from lingome.tokens.store import StoredTokens, TokenStore
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tokens.windows import TokenWindows, encode_genome
+from lingome.tokens.windows import EncodedGenome, TokenWindows, count_ids, encode_genome
 from lingome.train.loop import TrainResult, train
 from lingome.train.metrics import write_metric
 from lingome.train.objectives import MaskedObjective, masked_losses
@@ -181,8 +184,29 @@ class Pretrained:
     unigram: dict[str, float]
 
 
+def read_tokens(
+    genome: Genome | TokenStore, tokenizer: Tokenizer, intervals: Sequence[Interval]
+) -> EncodedGenome | StoredTokens:
+    """Give the tokens of parts of a genome: encoded now, each part on its own; or those that lie in a store.
+
+    Raises
+    ------
+    DataError
+        If the store holds tokens of another vocabulary, or the parts hold nothing known.
+    """
+    if isinstance(genome, Genome):
+        return encode_genome(genome, tokenizer, intervals)
+    if genome.tokenizer.digest != tokenizer.digest:
+        raise DataError(
+            "the store holds tokens of another vocabulary", where=genome.path,
+            got=f"digest {genome.tokenizer.digest[:12]}", expected=f"digest {tokenizer.digest[:12]}",
+            hint="write a store with this tokenizer: lingome tokens encode TOKENIZER GENOME -o STORE",
+        )
+    return genome.select(intervals)
+
+
 def pretrain_model(
-    genome: Genome,
+    genome: Genome | TokenStore,
     tokenizer: Tokenizer,
     model: MaskedLM,
     areas: Areas,
@@ -191,6 +215,7 @@ def pretrain_model(
     seed: int,
     run: RunDir | None = None,
     mask_rate: float = 0.15,
+    mask_span: int = 1,
     min_tokens: int = 20,
     max_tokens: int = 510,
     fixed_share: float = 0.5,
@@ -204,6 +229,8 @@ def pretrain_model(
 
     Parameters
     ----------
+    genome : Genome or TokenStore
+        Sequence, which is encoded first; or a store, whose tokens are read from disk as they are needed.
     model : MaskedLM
         On the device to train on; new, or trained before.
     areas : Areas
@@ -212,6 +239,8 @@ def pretrain_model(
         Length, batches, rate.
     mask_rate : float
         Share of tokens to predict.
+    mask_span : int
+        Consecutive tokens hidden together.
     min_tokens, max_tokens : int
         Lengths of windows, special tokens not counted; the model has to take two more.
     fixed_share : float
@@ -224,16 +253,18 @@ def pretrain_model(
     DataError
         If an area is too short for a window, or the loss stops being finite.
     """
-    encoded = encode_genome(genome, tokenizer, areas.train)
+    encoded = read_tokens(genome, tokenizer, areas.train)
     longest = min(max_tokens, model.config.max_positions - 2)
     windows = TokenWindows(
         encoded.ids, encoded.segments, min_tokens=min(min_tokens, longest), max_tokens=longest,
         fixed_share=fixed_share, batch_tokens=settings.batch_tokens, seed=seed,
     )
-    objective = MaskedObjective(tokenizer, mask_rate)
+    objective = MaskedObjective(tokenizer, mask_rate, mask_span)
+    if leak := overlap_warning(tokenizer, mask_rate, mask_span):
+        say(f"warning: {leak}")
     validation = None
     if areas.valid:
-        held = encode_genome(genome, tokenizer, areas.valid)
+        held = read_tokens(genome, tokenizer, areas.valid)
         tiles = TokenWindows(held.ids, held.segments, min_tokens=1, max_tokens=longest).tiles(most=validation_windows)
         validation = MaskedValidation(tiles, objective, seed=seed)
     before = _first_measure(model, validation, settings, run, resume)
@@ -241,13 +272,14 @@ def pretrain_model(
         model, objective, WindowSource(windows, tokenizer), settings, seed=seed, run=run, evaluate=validation,
         phase=PHASE, resume=resume, label=label, publish=publish, resume_command=resume_command,
         identity={
-            "genome": genome.digest, "tokenizer": tokenizer.digest, "areas": str(areas), "mask_rate": str(mask_rate),
+            "genome": genome.digest, "tokenizer": tokenizer.digest, "areas": str(areas),
+            "mask_rate": str(mask_rate) if mask_span == 1 else f"{mask_rate} in spans of {mask_span}",
             "windows": str((min_tokens, longest, fixed_share, validation_windows)),
         },
     )
-    counts = np.bincount(encoded.ids, minlength=tokenizer.vocab_size)
+    counts = count_ids(encoded.ids, encoded.segments, tokenizer.vocab_size)
     return Pretrained(
-        result, len(encoded.ids), encoded.bases, encoded.unknown, len(tiles) if areas.valid else 0, before,
+        result, encoded.n_tokens, encoded.bases, encoded.unknown, len(tiles) if areas.valid else 0, before,
         _measure(model, validation, settings), validation.unigram(counts) if validation else {},
     )
 
@@ -284,7 +316,9 @@ def language_rows(done: Pretrained) -> list[dict[str, object]]:
     return [{"name": name, "kind": kind, **values} for name, kind, values in named if values]
 
 
-def find_warnings(done: Pretrained, tokenizer: Tokenizer) -> list[dict[str, str]]:
+def find_warnings(
+    done: Pretrained, tokenizer: Tokenizer, mask_rate: float = 0.15, mask_span: int = 1
+) -> list[dict[str, str]]:
     """Give the table ``warnings``: what a reader of the result has to know."""
     rows = []
     if done.unknown:
@@ -292,10 +326,13 @@ def find_warnings(done: Pretrained, tokenizer: Tokenizer) -> list[dict[str, str]
             "level": "info", "topic": "unknown letters",
             "text": f"{done.unknown:,} tokens with letters other than A, C, G, T were left out of training",
         })
-    if tokenizer.settings().get("overlap"):
+    overlap = overlap_warning(tokenizer, mask_rate, mask_span)
+    if overlap:
+        rows.append({"level": "warn", "topic": "overlapping tokens", "text": overlap})
+    elif words_over_a_base(tokenizer) > 1:
         rows.append({
-            "level": "warn", "topic": "overlapping tokens",
-            "text": "a hidden token can be read off its neighbours, which share its bases: the loss says little",
+            "level": "info", "topic": "overlapping tokens",
+            "text": "a hidden word shares bases with visible ones: its loss cannot be compared with other vocabularies",
         })
     passes = done.result.tokens / max(1, done.train_tokens)
     if passes < 0.5:

@@ -38,6 +38,7 @@ class Progress:
     """Counters of a run; with the weights and the optimizer's moments, all that resuming needs.
 
     `logged_loss` and `logged_items` sum since the last training line of ``metrics.jsonl``;
+    `stepping_s` is the time of all steps, and `waited_s` how much of it went by until batches were there;
     `identity` describes what must be the same for a run to be continued.
     """
 
@@ -50,6 +51,8 @@ class Progress:
     logged_loss: float = 0.0
     logged_items: float = 0.0
     stopped_by: str = ""
+    stepping_s: float = 0.0
+    waited_s: float = 0.0
     identity: dict[str, str] = field(default_factory=dict)
 
 

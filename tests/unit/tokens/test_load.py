@@ -63,11 +63,6 @@ def test_a_foreign_tokenizer_is_refused(tmp_path: Path, change: Callable[[dict[s
     assert "tokenizer.json" in str(caught.value)
 
 
-def test_a_published_tokenizer_of_another_layout_is_refused(data_dir: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"tokenizer\.json"):
-        load_tokenizer(data_dir / "models" / "mistral-dna-1m-prom")
-
-
 def test_merges_that_were_exchanged_are_noticed(tmp_path: Path) -> None:
     BPE.save(tmp_path)
     BpeTokenizer([(8, 8), (5, 9), (6, 8)]).write_model(tmp_path)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
+from lingome.tokens.places import WindowPlaces
 from lingome.tokens.windows import TokenWindows, encode_genome, estimate_bases_per_token
 
 # Each id is its own position, so that a window shows where it lies.
@@ -59,6 +62,57 @@ def test_every_place_is_equally_likely() -> None:
     places = np.concatenate([np.arange(0, 201), np.arange(305, 901)])
     assert set(starts.tolist()) == set(places.tolist())
     assert abs((starts < 300).mean() - 201 / len(places)) < 0.02
+
+
+def one_pass(lengths: np.ndarray, length: int, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find places by counting those of every stretch."""
+    places = np.maximum(0, lengths - length + 1)
+    ends = np.cumsum(places)
+    stretch = np.searchsorted(ends, numbers, side="right")
+    return stretch, numbers - (ends[stretch] - places[stretch])
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 3000])
+def test_places_equal_those_of_one_pass_over_all_stretches(n: int) -> None:
+    rng = np.random.default_rng(n)
+    lengths = rng.integers(0, 60, n)
+    lengths[-1] = 90
+    places = WindowPlaces(lengths, 7, 50)
+    for length in (7, 20, 49, 50):
+        total = int(np.maximum(0, lengths - length + 1).sum())
+        assert places.count(length) == total
+        numbers = np.unique(np.append(np.arange(0, total, 1 + total // 2000), [total // 2, total - 1]))
+        for found, expected in zip(places.find(numbers, length), one_pass(lengths, length, numbers), strict=True):
+            assert np.array_equal(found, expected)
+
+
+def test_batches_are_the_same_as_ever() -> None:
+    """The draws of a seed are part of every result: this digest is of batches drawn by one pass over all segments."""
+    rng = np.random.default_rng(7)
+    lengths = rng.integers(1, 1200, 5000)
+    ends = np.cumsum(lengths)
+    ids = (np.arange(ends[-1]) % 601).astype(np.uint16)
+    drawn = TokenWindows(ids, np.stack([ends - lengths, ends], axis=1), seed=5)
+    digest = hashlib.sha256()
+    for step in range(100):
+        digest.update(drawn.batch(2, step).tobytes())
+    assert digest.hexdigest()[:16] == "dd57d84e7b99d18a"
+
+
+def test_the_time_for_a_batch_does_not_grow_with_the_number_of_segments() -> None:
+    def seconds(n: int) -> float:
+        starts = np.arange(n) * 600
+        ids = np.broadcast_to(np.uint16(5), n * 600)
+        drawn = TokenWindows(ids, np.stack([starts, starts + 550], axis=1))
+        times = []
+        for step in range(40):
+            begin = time.process_time()
+            drawn.batch(0, step)
+            times.append(time.process_time() - begin)
+        return float(np.median(times))
+
+    seconds(10)
+    assert seconds(500_000) < 4 * seconds(500)
 
 
 def test_longer_than_the_sequence_is_cut_to_it() -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -250,6 +251,22 @@ def test_only_chosen_parameters_move(points, regression, squared_error):
     train(model, squared_error(), points(), settings(), seed=0, parameters=[model.net[3].bias])
     moved = {name for name, value in copy_weights(model).items() if not torch.equal(value, before[name])}
     assert moved == {"net.3.bias"}
+
+
+def test_the_time_spent_waiting_for_batches_is_told(points, regression, squared_error, new_run):
+    class Slow(points):
+        def batch(self, epoch, index):
+            time.sleep(0.02)
+            return super().batch(epoch, index)
+
+    settings = TrainSettings(max_steps=10, save_every=5)
+    run = new_run()
+    waited = train(regression(), squared_error(), Slow(), settings, seed=0, run=run).waiting_share
+    assert 0.5 < waited < 1
+    assert train(regression(), squared_error(), points(), settings, seed=0).waiting_share < 0.5 * waited
+    # A run that is over tells the same when it is resumed.
+    resumed = train(regression(), squared_error(), Slow(), settings, seed=0, run=run, resume=True)
+    assert resumed.waiting_share == waited
 
 
 def test_padding_is_not_counted():

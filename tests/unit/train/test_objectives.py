@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -84,3 +86,67 @@ def test_classification_loss_equals_torch_with_class_weights():
         reference = nn.CrossEntropyLoss(weight=None if weights is None else torch.tensor(weights))
         expected = reference(torch.tensor(logits).expand(4, -1), torch.tensor(labels))
         assert loss.total.item() / loss.items == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_single_masks_are_the_same_bits_as_in_the_packaged_results():
+    ids = np.random.default_rng(1).integers(0, 25, (40, 50)).astype(np.uint16)
+    rng, digest = np.random.default_rng(7), hashlib.sha256()
+    for rate in (0.15, 0.5, 1e-9):
+        for part in mask_tokens(ids, rng, rate=rate, ordinary_ids=ORDINARY, mask_id=4):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(rng.random(4).tobytes())
+    assert digest.hexdigest() == "5c0134c830f96e71fe77e9a46545c1b0d4ddfe86045fb4474e7129f9a3a22aae"
+
+
+@pytest.mark.parametrize("span", [2, 3, 6])
+def test_spans_keep_the_rate_everywhere_and_have_one_fate(span):
+    ids = np.random.default_rng(1).integers(5, 25, (4000, 60))
+    ids[:, 0], ids[:, -1], ids[:, 30] = 2, 3, 1
+    hidden = mask_tokens(ids, np.random.default_rng(2), rate=0.15, ordinary_ids=ORDINARY, mask_id=4, span=span)
+    assert not hidden.masked[ids < 5].any()
+    # Every column alike, the first and last ones and those beside unknown tokens too.
+    chosen = hidden.masked.sum(axis=0)[ids[0] >= 5]
+    assert (np.abs(chosen / 4000 - 0.15) < 4.5 * np.sqrt(0.15 * 0.85 / 4000)).all()
+    now = hidden.input_ids[hidden.masked]
+    spread = np.sqrt(span * 0.8 * 0.2 / len(now))
+    assert abs((now == 4).mean() - 0.8) < 4 * spread
+    assert (hidden.targets == ids[hidden.masked]).all()
+    # Alone in its run, a span is masked as a whole.
+    runs = 0
+    for row in range(500):
+        padded = np.concatenate([[False], hidden.masked[row], [False]])
+        first, end = np.flatnonzero(np.diff(padded.astype(int)) == 1), np.flatnonzero(np.diff(padded.astype(int)) == -1)
+        for a, b in zip(first, end, strict=True):
+            if b - a == span and not {0, 30, 59} & set(range(a - 1, b + 1)):
+                runs += 1
+                assert (hidden.input_ids[row, a:b] == 4).mean() in (0.0, 1.0)
+    assert runs > 100
+
+
+def test_the_longest_runs_of_rare_spans_are_spans():
+    ids = np.full((200, 400), 7)
+    masked = mask_tokens(ids, np.random.default_rng(0), rate=0.02, ordinary_ids=ORDINARY, mask_id=4, span=5).masked
+    edges = np.diff(np.pad(masked, ((0, 0), (1, 1))).astype(int), axis=1)
+    lengths = np.nonzero(edges.ravel() == -1)[0] - np.nonzero(edges.ravel() == 1)[0]
+    assert (lengths == 5).mean() > 0.9
+    assert abs(masked.mean() - 0.02) < 0.002
+
+
+def test_at_least_one_span_is_chosen():
+    ids = np.array([[2, 5, 6, 7, 8, 9, 3], [2, 5, 6, 7, 1, 9, 3]])
+    for seed in range(20):
+        hidden = mask_tokens(ids, np.random.default_rng(seed), rate=1e-9, ordinary_ids=ORDINARY, mask_id=4, span=3)
+        rows, columns = hidden.masked.nonzero()
+        assert len(set(rows)) == 1
+        assert 1 <= len(columns) <= 3
+        assert columns.max() - columns.min() < 3
+    nothing = np.array([[2, 3]])
+    hidden = mask_tokens(nothing, np.random.default_rng(0), rate=0.5, ordinary_ids=ORDINARY, mask_id=4, span=3)
+    assert not hidden.masked.any()
+
+
+def test_the_objective_masks_in_spans():
+    ids = np.random.default_rng(0).integers(5, 9, (50, 60))
+    masked = MaskedObjective(CharacterTokenizer(), 0.15, span=6).hide(ids, np.random.default_rng(0)).masked
+    single = MaskedObjective(CharacterTokenizer(), 0.15).hide(ids, np.random.default_rng(0)).masked
+    assert (masked[:, 1:] & masked[:, :-1]).sum() > 3 * (single[:, 1:] & single[:, :-1]).sum()

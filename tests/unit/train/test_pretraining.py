@@ -12,9 +12,18 @@ from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.models.presets import build_masked_lm
+from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.store_files import open_store, write_store
 from lingome.train.objectives import MaskedObjective
-from lingome.train.pretraining import MaskedValidation, choose_areas, find_warnings, language_rows, pretrain_model
+from lingome.train.pretraining import (
+    MaskedValidation,
+    choose_areas,
+    find_warnings,
+    language_rows,
+    pretrain_model,
+    read_tokens,
+)
 
 TOKENIZER = CharacterTokenizer()
 
@@ -102,3 +111,61 @@ def test_without_validation_the_last_weights_stay(genome):
     assert done.after == {}
     assert done.result.best_metric is None
     assert "no validation" in {row["topic"] for row in find_warnings(done, TOKENIZER)}
+
+
+BPE = train_bpe([np.frombuffer(b"GATTACAGATTGCA" * 20, dtype=np.uint8)], 6).tokenizer
+
+
+def losses(source, areas, path):
+    (path / "tables").mkdir(parents=True)
+    run = RunDir(path)
+    done = pretrain_model(
+        source, BPE, build_masked_lm("nano", BPE.vocab_size, 0), areas,
+        TrainSettings(max_steps=6, batch_tokens=512, eval_every=3, log_every=1), seed=0, run=run, max_tokens=64,
+        validation_windows=4,
+    )
+    kept = [{k: v for k, v in row.items() if not k.endswith("_s")} for row in run.read_metrics()]
+    return kept, done
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Random sequence with N in three records, as a FASTA and as a store of several files."""
+    folder, rng = tmp_path_factory.mktemp("stored"), np.random.default_rng(0)
+    letters = [rng.choice(list("ACGTN"), n, p=[0.3, 0.2, 0.2, 0.29, 0.01]) for n in (4000, 3000, 2000)]
+    (folder / "g.fa").write_text("".join(f">r{i}\n{''.join(one)}\n" for i, one in enumerate(letters)))
+    write_store(folder / "store", BPE, folder / "g.fa", shard_tokens=500, anchor_tokens=32)
+    return Genome.open(folder / "g.fa"), open_store(folder / "store")
+
+
+def test_a_store_teaches_what_the_sequence_teaches(stored, tmp_path):
+    genome, store = stored
+    # Areas that end where records end: then encoding the areas and encoding the records is the same.
+    areas = choose_areas(genome.lengths, [], validation_share=2000 / 9000, gap_bp=0)
+    assert [part.chrom for part in areas.train] == ["r0", "r1"]
+    fasta_rows, fasta = losses(genome, areas, tmp_path / "fasta")
+    store_rows, stored_done = losses(store, areas, tmp_path / "store")
+    assert store_rows == fasta_rows
+    assert stored_done.unigram == fasta.unigram
+    assert (stored_done.train_tokens, stored_done.train_bases, stored_done.unknown) == (
+        fasta.train_tokens, fasta.train_bases, fasta.unknown,
+    )
+    assert 0 < stored_done.result.waiting_share < 1
+
+
+def test_areas_inside_a_record_lose_no_more_than_the_tokens_at_their_borders(stored):
+    genome, store = stored
+    areas = choose_areas(genome.lengths, [Interval("r0", 1000, 1500)], validation_share=0.1, gap_bp=50)
+    for parts in (areas.train, areas.valid):
+        found, encoded = read_tokens(store, BPE, parts), read_tokens(genome, BPE, parts)
+        for first, last in found.segments.tolist():
+            span = store.interval(first, last)
+            assert any(p.chrom == span.chrom and p.start <= span.start and span.end <= p.end for p in parts)
+        longest = int(BPE.token_lengths.max())
+        assert 0 <= encoded.bases - found.bases <= 2 * len(parts) * (longest - 1)
+        assert found.unknown == encoded.unknown
+
+
+def test_a_store_of_another_vocabulary_is_refused(stored):
+    with pytest.raises(DataError, match="another vocabulary"):
+        read_tokens(stored[1], TOKENIZER, [Interval("r0", 0, 9)])

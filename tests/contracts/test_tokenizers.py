@@ -126,7 +126,7 @@ def test_refuses_arrays_that_are_not_letters(tokenizer: Tokenizer, array: np.nda
 
 @every
 def test_nothing_to_encode(tokenizer: Tokenizer) -> None:
-    assert tokenizer.encode_batch([]) == []
+    assert list(tokenizer.encode_batch([])) == []
     assert tokenizer.encode("").offsets.tolist() == [0]
 
 

@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from lingome.cli import tokens_inspect, tokens_vectors
-from lingome.cli.command import Config, Device, DryRun, Force, Out, Seed, Words, run_command, split_words
+from lingome.cli import tokens_choose, tokens_encode, tokens_inspect, tokens_vectors
+from lingome.cli.command import Config, DryRun, Force, Out, Words, run_command, split_words
 from lingome.config.settings import load_settings
-from lingome.config.tokens import EncodeSettings, ShowSettings, TokensSettings
-from lingome.config.tokens_choose import ChooseSettings
-from lingome.core.errors import ConfigError
+from lingome.config.tokens import ShowSettings, TokensSettings
 from lingome.core.outcome import Outcome, Plan
 
 app = typer.Typer(no_args_is_help=True, epilog="Example:  lingome tokens train genome.fa.gz -o runs/bpe600")
@@ -29,16 +27,6 @@ lingome tokens train genome.fa.gz --merges 300 both_strands=true --dry-run
 lingome tokens train proteome.fa alphabet=protein --merges 1000 -o runs/protein
 
 lingome tokens train genome.fa.gz -o runs/bpe600 --resume"""
-CHOOSE_EXAMPLES = """Examples:
-
-lingome tokens choose genome.fa.gz --merges 0,100,300,600 -o runs/choose
-
-lingome tokens choose genome.fa.gz --merges 0,300 --dry-run"""
-ENCODE_EXAMPLES = """Examples:
-
-lingome tokens encode runs/bpe600 sequences.fa -o ids.npz
-
-lingome tokens encode runs/bpe600 table.csv | head"""
 SHOW_EXAMPLES = """Examples:
 
 lingome tokens show runs/bpe600
@@ -88,75 +76,6 @@ def _train_recipe() -> tuple[Callable[[TokensSettings], Plan], Callable[[TokensS
     return plan_train, run_train
 
 
-@app.command("choose", epilog=CHOOSE_EXAMPLES)
-def choose_command(
-    words: Words = None,
-    merges: Annotated[
-        str | None, typer.Option("--merges", help="Merge counts to compare, with commas.", show_default="0,100,300,600")
-    ] = None,
-    config: Config = None,
-    out: Out = None,
-    force: Force = False,
-    seed: Seed = None,
-    device: Device = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Compare vocabularies by next-k-mer prediction: a small model for each, the same test for all."""
-    inputs, overrides = split_words(words)
-    flags = {
-        "genome": _one(inputs, "FASTA"), "merges": _numbers(merges), "out": out, "force": force or None,
-        "seed": seed, "device": device,
-    }
-    run_command(ChooseSettings, _choose_recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
-
-
-def _choose_recipe() -> tuple[Callable[[ChooseSettings], Plan], Callable[[ChooseSettings], Outcome]]:
-    from lingome.recipes.tokens_choose import plan, run
-
-    return plan, run
-
-
-def _numbers(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ConfigError("numbers with commas are expected", where="--merges", got=text) from error
-
-
-def _one(inputs: list[str], what: str) -> str | None:
-    if len(inputs) > 1:
-        raise ConfigError(f"one {what} at a time", got=" ".join(inputs))
-    return inputs[0] if inputs else None
-
-
-@app.command("encode", epilog=ENCODE_EXAMPLES)
-def encode_command(
-    words: Words = None,
-    out: Out = None,
-    force: Force = False,
-    config: Config = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Turn sequences into tokens: give a tokenizer's folder (or a checkpoint's) and a FASTA or table.
-
-    With -o FILE.npz: ids, the first base of each token, and where each sequence begins.
-    Without: one line a sequence on standard output, its name and its tokens.
-    """
-    inputs, overrides = split_words(words)
-    if len(inputs) > 2:
-        raise ConfigError("one tokenizer and one input at a time", got=" ".join(inputs))
-    flags = {**dict(zip(("tokenizer", "input"), inputs, strict=False)), "out": out, "force": force or None}
-    run_command(EncodeSettings, _encode_recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
-
-
-def _encode_recipe() -> tuple[Callable[[EncodeSettings], Plan], Callable[[EncodeSettings], Outcome]]:
-    from lingome.recipes.tokens import plan_encode, run_encode
-
-    return plan_encode, run_encode
-
-
 @app.command("show", epilog=SHOW_EXAMPLES)
 def show_command(
     tokenizer: Annotated[Path, typer.Argument(help="Folder of a tokenizer or a checkpoint.", show_default=False)],
@@ -170,6 +89,10 @@ def show_command(
 
     show_outcome(show(load_settings(ShowSettings, flags={"tokenizer": tokenizer, "rows": rows})))
 
+
+app.command("choose", epilog=tokens_choose.EXAMPLES)(tokens_choose.command)
+
+app.command("encode", epilog=tokens_encode.EXAMPLES)(tokens_encode.command)
 
 app.command("inspect", epilog=tokens_inspect.EXAMPLES)(tokens_inspect.command)
 

@@ -240,7 +240,7 @@ def _cell(value: Any) -> Any:
 def _value(cell: str | None) -> Any:
     if cell is None or cell == "":
         return None
-    if cell.isalpha() and cell.isupper():  # a token of protein, as NAN or INF; numbers are written nan and inf
+    if isinstance(cell, str) and cell.isalpha() and cell.isupper():  # a token of protein, as NAN or INF; numbers are written nan and inf
         return cell
     for convert in (int, float):
         try:

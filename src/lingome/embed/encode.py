@@ -18,7 +18,8 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import track
 from lingome.models.batching import collate, length_batches
 from lingome.models.devices import pick_device
-from lingome.models.transformer import Transformer
+from lingome.models.transformer import Body
+from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.tokenizer import Tokenizer
 
 N_SPECIAL = 2
@@ -47,7 +48,7 @@ class Pieces(NamedTuple):
 
 
 def embed(
-    body: Transformer,
+    body: Body,
     tokenizer: Tokenizer,
     sequences: Sequence[str],
     *,
@@ -61,14 +62,15 @@ def embed(
 
     Parameters
     ----------
-    body : Transformer
+    body : Transformer or StaticEmbeddings
         The model's body; it is moved to the device and left in evaluation mode.
     sequences : sequence of str
         N sequences, none of them empty.
     layer : int
-        0 is the embedding table, 1 the first layer, ..., -1 the last (final norm included).
+        0 is the embedding table, 1 the first layer, ..., -1 the last (final norm included). Static vectors have 0.
     pooling : {"mean", "max", "cls"}
-        Mean or maximum over the sequence's tokens without ``[CLS]`` and ``[SEP]``, or ``[CLS]``.
+        Mean or maximum over the sequence's tokens without ``[CLS]`` and ``[SEP]``, or ``[CLS]``, which static vectors
+        know nothing of.
     too_long : {"error", "truncate", "window"}
         Sequences beyond the context: refuse; keep their beginning; or cut them into windows of
         almost equal length and average the windows' vectors by their tokens (for ``max``, take
@@ -84,7 +86,7 @@ def embed(
     Raises
     ------
     ConfigError
-        If the model has no such layer.
+        If the model has no such layer, or no meaning for ``[CLS]``.
     DataError
         If a sequence is empty, or too long under ``error``.
     """
@@ -129,7 +131,7 @@ def cut_to_fit(
 
 
 def embed_pieces(
-    body: Transformer,
+    body: Body,
     tokenizer: Tokenizer,
     pieces: Pieces,
     n_sequences: int,
@@ -144,6 +146,8 @@ def embed_pieces(
     if not -n_states <= layer < n_states:
         known = f"0 to {n_states - 1}, or -1"
         raise ConfigError("the model has no such layer", where="layer", got=layer, expected=known)
+    if pooling == "cls" and isinstance(body, StaticEmbeddings):
+        raise ConfigError("static vectors say nothing at [CLS]", where="pooling", got=pooling, expected="mean or max")
     place = pick_device(device)
     body.to(place).eval()
     sums = np.full((n_sequences, body.config.hidden_size), -np.inf if pooling == "max" else 0.0)

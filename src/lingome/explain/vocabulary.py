@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -53,8 +54,8 @@ def vocabulary_table(
     -------
     list of dict
         Columns `VOCABULARY_COLUMNS`: ``frequency`` is the share of all tokens that stand for
-        letters; ``gc`` the share of G and C in the token; ``rank`` (from 1), ``left`` and ``right``
-        the merge that made it, None for letters and k-mers.
+        letters; ``gc`` the share of G and C in the token, None if it is no DNA; ``rank`` (from 1),
+        ``left`` and ``right`` the merge that made it, None for letters and k-mers.
     """
     special = set(tokenizer.special_ids.tolist())
     kept = [index for index in range(tokenizer.vocab_size) if index not in special]
@@ -63,7 +64,9 @@ def vocabulary_table(
     for index in kept:
         token = tokenizer.vocab[index]
         row: dict[str, Any] = dict.fromkeys(VOCABULARY_COLUMNS)
-        row.update(id=index, token=token, length_bp=len(token), gc=sum(c in "CG" for c in token) / len(token))
+        row.update(id=index, token=token, length_bp=len(token))
+        if tokenizer.alphabet is DNA:
+            row.update(gc=sum(c in "CG" for c in token) / len(token))
         if counts is not None:
             row.update(count=int(counts[index]), frequency=float(counts[index] / total) if total else 0.0)
         if isinstance(tokenizer, BpeTokenizer) and index >= tokenizer.first_merged:

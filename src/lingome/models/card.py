@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import yaml
 
 from lingome import __version__
-from lingome.models.transformer import TransformerConfig
+from lingome.models.shapes import Shape, StaticConfig
 
-_LIBRARY = {"bert": "transformers", "modernbert": "transformers", "lingome": "lingome"}
+_LIBRARY = {"bert": "transformers", "modernbert": "transformers", "lingome": "lingome", "word2vec": "lingome"}
+_TASK = {"word2vec": "feature-extraction"}
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,16 @@ class ModelCard:
     training: Mapping[str, object] = field(default_factory=dict)
     limits: Sequence[str] = ("For research; it gives no medical advice.",)
 
-    def render(self, config: TransformerConfig, family: str, tokenizer: str, n_parameters: int) -> str:
+    def render(self, config: Shape, family: str, tokenizer: str, n_parameters: int) -> str:
         """Write the card: a YAML header, then Markdown."""
         classifier = bool(config.label_names)
         header = {
             "license": self.licence,
             "library_name": "lingome" if classifier else _LIBRARY[family],
-            "pipeline_tag": "text-classification" if classifier else "fill-mask",
+            "pipeline_tag": "text-classification" if classifier else _TASK.get(family, "fill-mask"),
             "tags": list(self.tags),
         }
-        shape = (
-            f"{config.n_layers} layers of {config.hidden_size}, {config.n_heads} heads, feed-forward "
-            f"{config.ffn_size} ({config.ffn}), {config.positions} positions up to {config.max_positions}, "
-            f"{config.norm}-norm; {n_parameters:,} parameters; {tokenizer} tokenizer with {config.vocab_size} tokens."
-        )
+        shape = f"{_shape(config)}; {n_parameters:,} parameters; {tokenizer} tokenizer with {config.vocab_size} tokens."
         parts = [f"# {self.title}", self.summary, "## Shape", shape, "## Use", _use(family, config.label_names)]
         if self.data:
             parts += ["## Data", "\n".join(f"- {line}" for line in self.data)]
@@ -69,12 +66,23 @@ class ModelCard:
         return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{text}\n"
 
 
+def _shape(config: Shape) -> str:
+    if isinstance(config, StaticConfig):
+        algorithm = {"cbow": "CBOW", "skipgram": "skip-gram"}[config.algorithm]
+        return f"A table of {config.hidden_size} numbers a token, the same in any context (Word2Vec, {algorithm})"
+    return (
+        f"{config.n_layers} layers of {config.hidden_size}, {config.n_heads} heads, feed-forward "
+        f"{config.ffn_size} ({config.ffn}), {config.positions} positions up to {config.max_positions}, "
+        f"{config.norm}-norm"
+    )
+
+
 def _cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
 def _use(family: str, label_names: Sequence[str]) -> str:
-    name = "load_classifier" if label_names else "load_masked_lm"
+    name = "load_classifier" if label_names else "load_body" if family == "word2vec" else "load_masked_lm"
     text = (
         "```python\nfrom pathlib import Path\n\n"
         f'from lingome.models.checkpoint import {name}\n\nmodel, tokenizer = {name}(Path("this-folder"))\n```\n\n'
@@ -86,9 +94,14 @@ def _use(family: str, label_names: Sequence[str]) -> str:
             "tokens (without `[PAD]`, `[CLS]`, `[SEP]`), which no class of transformers computes, so only lingome "
             "loads it."
         )
-        if family != "lingome":
+        if _LIBRARY[family] == "transformers":
             text += "\nThe body loads with `transformers.AutoModel.from_pretrained`, which reports the head as unused."
         return text
+    if family == "word2vec":
+        return text + (
+            "`lingome embed -m this-folder` gives the mean of a sequence's vectors, `lingome finetune -m this-folder "
+            "method=features` a classifier on it. Special tokens, and tokens that training did not see, have zeros."
+        )
     if family == "lingome":
         return text + "transformers has no architecture of this shape; the folder loads in lingome alone."
     return text + "It also loads with `transformers.AutoModelForMaskedLM.from_pretrained`, with equal logits."

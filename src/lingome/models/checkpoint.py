@@ -14,7 +14,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -25,17 +25,21 @@ from lingome.core.errors import CheckpointError
 from lingome.core.files import atomic_folder
 from lingome.models.card import ModelCard
 from lingome.models.interop import find_family, from_config_json, from_file, to_config_json, to_file
-from lingome.models.transformer import MaskedLM, SequenceClassifier, Transformer, TransformerConfig
+from lingome.models.shapes import Shape, StaticConfig
+from lingome.models.transformer import Body, MaskedLM, SequenceClassifier, build_body
+from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
 M = TypeVar("M", bound=nn.Module)
+S = TypeVar("S", bound=Shape)
+Model: TypeAlias = MaskedLM | SequenceClassifier | StaticEmbeddings
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
 def save_checkpoint(
     folder: Path,
-    model: MaskedLM | SequenceClassifier,
+    model: Model,
     tokenizer: Tokenizer,
     card: ModelCard | None = None,
     *,
@@ -48,7 +52,7 @@ def save_checkpoint(
     ----------
     folder : Path
         The folder to make.
-    model : MaskedLM or SequenceClassifier
+    model : MaskedLM, SequenceClassifier or StaticEmbeddings
         The model, on any device.
     tokenizer : Tokenizer
         Its tokenizer.
@@ -72,7 +76,7 @@ def save_checkpoint(
 
 def write_checkpoint(
     folder: Path,
-    model: MaskedLM | SequenceClassifier,
+    model: Model,
     tokenizer: Tokenizer,
     card: ModelCard | None = None,
     *,
@@ -83,7 +87,8 @@ def write_checkpoint(
     _check_tokenizer(tokenizer, config, folder)
     storage = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[dtype]
     tensors = {}
-    for name, tensor in to_file(model.state_dict(), config).items():
+    whole = _Holder(model) if isinstance(model, StaticEmbeddings) else model
+    for name, tensor in to_file(whole.state_dict(), config).items():
         # A copy each: the format refuses tensors that share memory, as the parts of one matrix do.
         tensors[name] = tensor.detach().to("cpu", storage, copy=True).contiguous()
         if not bool(tensors[name].isfinite().all()):
@@ -112,8 +117,12 @@ def load_masked_lm(folder: Path) -> tuple[MaskedLM, Tokenizer]:
         raise CheckpointError("this is a classifier, not a masked language model", where=folder,
                               got=f"classes {', '.join(config.label_names)}",
                               hint="give the folder of the pre-trained model")
-    model = _empty(MaskedLM, config)
-    _fill(model, folder, config)
+    if isinstance(config, StaticConfig):
+        raise CheckpointError("this is a table of static vectors, not a masked language model: it guesses nothing",
+                              where=folder, hint="lingome embed and lingome finetune method=features take it")
+    model = _filled(MaskedLM, config, folder)
+    if config.tie_head:
+        model.head.decoder.weight = model.body.tokens.weight
     return model, tokenizer
 
 
@@ -129,13 +138,11 @@ def load_classifier(folder: Path) -> tuple[SequenceClassifier, Tokenizer]:
     if not config.label_names:
         raise CheckpointError("this is not a lingome classifier", where=folder, got=f"a {find_family(config)} model",
                               hint="fine-tune it first with lingome finetune")
-    model = _empty(SequenceClassifier, config)
-    _fill(model, folder, config)
-    return model, tokenizer
+    return _filled(SequenceClassifier, config, folder), tokenizer
 
 
-def load_body(folder: Path) -> tuple[Transformer, Tokenizer]:
-    """Load the body alone, from a masked language model, a classifier or a bare encoder.
+def load_body(folder: Path) -> tuple[Body, Tokenizer]:
+    """Load the body alone, from a masked language model, a classifier, static vectors or a bare encoder.
 
     Raises
     ------
@@ -143,25 +150,32 @@ def load_body(folder: Path) -> tuple[Transformer, Tokenizer]:
         If the folder is incomplete or corrupt, or its parts do not fit.
     """
     tokenizer, config = _read_shape(folder)
-    holder = _empty(_Body, dataclasses.replace(config, label_names=()))
-    _fill(holder, folder, config, body_only=True)
-    return holder.body, tokenizer
+    bare = dataclasses.replace(config, label_names=())
+    return _filled(lambda shape: _Holder(build_body(shape)), bare, folder, body_only=True).body, tokenizer
 
 
-class _Body(nn.Module):
+class _Holder(nn.Module):
     """A body under the name it has in whole models."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, body: Body) -> None:
         super().__init__()
-        self.body = Transformer(config)
+        self.body = body
 
 
-def _empty(kind: Callable[[TransformerConfig], M], config: TransformerConfig) -> M:
+def _filled(kind: Callable[[S], M], config: S, folder: Path, *, body_only: bool = False) -> M:
+    """Build a model without weights, and give it those of the file."""
     with torch.device("meta"):
-        return kind(config)
+        model = kind(config)
+    file = folder / "model.safetensors"
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    state = from_file(_read_tensors(file), shapes, config, file, body_only=body_only)
+    model.load_state_dict(state, strict=True, assign=True)
+    model.requires_grad_(True)
+    model.eval()
+    return model
 
 
-def _read_shape(folder: Path) -> tuple[Tokenizer, TransformerConfig]:
+def _read_shape(folder: Path) -> tuple[Tokenizer, Shape]:
     file = folder / "config.json"
     if not folder.is_dir():
         raise CheckpointError("there is no such model folder", where=folder)
@@ -183,23 +197,12 @@ def _read_shape(folder: Path) -> tuple[Tokenizer, TransformerConfig]:
     return tokenizer, config
 
 
-def _check_tokenizer(tokenizer: Tokenizer, config: TransformerConfig, folder: Path) -> None:
+def _check_tokenizer(tokenizer: Tokenizer, config: Shape, folder: Path) -> None:
     if tokenizer.vocab_size != config.vocab_size:
         raise CheckpointError(
             "the tokenizer does not fit the model", where=folder, got=f"a tokenizer with {tokenizer.vocab_size} tokens",
             expected=f"{config.vocab_size}, the model's vocabulary", hint="use the tokenizer of its training",
         )
-
-
-def _fill(model: nn.Module, folder: Path, config: TransformerConfig, *, body_only: bool = False) -> None:
-    file = folder / "model.safetensors"
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    state = from_file(_read_tensors(file), shapes, config, file, body_only=body_only)
-    model.load_state_dict(state, strict=True, assign=True)
-    if isinstance(model, MaskedLM) and config.tie_head:
-        model.head.decoder.weight = model.body.tokens.weight
-    model.requires_grad_(True)
-    model.eval()
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:

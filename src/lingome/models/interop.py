@@ -1,11 +1,12 @@
 """Names and settings of a model in Hugging Face's folders, both ways.
 
-Three families, chosen by the shape (`find_family`):
+Four families, chosen by the shape (`find_family`):
 
 - ``bert``: learned positions, post-norm, GELU, biases; ``transformers.BertForMaskedLM``;
 - ``modernbert``: rotary, pre-norm, gated GELU, no biases, with global attention in every layer;
   ``transformers.ModernBertForMaskedLM``;
-- ``lingome``: every other mix, under our own names, read by lingome alone.
+- ``lingome``: every other mix, under our own names, read by lingome alone;
+- ``word2vec``: a table of static vectors, under our own names too.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from torch import Tensor
 
 from lingome import __version__
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.models.transformer import TransformerConfig
+from lingome.models.shapes import Shape, StaticConfig, TransformerConfig
 
 CLASSIFIER = "mean_pool_classifier"
 """Tensors of our classifier. No name of transformers' own classifiers, whose heads pool otherwise
 and would take these weights without a word."""
 
-_BODY = {"bert": "bert.", "modernbert": "model.", "lingome": "body."}
+_BODY = {"bert": "bert.", "modernbert": "model.", "lingome": "body.", "word2vec": "body."}
+_OWN_NAMES = ("lingome", "word2vec")
 _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "bert": {
         "body.tokens": ("bert.embeddings.word_embeddings",),
@@ -62,8 +64,10 @@ _SPARE = ("bert.pooler.", "cls.seq_relationship.", "bert.embeddings.position_ids
 """Parts of published BERT files that a masked language model does not use."""
 
 
-def find_family(config: TransformerConfig) -> str:
+def find_family(config: Shape) -> str:
     """Say under which ``model_type`` a shape is saved."""
+    if isinstance(config, StaticConfig):
+        return "word2vec"
     mix = (config.positions, config.norm, config.ffn, config.bias)
     return {
         ("learned", "post", "gelu", True): "bert",
@@ -78,7 +82,7 @@ def file_names(name: str, family: str) -> tuple[str, ...]:
     ('model.layers.0.attn.Wqkv.weight',)
     """
     part, kind = name.rsplit(".", 1)
-    if part == "head" or family == "lingome":
+    if part == "head" or family in _OWN_NAMES:
         return (f"{CLASSIFIER}.{kind}" if part == "head" else name,)
     if name == "head.decoder.bias" and family == "bert":
         return ("cls.predictions.bias",)
@@ -88,12 +92,12 @@ def file_names(name: str, family: str) -> tuple[str, ...]:
     return tuple(f"{place}.{kind}" for place in _PARTS[family][part])
 
 
-def to_file(state: Mapping[str, Tensor], config: TransformerConfig) -> dict[str, Tensor]:
+def to_file(state: Mapping[str, Tensor], config: Shape) -> dict[str, Tensor]:
     """Turn our tensors into those of the file; a tied output matrix is left out."""
     family = find_family(config)
     tensors: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        if name == "head.decoder.weight" and config.tie_head:
+        if name == "head.decoder.weight" and _is_tied(config):
             continue
         names = file_names(name, family)
         tensors.update(zip(names, tensor.chunk(len(names), dim=0), strict=True))
@@ -105,13 +109,17 @@ def to_file(state: Mapping[str, Tensor], config: TransformerConfig) -> dict[str,
 _DECODER_BIAS = "cls.predictions.decoder.bias"
 
 
-def _has_two_biases(config: TransformerConfig) -> bool:
+def _is_tied(config: Shape) -> bool:
+    return isinstance(config, TransformerConfig) and config.tie_head
+
+
+def _has_two_biases(config: Shape) -> bool:
     """Say whether transformers keeps BERT's output bias under two names: 5 adds this one, 4 shares both."""
-    return find_family(config) == "bert" and not config.tie_head
+    return find_family(config) == "bert" and not _is_tied(config)
 
 
 def from_file(
-    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: TransformerConfig, file: Path,
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: Shape, file: Path,
     *, body_only: bool = False,
 ) -> dict[str, Tensor]:
     """Turn the file's tensors into ours, in float32.
@@ -122,7 +130,7 @@ def from_file(
         Content of the file.
     shapes : mapping
         Our names and the shape that each must have.
-    config : TransformerConfig
+    config : TransformerConfig or StaticConfig
         The model's shape.
     file : Path
         Named in errors.
@@ -141,7 +149,7 @@ def from_file(
     if _has_two_biases(config) and _DECODER_BIAS in tensors:
         tensors = {**tensors, "cls.predictions.bias": tensors[_DECODER_BIAS]}
     wanted: dict[str, tuple[str, ...]] = {name: file_names(name, family) for name in shapes}
-    if config.tie_head:
+    if _is_tied(config):
         wanted.pop("head.decoder.weight", None)
     known = {name for names in wanted.values() for name in names}
     missing = sorted(known - tensors.keys())
@@ -167,30 +175,34 @@ def from_file(
             "the weights do not fit the model that config.json describes", where=file, got=shown,
             expected=f"{len(known)} tensors of a {family} model, {config.n_layers} layers of {config.hidden_size}",
         )
-    if config.tie_head and "head.decoder.weight" in shapes:
+    if _is_tied(config) and "head.decoder.weight" in shapes:
         found["head.decoder.weight"] = found["body.tokens.weight"]
     return found
 
 
-def _tied(family: str, config: TransformerConfig) -> tuple[str, ...]:
+def _tied(family: str, config: Shape) -> tuple[str, ...]:
     """Name tensors that some writers repeat though they are shared."""
     if family == "bert":
-        return (_DECODER_BIAS, *(("cls.predictions.decoder.weight",) if config.tie_head else ()))
-    return ("decoder.weight",) if family == "modernbert" and config.tie_head else ()
+        return (_DECODER_BIAS, *(("cls.predictions.decoder.weight",) if _is_tied(config) else ()))
+    return ("decoder.weight",) if family == "modernbert" and _is_tied(config) else ()
 
 
-def to_config_json(config: TransformerConfig, dtype: str = "float32") -> dict[str, Any]:
+def to_config_json(config: Shape, dtype: str = "float32") -> dict[str, Any]:
     """Give the content of ``config.json``."""
     family, classifier = find_family(config), bool(config.label_names)
-    architecture = {"bert": "BertForMaskedLM", "modernbert": "ModernBertForMaskedLM", "lingome": "LingomeMaskedLM"}
+    architecture = {
+        "bert": "BertForMaskedLM", "modernbert": "ModernBertForMaskedLM", "lingome": "LingomeMaskedLM",
+        "word2vec": "LingomeStaticEmbeddings",
+    }
+    kind = "classifier" if classifier else "static" if family == "word2vec" else "masked_lm"
     content: dict[str, Any] = {
         "architectures": ["LingomeSequenceClassifier" if classifier else architecture[family]],
         "model_type": family,
         "dtype": dtype,
         "torch_dtype": dtype,
-        "lingome": {"version": __version__, "kind": "classifier" if classifier else "masked_lm"},
+        "lingome": {"version": __version__, "kind": kind},
     }
-    if family == "lingome":
+    if isinstance(config, StaticConfig) or family == "lingome":
         return {**content, **dataclasses.asdict(config)}
     content |= {
         "vocab_size": config.vocab_size,
@@ -237,7 +249,7 @@ def to_config_json(config: TransformerConfig, dtype: str = "float32") -> dict[st
     }
 
 
-def from_config_json(content: Mapping[str, Any], file: Path) -> TransformerConfig:
+def from_config_json(content: Mapping[str, Any], file: Path) -> Shape:
     """Read a shape from the content of ``config.json``.
 
     Raises
@@ -246,7 +258,7 @@ def from_config_json(content: Mapping[str, Any], file: Path) -> TransformerConfi
         If the model is of a kind that cannot be read here, or a value is missing or does not fit.
     """
     readers: dict[object, Callable[[Mapping[str, Any], Path], dict[str, Any]]] = {
-        "bert": _read_bert, "modernbert": _read_modernbert, "lingome": _read_own,
+        "bert": _read_bert, "modernbert": _read_modernbert, "lingome": _read_own, "word2vec": _read_static,
     }
     model_type = content.get("model_type")
     if model_type not in tuple(readers):
@@ -256,14 +268,14 @@ def from_config_json(content: Mapping[str, Any], file: Path) -> TransformerConfi
         )
     values = readers[model_type](content, file)
     own = content.get("lingome")
-    if isinstance(own, dict) and own.get("kind") == "classifier" and model_type != "lingome":
+    if isinstance(own, dict) and own.get("kind") == "classifier" and model_type not in _OWN_NAMES:
         names = content.get("id2label")
         if not isinstance(names, dict) or sorted(names) != sorted(str(i) for i in range(len(names))):
             raise CheckpointError("a classifier needs the names of its classes", where=file, got=f"id2label {names!r}",
                                   expected='id2label {"0": ..., "1": ...}')
         values["label_names"] = tuple(str(names[str(index)]) for index in range(len(names)))
     try:
-        return TransformerConfig(**values)
+        return StaticConfig(**values) if model_type == "word2vec" else TransformerConfig(**values)
     except (ConfigError, TypeError, ValueError) as error:
         raise CheckpointError("the model's shape cannot be used", where=file, got=error) from error
 
@@ -318,9 +330,13 @@ def _read_modernbert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
     }
 
 
-def _read_own(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+def _read_static(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    return _read_own(content, file, StaticConfig)
+
+
+def _read_own(content: Mapping[str, Any], file: Path, kind: type[Shape] = TransformerConfig) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(TransformerConfig):
+    for field in dataclasses.fields(kind):
         if field.name == "label_names":
             values[field.name] = tuple(str(name) for name in content.get("label_names", ()))
         elif isinstance(field.default, bool | str):

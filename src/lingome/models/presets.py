@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.transformer import MaskedLM, SequenceClassifier, Transformer, TransformerConfig, initialise
+from lingome.models.shapes import Shape, TransformerConfig
+from lingome.models.transformer import Body, MaskedLM, SequenceClassifier, initialise
 
 _BERT = TransformerConfig(positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
 
@@ -61,11 +62,11 @@ def build_masked_lm(preset: str | TransformerConfig, vocab_size: int | None = No
 
 
 def build_classifier(
-    preset: str | TransformerConfig,
+    preset: str | Shape,
     vocab_size: int | None = None,
     label_names: Sequence[str] = ("0", "1"),
     seed: int = 0,
-    body: Transformer | None = None,
+    body: Body | None = None,
 ) -> SequenceClassifier:
     """Build a classifier with random weights; with `body`, on a copy of that body.
 
@@ -79,10 +80,11 @@ def build_classifier(
         Names of the classes, in the order of the logits.
     seed : int
         Seed of the weights.
-    body : Transformer, optional
+    body : Transformer or StaticEmbeddings, optional
         A trained body; it is copied, not shared.
     """
-    config = dataclasses.replace(find_config(preset, vocab_size), label_names=tuple(label_names))
+    shape: Shape = find_config(preset, vocab_size) if isinstance(preset, str | TransformerConfig) else preset
+    config = dataclasses.replace(shape, label_names=tuple(label_names))
     model = SequenceClassifier(config)
     initialise(model, seed)
     if body is not None:

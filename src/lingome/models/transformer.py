@@ -42,11 +42,12 @@ from torch import Tensor, nn
 
 from lingome.core.errors import DataError
 from lingome.core.seeds import derive_seed
-from lingome.models.shapes import TransformerConfig, require
+from lingome.models.shapes import Shape, StaticConfig, TransformerConfig, require
+from lingome.models.word2vec import StaticEmbeddings
 
 __all__ = [
-    "Layer", "MaskedLM", "MaskedLMHead", "SequenceClassifier", "Transformer", "TransformerConfig", "attend",
-    "initialise",
+    "Body", "Layer", "MaskedLM", "MaskedLMHead", "SequenceClassifier", "Transformer", "TransformerConfig", "attend",
+    "build_body", "initialise",
 ]
 
 HIDDEN_SCORE = -1e30
@@ -257,6 +258,15 @@ class Transformer(nn.Module):
         return states
 
 
+Body = Transformer | StaticEmbeddings
+"""What gives one vector a token: a transformer, or a table of static vectors."""
+
+
+def build_body(config: Shape) -> Body:
+    """Make the body that a shape describes; the weights are not set."""
+    return StaticEmbeddings(config) if isinstance(config, StaticConfig) else Transformer(config)
+
+
 class MaskedLMHead(nn.Module):
     """Dense, GELU, norm, then scores of every token by the embedding matrix."""
 
@@ -292,17 +302,17 @@ class MaskedLM(nn.Module):
 
 
 class SequenceClassifier(nn.Module):
-    """A body, the mean over real tokens, and one linear layer.
+    """A body of any kind, the mean over real tokens, and one linear layer.
 
     The mean leaves out ``[PAD]``, ``[CLS]`` and ``[SEP]``; unknown letters (``[UNK]``) count. A
     sequence with no token left pools to zeros.
     """
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: Shape) -> None:
         super().__init__()
         require(config.n_classes >= 2, "label_names", config.label_names, "at least two classes")
         self.config = config
-        self.body = Transformer(config)
+        self.body = build_body(config)
         self.head = nn.Linear(config.hidden_size, config.n_classes)
 
     def pool(self, hidden_BLD: Tensor, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
@@ -322,16 +332,18 @@ class SequenceClassifier(nn.Module):
 
 
 @torch.no_grad()
-def initialise(model: MaskedLM | SequenceClassifier | Transformer, seed: int) -> None:
+def initialise(model: MaskedLM | SequenceClassifier | Body, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
+    config = model.config
+    pre = isinstance(config, TransformerConfig) and config.norm == "pre"
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
         elif parameter.dim() == 1:
             parameter.fill_(1.0)
         else:
-            out = name.endswith(("attention_out.weight", "ffn_out.weight")) and model.config.norm == "pre"
-            std = 0.02 / math.sqrt(2 * model.config.n_layers) if out else 0.02
+            out = pre and name.endswith(("attention_out.weight", "ffn_out.weight"))
+            std = 0.02 / math.sqrt(2 * config.n_layers) if out else 0.02
             draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
             values = torch.empty(parameter.shape, dtype=torch.float32)
             nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=draw)

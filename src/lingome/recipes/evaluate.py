@@ -25,8 +25,8 @@ from lingome.evaluate.baselines import fit_baselines, usable_splits
 from lingome.evaluate.classifier import score_classifier
 from lingome.evaluate.language import compare_language
 from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
-from lingome.evaluate.next_kmer import Stretches
 from lingome.evaluate.scores import Scored, score_table, verdict
+from lingome.evaluate.stretches import Stretches
 from lingome.genome.task import divide, reach
 from lingome.models.checkpoint import load_classifier, load_masked_lm
 from lingome.models.devices import pick_device

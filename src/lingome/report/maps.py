@@ -56,7 +56,7 @@ def rank_chart(rows: Sequence[Row]) -> Chart:
         x=alt.X("rank:Q", title="rank by frequency", scale=alt.Scale(type="log"),
                 axis=alt.Axis(format="~s", tickCount=4, grid=False)),
         y=alt.Y("frequency:Q", title="share of all tokens", scale=alt.Scale(type="log"),
-                axis=alt.Axis(format=".2~%", tickCount=5, grid=False)),
+                axis=alt.Axis(format="~%", tickCount=5, grid=False)),
         tooltip=[alt.Tooltip("token:N", title="token"), alt.Tooltip("rank:Q", title="rank"),
                  alt.Tooltip("frequency:Q", title="share", format=".4%"),
                  alt.Tooltip("length_bp:Q", title="length (bp)")],

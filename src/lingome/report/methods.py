@@ -64,6 +64,33 @@ TERMS: tuple[tuple[str, str, str], ...] = (
         "again and again. Every base of a sequence belongs to exactly one token.",
     ),
     (
+        "tokens", "Strand bias",
+        "A token is counted in the sequence and in its reverse complement: (forward - reverse) / (forward + "
+        "reverse). 0 is no preference, 1 forward only, -1 reverse only.",
+    ),
+    (
+        "token_annotation", "Share inside an annotation",
+        "Share of a token's occurrences whose middle base lies inside, divided by the share of all bases inside. "
+        "A token that occurs in copies of one repeat is counted in each of them.",
+    ),
+    (
+        "merge_tree", "Merges",
+        "Every token was made of two tokens that were there before, its left and its right part. Depth is the longest "
+        "chain of merges from a letter to the token.",
+    ),
+    (
+        "token_map", "Map of token vectors",
+        "Principal component analysis of one vector a token. Correlations are Spearman's, by rank, over tokens; the "
+        "sign of a component means nothing. Following Sanabria et al. 2024 (GROVER), who found frequency on the first "
+        "component and GC content on the second.",
+    ),
+    (
+        "self_similarity", "Self-similarity",
+        "Mean cosine of all pairs of vectors that one token has in different places. Vectors of trained models lean "
+        "to a common direction, so the mean cosine of any two vectors of the layer is shown beside it, and both for "
+        "the same network with random weights. Following Ethayarajh 2019.",
+    ),
+    (
         "metrics", "Loss and perplexity",
         "The model guesses hidden tokens (or labels). Loss is the mean of -log(probability given to the truth), "
         "in nats; perplexity is exp(loss): as if choosing among that many equally likely tokens. Perplexities of "
@@ -75,10 +102,27 @@ TERMS: tuple[tuple[str, str, str], ...] = (
         "baseline predicts from the few bases before, by counting. Following Sanabria et al. 2024 (GROVER).",
     ),
     (
+        "next_kmer_controls", "Random weights",
+        "The same training to name the next bases, from a network that was never pre-trained. What pre-training adds "
+        "is the difference, on the same positions.",
+    ),
+    (
+        "vocabulary_signals", "Bits per base",
+        "What a model pays, in bits, to write down one base: 2 is no knowledge. Bits of all tokens are added up and "
+        "divided by the bases, so vocabularies of any size can be compared. The tokens of a sequence give back its "
+        "bases, so this is a real code for them; a model of tokens cannot look better by hiding bases.",
+    ),
+    (
         "embedding_map", "Embedding map",
         "The model turns each window into a vector; principal component analysis shows the two directions in "
         "which the vectors differ most. Correlations (Spearman's, by rank) say what a direction goes with, not what "
         "causes it.",
+    ),
+    (
+        "neighbours", "Vectors of tokens",
+        "Word2Vec (Mikolov et al. 2013) gives tokens that stand among the same tokens like vectors, one a token, the "
+        "same in any context. Cosine is the likeness of two directions: 1 the same, 0 unrelated, -1 opposite. The "
+        "control's correlations show what number to expect where nothing was learnt from order.",
     ),
     (
         "predictions", "Predicted sites",

@@ -26,6 +26,8 @@ from lingome.report.blocks import (
     size,
     thinned,
 )
+from lingome.report.choice import choice_section, next_kmer_section, signals_section
+from lingome.report.inspection import annotation_section, inspection_cards, tokens_section, tree_section
 from lingome.report.methods import TERMS
 from lingome.report.results import (
     METRICS,
@@ -33,11 +35,12 @@ from lingome.report.results import (
     curves_section,
     embedding_section,
     main_metric,
-    next_kmer_section,
     region_section,
     results_section,
 )
 from lingome.report.tables import Tables
+from lingome.report.token_vectors import similarity_section, token_axes_section
+from lingome.report.vectors import vectors_section
 
 AT_MOST_TOKENS = 1000
 AT_MOST_LINES = 12
@@ -49,6 +52,8 @@ def build_sections(
     """Build every section that has something to show, in the order of the page."""
     sections = []
     chosen = str(lineage.get("best") or "")
+    if "choice" in tables:
+        sections.append(choice_section(tables))
     if "scores" in tables:
         sections.append(results_section(tables, chosen))
     if "curves" in tables or "calibration" in tables:
@@ -57,9 +62,15 @@ def build_sections(
         sections.append(data_section(tables))
     if "vocabulary" in tables:
         sections.append(vocabulary_section(tables["vocabulary"]))
+    for name, build in (("tokens", tokens_section), ("token_annotation", annotation_section),
+                        ("merge_tree", tree_section), ("token_map", token_axes_section),
+                        ("self_similarity", similarity_section)):
+        if name in tables:
+            sections.append(build(tables))
     if metrics or "language" in tables:
         sections.append(training_section(metrics, tables.get("language", [])))
-    for name, build in (("next_kmer", next_kmer_section), ("embedding_map", embedding_section),
+    for name, build in (("next_kmer", next_kmer_section), ("vocabulary_signals", signals_section),
+                        ("embedding_map", embedding_section), ("neighbours", vectors_section),
                         ("predictions", region_section)):
         if name in tables:
             sections.append(build(tables))
@@ -93,6 +104,7 @@ def cards(tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any]) ->
     if "vocabulary" in tables:
         lengths = [row["length_bp"] for row in tables["vocabulary"]]
         found.append(("vocabulary", f"{len(lengths):,} tokens", f"up to {number(max(lengths))} bp long"))
+    found += inspection_cards(tables)
     if isinstance(lineage.get("wall_s"), int | float):
         memory = lineage.get("peak_memory_bytes")
         found.append(("time", duration(lineage["wall_s"]),

@@ -15,8 +15,29 @@ from lingome.core.rundir import RunDir
 SCHEMAS: dict[str, str] = {
     "data": "name! file what licence records? size? unit sha256 note",
     "vocabulary": "id#! token! length_bp#! count# frequency# gc# rank# left? right? pair_count# margin#",
+    "tokens": (
+        "id#! token! length_bp#! count#! frequency# gc# ag# ac# count_reverse# strand_bias# palindrome# rank# "
+        "left right pair_count# margin#"
+    ),
+    "token_annotation": "annotation! id#! token! count#! inside# share# baseline# ratio#",
+    "merge_tree": "token! parent_left parent_right rank# depth#! n_descendants#!",
+    "token_map": "id#! token! pc1#! pc2#! count# gc# length_bp#! ag# ac#",
+    "token_axes": "axis! variance# correlates_with! correlation#",
+    "token_axes_random": "axis! variance# correlates_with! correlation#",
+    "self_similarity": "id#! token! layer#! n# self_similarity# baseline# random_weights# random_baseline#",
     "language": "name! kind! loss#! perplexity# bits_per_base#",
-    "next_kmer": "vocabulary! merges# k#! accuracy#! low# high# chance# baseline# n# seeds#",
+    "choice": "topic! text!",
+    "next_kmer": (
+        "vocabulary! merges# k#! accuracy#! low# high# chance# baseline# n# seeds# vocab_size# mean_accuracy# behind# "
+        "behind_low# behind_high#"
+    ),
+    "next_kmer_controls": "vocabulary! accuracy#! random_weights#! gain#! gain_low#! gain_high#!",
+    "vocabulary_signals": (
+        "vocabulary! merges# vocab_size#! tokens_per_base#! bases_per_token#! bases_per_token_low# "
+        "bases_per_token_high# bits_per_base#! bits_per_base_low# bits_per_base_high# bits_behind#! bits_behind_low#! "
+        "bits_behind_high#! markov_bits_per_base# used_share#! frequent_share#! renyi_efficiency#! length_p5#! "
+        "length_median#! length_p95#! single_share#! rc_share#!"
+    ),
     "splits": "split! chrom start# end# n#! n_positive#",
     "scores": (
         "name! kind! group seeds# mcc# mcc_low# mcc_high# auroc# auroc_low# auroc_high# "
@@ -28,6 +49,8 @@ SCHEMAS: dict[str, str] = {
     "embedding_axes": "axis! variance# correlates_with correlation#",
     "predictions": "chrom! start#! end#! strand probability#! motif_score# label?",
     "region_peaks": "chrom! start#! end#! signal#",
+    "neighbours": "token! rank#! neighbour! cosine#!",
+    "token_axes_control": "axis! variance# correlates_with correlation# control",
     "leaks": "check! pair n# share# verdict! what",
     "warnings": "level! topic text!",
     "steps": "step! time_s#! note",

@@ -50,7 +50,7 @@ def chart_config(scheme: Scheme) -> dict[str, Any]:
             "orient": "top", "labelColor": ink, "titleColor": quiet, "labelFontSize": 12, "titleFontSize": 12,
             "titleFontWeight": "normal", "symbolSize": 90, "labelLimit": 260, "offset": 22,
         },
-        "range": {"category": list(HUES[scheme])},
+        "range": {"category": list(HUES[scheme]), "diverging": [HUES[scheme][0], quiet, HUES[scheme][1]]},
         "text": {"fill": ink, "fontSize": 12},
         "rule": {"color": quiet},
         "mark": {"color": HUES[scheme][0]},

@@ -105,10 +105,7 @@ class BpeTokenizer(Tokenizer):
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
-        ids = np.empty(len(bases), dtype=np.uint16)
-        cuts = np.zeros(len(starts), dtype=np.int64)
-        n = encode_flat(bases, starts, self.alphabet.codes, *self._tables, ids, cuts)
-        return ids[:n].copy(), cuts
+        return encode_flat(bases, starts, self.alphabet.codes, self._tables)
 
     def write_model(self, folder: Path) -> None:
         """Write ``tokenizer.json``."""

@@ -89,7 +89,7 @@ class Changes:
             counts[old, new[index]] += self.left[:, index]
             counts[right, old] -= self.right[index]
             counts[new[index], old] += self.right[index]
-            np.subtract.at(counts, (right, pairs.left), self.both[index])
+            np.subtract.at(counts[right], pairs.left, self.both[index])
             counts[new[index], new] += self.both[index]
             counts[left, right] -= self.hits[index]
 
@@ -151,7 +151,8 @@ class Text:
         """Count neighbouring symbols; pairs with a break are left at 0."""
         last = self.alphabet.unknown
         for block in self.blocks:
-            last = _count_pairs(block.symbols, block.n, last, counts)
+            _count_pairs(block.symbols, block.n, last, counts)
+            last = int(block.symbols[block.n - 1])
         self._clear(counts)
 
     def count_symbols(self, n_symbols: int) -> np.ndarray:
@@ -270,13 +271,11 @@ def _letter_codes(
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_pairs(symbols: np.ndarray, n: int, before: int, counts: np.ndarray) -> int:
-    """Count each symbol with the one before it; give the last."""
-    last = np.int64(before)
-    for i in range(n):
-        counts[last, symbols[i]] += 1
-        last = np.int64(symbols[i])
-    return last
+def _count_pairs(symbols: np.ndarray, n: int, before: int, counts: np.ndarray) -> None:
+    """Count each symbol with the one before it."""
+    counts[before, symbols[0]] += 1
+    for i in range(1, n):
+        counts[symbols[i - 1], symbols[i]] += 1
 
 
 @numba.njit(cache=True, nogil=True)

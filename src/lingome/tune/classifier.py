@@ -19,7 +19,7 @@ from lingome.core.seeds import derive_seed
 from lingome.data.examples import Examples
 from lingome.models.devices import pick_device
 from lingome.models.presets import build_classifier
-from lingome.models.transformer import SequenceClassifier, Transformer
+from lingome.models.transformer import Body, SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.loop import train
 from lingome.train.objectives import Batch, ClassificationObjective, LossSum
@@ -59,7 +59,7 @@ class Fitted(NamedTuple):
 
 
 def fit_classifier(
-    start: Transformer,
+    start: Body,
     tokenizer: Tokenizer,
     examples: Examples,
     method: str,
@@ -78,14 +78,14 @@ def fit_classifier(
 
     Parameters
     ----------
-    start : Transformer
+    start : Transformer or StaticEmbeddings
         Body to adapt; it is copied. One with random weights gives the random-weights control.
     tokenizer : Tokenizer
         The body's.
     examples : Examples
         With training and validation splits; unlabelled and undivided ones are not used.
     method : str
-        ``features``, ``last:N`` or ``full``.
+        ``features``, ``last:N`` or ``full``; static vectors take ``features`` alone.
     seed : int
         Of the head and of the order of examples.
     run : RunDir, optional

@@ -13,6 +13,7 @@ from torch import nn
 
 from lingome.core.errors import ConfigError
 from lingome.models.transformer import SequenceClassifier
+from lingome.models.word2vec import StaticEmbeddings
 
 
 def method_title(method: str) -> str:
@@ -54,12 +55,16 @@ def trainable_parameters(model: SequenceClassifier, method: str) -> list[nn.Para
     Raises
     ------
     ConfigError
-        If there is no such method, or N is more than the model's layers.
+        If there is no such method, N is more than the model's layers, or the body is a table of static vectors and
+        the method is not ``features``.
     """
+    if isinstance(model.body, StaticEmbeddings):
+        _check_static(method)
     for parameter in model.parameters():
         parameter.requires_grad_(method == "full")
     trained: list[nn.Module] = [model.head]
     if method not in ("features", "full"):
+        assert not isinstance(model.body, StaticEmbeddings), "checked above"
         n_layers, there = _last_n(method), len(model.body.layers)
         if n_layers > there:
             known = f"last:1 to last:{there}"
@@ -68,6 +73,16 @@ def trainable_parameters(model: SequenceClassifier, method: str) -> list[nn.Para
     for module in trained:
         module.requires_grad_(True)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def _check_static(method: str) -> None:
+    """Refuse what needs more than a table; a misspelt method gets its own message."""
+    if method != "features":
+        title = method_title(method)
+        raise ConfigError(
+            f"a table of static vectors has no layers to train ({title})", where="method", got=method,
+            expected="features", hint="pre-train a model with lingome pretrain to train its layers",
+        )
 
 
 def _last_n(method: str) -> int:

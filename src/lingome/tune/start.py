@@ -12,7 +12,8 @@ from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.files import digest_file
 from lingome.models.checkpoint import load_body
 from lingome.models.presets import PRESETS, find_config
-from lingome.models.transformer import Transformer, TransformerConfig, initialise
+from lingome.models.shapes import Shape
+from lingome.models.transformer import Body, build_body, initialise
 from lingome.tokens.load import build_tokenizer, load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -26,7 +27,7 @@ class Start(NamedTuple):
     ----------
     name : str
         As it was asked for.
-    body : Transformer
+    body : Transformer or StaticEmbeddings
         In evaluation mode, on the CPU.
     tokenizer : Tokenizer
         Its vocabulary.
@@ -39,7 +40,7 @@ class Start(NamedTuple):
     """
 
     name: str
-    body: Transformer
+    body: Body
     tokenizer: Tokenizer
     folder: Path | None
     digest: str
@@ -121,9 +122,9 @@ def load_start(name: str | Path, *, tokenizer: Path | None = None, seed: int = 0
     return Start(str(name), body.eval(), cutter, folder, digest, read_lineage(folder))
 
 
-def random_body(config: TransformerConfig, seed: int) -> Transformer:
+def random_body(config: Shape, seed: int) -> Body:
     """Make a body with random weights, in evaluation mode; the same for the same seed."""
-    body = Transformer(dataclasses.replace(config, label_names=()))
+    body = build_body(dataclasses.replace(config, label_names=()))
     initialise(body, seed)
     return body.eval()
 

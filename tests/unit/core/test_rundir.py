@@ -57,7 +57,8 @@ def test_opening_what_is_no_run_says_so(tmp_path: Path):
 
 def test_a_table_keeps_tokens_that_look_like_numbers(tmp_path: Path) -> None:
     with RunDir.create(tmp_path / "run") as run:
-        run.write_table("tokens", [{"token": "NAN", "count": 3, "share": float("inf")}, {"token": "INF", "count": None}])
+        tokens = [{"token": "NAN", "count": 3, "share": float("inf")}, {"token": "INF", "count": None}]
+        run.write_table("tokens", tokens)
         rows = run.read_table("tokens")
     assert rows[0] == {"token": "NAN", "count": 3, "share": float("inf")}
     assert rows[1]["token"] == "INF"

@@ -15,7 +15,6 @@ from lingome.report.results import (
     embedding_section,
     finding,
     main_metric,
-    next_kmer_section,
     region_section,
     results_section,
 )
@@ -90,22 +89,6 @@ def test_curve_titles_quote_the_picked_model():
     assert shown["roc"].title == "At 10% false alarms, net finds 60% of the positives"
     assert shown["pr"].title == "To find half of the positives, net is right 80% of the time"
     assert "share of positives" in shown["pr"].note
-
-
-def test_next_kmer_is_relative_to_the_baseline():
-    rows = [{"vocabulary": f"BPE-{merges}", "merges": merges, "k": k, "accuracy": base * gain,
-             "low": base * (gain - 0.1), "high": base * (gain + 0.1), "chance": base / 2, "baseline": base,
-             "n": 10, "seeds": 1}
-            for merges, gain in ((200, 1.5), (100, 1.25)) for k, base in ((2, 0.1), (3, 0.02))]
-    figure = figures(next_kmer_section({"next_kmer": rows}))["next-kmer"]
-    assert figure.title == "BPE-200 predicts the next bases best: 1.50 times the Markov baseline, on average over k"
-    assert "BPE-100 1.25; BPE-200 1.50" in figure.text
-    wide = [{**row, "low": row["accuracy"] / 2} for row in rows]
-    shown = figures(next_kmer_section({"next_kmer": wide}))["next-kmer"]
-    assert shown.title.startswith("No vocabulary stands out, their intervals overlap: BPE-200 is at 1.50 times the")
-    for row in rows:
-        row["baseline"] = None
-    assert "3.00 times chance" in figures(next_kmer_section({"next_kmer": rows}))["next-kmer"].title
 
 
 def test_region_counts_calls_and_hits():

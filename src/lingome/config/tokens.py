@@ -25,8 +25,8 @@ class TokensSettings(Settings):
     overlap: bool = Field(default=True, description="a word at every base, or words side by side (kmers)")
     alphabet: Literal["dna", "protein"] = Field(default="dna", description="letters of the sequences")
     threads: int | None = Field(default=None, ge=1, description="cores (bpe); all by default, with the same result")
-    layout: Literal["dnabert", "nucleotide-transformer"] = Field(
-        default="dnabert", description="order of ids (kmers); the second only side by side"
+    layout: Literal["dnabert", "nucleotide-transformer", "nucleotide-transformer-v2"] = Field(
+        default="dnabert", description="order of ids (kmers); all but the first only side by side"
     )
     out: Path = Field(default=Path("runs/tokens"), description="folder of the tokenizer")
     force: bool = Field(default=False, description="replace an earlier one")
@@ -44,6 +44,8 @@ class TokensSettings(Settings):
             raise ValueError("byte pairs are learnt from data: give at least one FASTA")
         if self.kind == "kmers" and self.overlap and self.layout != "dnabert":
             raise ValueError("the nucleotide-transformer layout is for words side by side: add overlap=false")
+        if len(set(self.genomes)) < len(self.genomes):
+            raise ValueError("a FASTA is given twice: each would be counted as often")
         if self.chroms and not self.genomes:
             raise ValueError("chroms chooses sequences of a FASTA: give one")
         return self

@@ -58,7 +58,7 @@ class LanguageScore(NamedTuple):
 class Hidden(NamedTuple):
     """Windows cut into tokens, and which tokens are hidden in each (bool, one a token)."""
 
-    encodings: list[Encoding]
+    encodings: Sequence[Encoding]
     hidden: list[np.ndarray]
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lingome.core.errors import ConfigError
+from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import say
 from lingome.tokens.alphabet import DNA, Alphabet
 from lingome.tokens.bpe_encoding import EncodingTables, build_tables, encode_flat
@@ -218,7 +218,12 @@ def available_cores() -> int:
 def _pairs_of(rows: Sequence[Mapping[str, Any]], alphabet: Alphabet) -> list[tuple[int, int]]:
     ids = {token: index for index, token in enumerate((*SPECIAL, *alphabet.letters))}
     pairs = []
-    for row in rows:
+    for rank, row in enumerate(rows, start=1):
+        if missing := [row[part] for part in ("left", "right") if row[part] not in ids]:
+            raise DataError(
+                "a merge to go on from is of a token that no merge before it makes", where=f"merge {rank}",
+                got=missing[0], hint="start again without --resume",
+            )
         pairs.append((ids[row["left"]], ids[row["right"]]))
         ids[row["left"] + row["right"]] = len(ids)
     return pairs

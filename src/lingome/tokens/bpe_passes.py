@@ -1,7 +1,7 @@
 """Sequence as arrays of symbols, and the pass that merges pairs in all of them.
 
-The text is cut into blocks, one array each, so that several cores work on it; what a pass does does
-not depend on where. Before it, each block is told three things about the symbols to its left: the
+The text is cut into blocks, one array each, so that several cores work on it; what a pass does
+is the same wherever that is. Before it, each block is told three things about the symbols to its left: the
 last of them, whether they end in a merge, and whether that merge takes the block's first symbol.
 That takes only the last two symbols of the block before (an occurrence of a pair shares no position
 with one of another pair of the pass), or, when a symbol is merged with itself, whether the run that
@@ -108,11 +108,6 @@ class Text:
         self.blocks: list[Block] = []
         self._fill: Block | None = None
         self.append(np.full(1, alphabet.unknown, dtype=np.uint8))
-
-    @property
-    def n(self) -> int:
-        """Symbols, breaks included."""
-        return sum(block.n for block in self.blocks)
 
     def append(self, symbols: np.ndarray) -> None:
         """Add symbols at the end, in blocks; the first ones are small, so that little text has several too."""

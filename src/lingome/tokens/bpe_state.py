@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class UnfinishedTraining:
         """Write the merges so far, with the digests of the sequence they were learnt from."""
         self.folder.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.facts, "digests": list(digests), "merges": [dict(row) for row in merges]}
-        write_text(self.file, json.dumps(content) + "\n")
+        write_text(self.file, json.dumps({**content, "sha256": _digest(content)}) + "\n")
 
     def load(self) -> tuple[list[dict[str, Any]], list[str]]:
         """Read what `save` wrote.
@@ -52,13 +53,15 @@ class UnfinishedTraining:
             )
         try:
             content = json.loads(self.file.read_text(encoding="utf-8"))
+            if content.pop("sha256") != _digest(content):
+                raise ValueError("its content changed since it was written")
             merges = [
                 {name: kind(row[name]) for name, kind in
                  (("left", str), ("right", str), ("count", int), ("margin", int))}
                 for row in content["merges"]
             ]
             facts, digests = dict(content["settings"]), [str(digest) for digest in content["digests"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 "the unfinished training cannot be read", where=self.file, got=error,
                 hint="remove it, and start again without --resume",
@@ -72,5 +75,12 @@ class UnfinishedTraining:
         return merges, digests
 
     def remove(self) -> None:
-        """Take it away, once the vocabulary is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Take away what `save` wrote, once the vocabulary is; a folder that holds anything else stays."""
+        with suppress(OSError):
+            self.file.unlink()
+            self.folder.rmdir()
+
+
+def _digest(content: Row) -> str:
+    """Compute the sha256 of what is kept, so that a merge that was changed is not gone on from."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -146,6 +146,7 @@ def _read(sequences: Iterable[np.ndarray], alphabet: Alphabet, both_strands: boo
                 else:
                     text.append_letters(letters, reverse)
             task.advance(len(letters))
+            del letters  # before the next record is read
     text.join_small()
     return text
 

@@ -38,10 +38,13 @@ def find_vocabulary(folder: Path) -> Path:
     found = sorted([*folder.glob("*.model"), *folder.glob("*.tiktoken")])
     if len(found) == 1:
         return found[0]
+    hint = "give a folder written by `lingome tokens train`, or a checkpoint"
+    of_run = next((place for place in ("checkpoint", "tokenizer") if (folder / place / "tokenizer.json").is_file()), "")
+    if found or of_run:
+        hint = f"this is a run; give {folder / of_run}" if of_run else "give one of the files"
     raise DataError(
         "there are several vocabularies here" if found else "there is no tokenizer here", where=folder,
-        got=", ".join(file.name for file in found) or None, expected=_READ,
-        hint="give one of the files" if found else "give a folder written by `lingome tokens train`, or a checkpoint",
+        got=", ".join(file.name for file in found) or None, expected=_READ, hint=hint,
     )
 
 

@@ -20,12 +20,12 @@ from lingome.tokens.alphabet import DNA
 from lingome.tokens.fast_json import split_by, word_level, write_tokenizer_json
 from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
-LAYOUTS = ("dnabert", "nucleotide-transformer")
+LAYOUTS = ("dnabert", "nucleotide-transformer", "nucleotide-transformer-v2")
 MAX_K = 8
 
-# Both published vocabularies count in the order A, T, C, G. Digit of each letter code (A, C, G, T).
+# Both published vocabularies count in the order A, T, C, G. Digit of each ASCII character; 4 if unknown.
 _ORDER = "ATCG"
-_DIGIT = np.array([_ORDER.index(letter) for letter in DNA.letters], dtype=np.int64)
+_DIGIT = np.array([_ORDER.index(letter) for letter in DNA.letters] + [DNA.unknown], dtype=np.uint8)[DNA.codes]
 _NT_ROLES = {"pad": "<pad>", "unk": "N", "cls": "<cls>", "sep": "<eos>", "mask": "<mask>"}
 
 
@@ -42,12 +42,12 @@ class KmerTokenizer(Tokenizer):
         tile the sequence. A sequence shorter than k becomes one [UNK] a base.
         False: words side by side from the left; an unknown letter breaks the grid, and bases
         that fill no word are single letters.
-    layout : {"dnabert", "nucleotide-transformer"}
+    layout : {"dnabert", "nucleotide-transformer", "nucleotide-transformer-v2"}
         Order of ids. ``dnabert``: `SPECIAL`, then k-mers in the order A, T, C, G; without overlap
         and for k > 1 the letters A, T, C, G follow. ``nucleotide-transformer`` (without overlap only):
         ``<unk> <pad> <mask> <cls>``, k-mers, A, T, C, G, N, ``<eos> <bos>``, as in its first
-        version (v2 adds 2 to every k-mer's id); there an unknown letter is the token ``N``,
-        which is what `unk_id` gives.
+        version; in the second ``<eos> <bos>`` follow ``<cls>``, which adds 2 to every k-mer's id. There
+        an unknown letter is the token ``N``, which is what `unk_id` gives.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class KmerTokenizer(Tokenizer):
         if layout not in LAYOUTS or (overlap and layout != "dnabert"):
             raise ConfigError(
                 "this layout does not fit", where="layout", got=layout,
-                expected="dnabert, or nucleotide-transformer without overlap",
+                expected="dnabert, or without overlap nucleotide-transformer or nucleotide-transformer-v2",
             )
         self.k, self.overlap, self.layout = k, overlap, layout
         words = ["".join(word) for word in itertools.product(_ORDER, repeat=k)]
@@ -76,11 +76,12 @@ class KmerTokenizer(Tokenizer):
         if layout == "dnabert":
             super().__init__((*SPECIAL, *words, *(letters if not overlap else [])))
         else:
-            front, back = ("<unk>", "<pad>", "<mask>", "<cls>"), ("N", "<eos>", "<bos>")
-            super().__init__((*front, *words, *letters, *back), _NT_ROLES)
+            front, ends = ("<unk>", "<pad>", "<mask>", "<cls>"), ("<eos>", "<bos>")
+            body = (*words, *letters, "N")
+            super().__init__((*front, *(ends + body if layout.endswith("v2") else body + ends)), _NT_ROLES)
         self._first = self.ids[words[0]]
         self._letter_ids = np.array(
-            [*(self.ids.get(letter, self.unk_id) for letter in DNA.letters), self.unk_id], dtype=self.ids_dtype
+            [*(self.ids.get(letter, self.unk_id) for letter in _ORDER), self.unk_id], dtype=self.ids_dtype
         )
 
     def settings(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class KmerTokenizer(Tokenizer):
         ids = np.empty(len(bases), dtype=self.ids_dtype)
         cuts = np.zeros(len(starts), dtype=np.int64)
         kernel = _encode_overlapping if self.overlap else _encode_side_by_side
-        n = kernel(bases, starts, DNA.codes, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
+        n = kernel(bases, starts, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
         return ids[:n].copy() if n < len(ids) else ids, cuts
 
     def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
@@ -138,7 +139,7 @@ class KmerTokenizer(Tokenizer):
         unknown = self.roles["unk"]
         word = f"[ACGT]{{{self.k}}}|[\\s\\S]"
         special = [(self.vocab[i], int(i)) for i in self.special_ids if self.vocab[i] != "N"]
-        after = None if self.layout == "nucleotide-transformer" else self.roles["sep"]
+        after = self.roles["sep"] if self.layout == "dnabert" else None
         write_tokenizer_json(
             folder, model=word_level(self.ids, unknown), pre_tokenizer=split_by(word), special=special,
             before=self.roles["cls"], after=after,
@@ -160,31 +161,29 @@ class KmerTokenizer(Tokenizer):
 
 @numba.njit(cache=True, nogil=True)
 def _encode_overlapping(
-    bases: np.ndarray, starts: np.ndarray, code_of: np.ndarray, digit_of: np.ndarray, k: int, first: int,
-    letter_ids: np.ndarray, ids: np.ndarray, cuts: np.ndarray,
+    bases: np.ndarray, starts: np.ndarray, digit_of: np.ndarray, k: int, first: int, letter_ids: np.ndarray,
+    ids: np.ndarray, cuts: np.ndarray,
 ) -> int:
     """Roll a base-4 number along each sequence; see `KmerTokenizer`."""
     n = 0
-    top = 4 ** (k - 1)
+    mask = 4**k - 1
     unknown = letter_ids[4]
     for r in range(len(starts) - 1):
-        start, end = starts[r], starts[r + 1]
-        if end - start < k:
-            for _ in range(end - start):
+        letters = bases[starts[r] : starts[r + 1]]
+        word, known = 0, 0
+        for letter in letters[: k - 1]:
+            digit = digit_of[letter]
+            word = (word << 2 | digit) & mask
+            known = known + 1 if digit < 4 else 0
+        for letter in letters[k - 1 :]:
+            digit = digit_of[letter]
+            word = (word << 2 | digit) & mask  # an unknown letter spoils it, until k others have passed
+            known = known + 1 if digit < 4 else 0
+            ids[n] = first + word if known >= k else unknown
+            n += 1
+        if len(letters) < k:
+            for _ in letters:
                 ids[n] = unknown
-                n += 1
-            cuts[r + 1] = n
-            continue
-        value, known = 0, 0
-        for i in range(start, end):
-            code = code_of[bases[i]]
-            if code < 4:
-                value = (value % top) * 4 + digit_of[code]
-                known += 1
-            else:
-                value, known = 0, 0
-            if i - start >= k - 1:
-                ids[n] = first + value if known >= k else unknown
                 n += 1
         cuts[r + 1] = n
     return n
@@ -192,26 +191,26 @@ def _encode_overlapping(
 
 @numba.njit(cache=True, nogil=True)
 def _encode_side_by_side(
-    bases: np.ndarray, starts: np.ndarray, code_of: np.ndarray, digit_of: np.ndarray, k: int, first: int,
-    letter_ids: np.ndarray, ids: np.ndarray, cuts: np.ndarray,
+    bases: np.ndarray, starts: np.ndarray, digit_of: np.ndarray, k: int, first: int, letter_ids: np.ndarray,
+    ids: np.ndarray, cuts: np.ndarray,
 ) -> int:
     """Take k known letters at a time, else one letter; see `KmerTokenizer`."""
     n = 0
     for r in range(len(starts) - 1):
         i, end = starts[r], starts[r + 1]
         while i < end:
-            value, length = 0, 0
+            word, length = 0, 0
             while length < k and i + length < end:
-                code = code_of[bases[i + length]]
-                if code == 4:
+                digit = digit_of[bases[i + length]]
+                if digit == 4:
                     break
-                value = value * 4 + digit_of[code]
+                word = word << 2 | digit
                 length += 1
             if length == k:
-                ids[n] = first + value
+                ids[n] = first + word
                 i += k
             else:
-                ids[n] = letter_ids[code_of[bases[i]]]
+                ids[n] = letter_ids[digit_of[bases[i]]]
                 i += 1
             n += 1
         cuts[r + 1] = n

@@ -75,11 +75,12 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
 def _restore(said: dict[str, Any], folder: Path) -> Tokenizer:
     config_file = folder / "tokenizer_config.json"
-    alphabet = ALPHABETS.get(said.get("alphabet", DNA.name))
-    if alphabet is None:
+    name = said.get("alphabet", DNA.name)
+    if name not in tuple(ALPHABETS):
         raise CheckpointError(
-            "this alphabet is not known", where=config_file, got=said["alphabet"], expected=", ".join(ALPHABETS)
+            "this alphabet is not known", where=config_file, got=name, expected=", ".join(ALPHABETS)
         )
+    alphabet = ALPHABETS[name]
     if said["kind"] == "bpe":
         return _bpe_from(folder / "tokenizer.json", alphabet)
     if said["kind"] == "sentencepiece":

@@ -114,6 +114,7 @@ def fill_store(
             chrom = next(reversed(records.lengths[0]))
             writer.add(chrom, bases)
             task.advance(len(bases), chrom)
+            del bases  # before the next record is read
         if not writer.n_tokens:
             raise DataError("there is no known sequence to encode", where=fasta)
         files = writer.finish()
@@ -137,7 +138,9 @@ def fill_store(
         "files": files,
         "record_columns": ["chrom", "length_bp", "shard", "first_token", "n_tokens"],
     }
-    lines = ",\n  ".join(json.dumps(list(asdict(record).values())) for record in writer.records)
+    rows = [list(asdict(record).values()) for record in writer.records]
+    manifest["sha256"] = _manifest_digest({**manifest, "records": rows})
+    lines = ",\n  ".join(map(json.dumps, rows))
     text = json.dumps(manifest, indent=1).removesuffix("\n}")
     write_text(folder / MANIFEST, f'{text},\n "records": [\n  {lines}\n ]\n}}\n')
     return totals
@@ -335,7 +338,16 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             "the store is of another format or version", where=file, got=f"{found[0]}, version {found[1]}",
             expected=f"{FORMAT}, version {VERSION}", hint=WRITE_AGAIN,
         )
+    if manifest.get("sha256") != _manifest_digest(manifest):
+        raise CheckpointError("the manifest does not fit the store", where=file, hint=WRITE_AGAIN,
+                              got="its content changed since it was written")
     return dict(manifest)
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """Compute the sha256 of everything else that a manifest says."""
+    content = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _open_array(path: Path, name: str, manifest: Mapping[str, Any]) -> np.ndarray:

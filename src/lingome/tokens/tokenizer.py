@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numba
 import numpy as np
@@ -36,6 +36,89 @@ class Encoding(NamedTuple):
 
     input_ids: np.ndarray
     offsets: np.ndarray
+
+    def token_at(self, bases: int | np.ndarray) -> np.ndarray:
+        """Give the index of the token that owns each base (0-based, within the sequence).
+
+        Back again: token `i` owns bases ``offsets[i]`` to ``offsets[i + 1] - 1``.
+
+        Raises
+        ------
+        DataError
+            If a base lies outside the sequence.
+        """
+        places, length = np.asarray(bases), int(self.offsets[-1])
+        outside = places[(places < 0) | (places >= length)]
+        if outside.size:
+            raise DataError("no token owns this base", got=int(outside.flat[0]), expected=f"0 to {length - 1}")
+        return np.asarray(np.searchsorted(self.offsets, places, side="right") - 1)
+
+
+class Encodings(Sequence[Encoding]):
+    """The tokens of many sequences, kept as one array; each `Encoding` is made when asked for.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        What cut them.
+    input_ids : ndarray of uint16 or int32, shape (m,)
+        Tokens of all sequences, one after the other. Do not write to it.
+    cuts : ndarray of int64, shape (R + 1,)
+        Tokens of sequence `r` are ``input_ids[cuts[r]:cuts[r + 1]]``.
+    starts : ndarray of int64, shape (R + 1,)
+        Where each sequence begins, in letters of all sequences, and the last ends.
+
+    Examples
+    --------
+    >>> from lingome.tokens.characters import CharacterTokenizer
+    >>> encodings = CharacterTokenizer().encode_batch(["AC", "GGT"])
+    >>> encodings.input_ids.tolist(), encodings.cuts.tolist(), encodings[1].input_ids.tolist()
+    ([5, 6, 7, 7, 8], [0, 2, 5], [7, 7, 8])
+    """
+
+    def __init__(self, tokenizer: Tokenizer, input_ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> None:
+        self.tokenizer, self.input_ids, self.cuts, self.starts = tokenizer, input_ids, cuts, starts
+
+    @cached_property
+    def borders(self) -> np.ndarray:
+        """Where tokens begin, in letters of all sequences; see `Tokenizer.borders`. Made when first asked for."""
+        return self.tokenizer.borders(self.input_ids, self.cuts, self.starts)
+
+    @property
+    def n_tokens(self) -> np.ndarray:
+        """Number of tokens of each sequence, int64, shape (R,)."""
+        return np.diff(self.cuts)
+
+    def __len__(self) -> int:
+        return len(self.cuts) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> Encoding: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Encoding]: ...
+
+    def __getitem__(self, index: int | slice) -> Encoding | list[Encoding]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        r = range(len(self))[index]
+        first, last = int(self.cuts[r]), int(self.cuts[r + 1])
+        return Encoding(self.input_ids[first:last], self._offsets[first + r : last + r + 1])
+
+    def __iter__(self) -> Iterator[Encoding]:
+        ids, offsets, first = self.input_ids, self._offsets, 0
+        for r, last in enumerate(self.cuts[1:].tolist()):
+            yield Encoding(ids[first:last], offsets[first + r : last + r + 1])
+            first = last
+
+    @cached_property
+    def _offsets(self) -> np.ndarray:
+        """Offsets of every sequence one after the other, int64, shape (m + R,): one more than its tokens."""
+        if len(self) == 1:
+            return self.borders
+        offsets = np.empty(len(self.input_ids) + len(self), dtype=np.int64)
+        _count_anew(self.borders, self.cuts, self.starts, offsets)
+        return offsets
 
 
 class Tokenizer(ABC):
@@ -189,27 +272,23 @@ class Tokenizer(ABC):
         """
         return self.encode_batch([sequence])[0]
 
-    def encode_batch(self, sequences: Sequence[SequenceLike]) -> list[Encoding]:
-        """Cut many sequences into tokens, in one call of the kernel."""
-        arrays = [as_codes(sequence) for sequence in sequences]
-        if not arrays:
-            return []
-        starts = np.zeros(len(arrays) + 1, dtype=np.int64)
-        np.cumsum([len(array) for array in arrays], out=starts[1:])
-        bases = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    def encode_batch(self, sequences: Sequence[SequenceLike]) -> Sequence[Encoding]:
+        """Cut many sequences into tokens, in one call of the kernel.
+
+        Returns
+        -------
+        sequence of Encoding
+            One a sequence. It is an `Encodings`: each is made when asked for, and ``.input_ids`` and
+            ``.cuts`` are those of all.
+        """
+        bases, starts = join_codes(sequences)
         ids, cuts = self.encode_flat(bases, starts)
-        borders = self.borders(ids, cuts, starts)
-        if len(arrays) == 1:
-            return [Encoding(ids, borders)]
-        return [
-            Encoding(ids[first:last], borders[first : last + 1] - start)
-            for first, last, start in zip(cuts[:-1].tolist(), cuts[1:].tolist(), starts[:-1].tolist(), strict=True)
-        ]
+        return Encodings(self, ids, cuts, starts)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the letters of tokens; unknown tokens become N, other special tokens nothing."""
-        skip = set(self.special_ids.tolist()) - {self.unk_id}
-        return "".join("N" if i == self.unk_id else self.vocab[i] for i in map(int, ids) if i not in skip)
+        """Give the letters of tokens; unknown tokens become N (X in protein), other special tokens nothing."""
+        skip, unknown = set(self.special_ids.tolist()) - {self.unk_id}, "N" if self.alphabet is DNA else "X"
+        return "".join(unknown if i == self.unk_id else self.vocab[i] for i in map(int, ids) if i not in skip)
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer as the files of a Hugging Face folder.
@@ -256,6 +335,25 @@ def as_codes(sequence: SequenceLike) -> np.ndarray:
     return sequence
 
 
+def join_codes(sequences: Sequence[SequenceLike]) -> tuple[np.ndarray, np.ndarray]:
+    """Give sequences one after the other as ASCII codes, and where each begins and the last ends.
+
+    Returns
+    -------
+    bases : ndarray of uint8, shape (n,)
+    starts : ndarray of int64, shape (R + 1,)
+    """
+    strings = [sequence for sequence in sequences if isinstance(sequence, str)]
+    if len(strings) == len(sequences):  # joined before they are turned into codes: short ones cost little more
+        bases = as_codes("".join(strings))
+    else:
+        arrays = [as_codes(sequence) for sequence in sequences]
+        bases = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    starts = np.zeros(len(sequences) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences)), out=starts[1:])
+    return bases, starts
+
+
 @numba.njit(cache=True, nogil=True)
 def _add_up(ids: np.ndarray, owned: np.ndarray, borders: np.ndarray) -> None:
     """Add up the bases that tokens own."""
@@ -264,3 +362,11 @@ def _add_up(ids: np.ndarray, owned: np.ndarray, borders: np.ndarray) -> None:
     for i in range(len(ids)):
         end += owned[ids[i]]
         borders[i + 1] = end
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_anew(borders: np.ndarray, cuts: np.ndarray, starts: np.ndarray, offsets: np.ndarray) -> None:
+    """Count the borders of each sequence from its own start."""
+    for r in range(len(starts) - 1):
+        for i in range(cuts[r], cuts[r + 1] + 1):
+            offsets[i + r] = borders[i] - starts[r]

@@ -143,3 +143,9 @@ def test_several_vocabularies_or_an_unknown_file(tmp_path: Path) -> None:
         load_tokenizer(other)
     with pytest.raises(DataError, match="no tokenizer here"):
         load_tokenizer(tmp_path / "missing")
+
+
+def test_nucleotide_transformer_v2_adds_two() -> None:
+    tokenizer = KmerTokenizer(6, overlap=False, layout="nucleotide-transformer-v2")
+    ids = tokenizer.encode("ACGTGTACGTGCACGGACGACTAGTCAGCA").input_ids.tolist()
+    assert [tokenizer.cls_id, *ids] == [3, 739, 740, 760, 3225, 1598]

@@ -113,8 +113,11 @@ def test_dry_run_writes_nothing(genome: Path, tmp_path: Path, capsys: pytest.Cap
         (["train", "{tmp}/empty.fa"], 3, "empty.fa"),
         (["train", "{tmp}/n.fa"], 3, "nothing to learn"),
         (["train", "{genome}", "chroms=[chr20]"], 3, "chr20"),
+        (["train", "{genome}", "{genome}"], 2, "given twice"),
+        (["train", "{tmp}"], 3, "a folder"),
+        (["train", "{tmp}", "--dry-run"], 3, "a folder"),
         (["train", "{genome}", "--force", "-o", "{tmp}"], 3, "will not be replaced"),
-        (["choose", "{genome}", "--merges", "a,b"], 2, "numbers with commas"),
+        (["choose", "{genome}", "--merges", "a,b"], 2, "no whole number"),
         (["choose", "{genome}", "{genome}"], 2, "at a time"),
     ],
 )
@@ -181,6 +184,31 @@ def test_resume_needs_something_to_go_on_with(
     assert main(words) == 3
     assert "cannot be read" in capsys.readouterr().err
     assert main(["tokens", "train", "--kind", "kmers", "-o", str(tmp_path / "o"), "--resume"]) == 2
+
+
+def test_what_else_lies_in_the_folder_of_an_unfinished_training_stays(tmp_path: Path) -> None:
+    kept = tmp_path / "o.unfinished" / "notes.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    (kept.parent / "merges.json").write_text("{}")
+    assert main(["tokens", "train", "--kind", "characters", "-o", str(tmp_path / "o")]) == 0
+    assert [path.name for path in kept.parent.iterdir()] == ["notes.txt"]
+
+
+def test_lineage_says_what_was_learnt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fasta = tmp_path / "g.faa"  # the size of a plain file is told by its content, not its name
+    fasta.write_text(">c\nACGT" + "N" * 999_996 + "\n")
+    assert main(["tokens", "train", str(fasta), "--dry-run"]) == 0
+    assert "about 1.0 Mb" in capsys.readouterr().err
+    assert main(["tokens", "train", str(fasta), "-o", str(tmp_path / "bpe")]) == 0
+    lineage = json.loads((tmp_path / "bpe" / "run.json").read_text())
+    assert lineage["title"] == "vocabulary: byte pairs, 3 merges"  # of 600
+    # Words are the same whatever they are counted on: nothing was learnt from the sequence.
+    assert main(["tokens", "train", str(fasta), "--kind", "kmers", "--k", "2", "-o", str(tmp_path / "words")]) == 0
+    lineage = json.loads((tmp_path / "words" / "run.json").read_text())
+    assert (len(lineage["inputs"]), lineage["data_seen"]) == (1, [])
+    counts = {row["token"]: row["count"] for row in read_table(tmp_path / "words" / "tables" / "vocabulary.tsv")}
+    assert {token for token, count in counts.items() if count == "1"} == {"AC", "CG", "GT"}
 
 
 def test_the_number_of_cores_changes_nothing(genome: Path, trained: Path, tmp_path: Path) -> None:

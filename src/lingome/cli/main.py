@@ -80,10 +80,9 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     debug, quiet = "--debug" in words, "--quiet" in words
     words = [word for word in words if word not in ("--debug", "--quiet")]
-    app = build_app(words)
 
     def call() -> int:
-        code = app(words, prog_name="lingome", standalone_mode=True)
+        code = build_app(words)(words, prog_name="lingome", standalone_mode=True)
         return int(code or 0)
 
     if not words or any(word in ("--help", "--version") for word in words):

@@ -65,6 +65,11 @@ def _named(annotation: list[str]) -> dict[str, str]:
                 "an annotation has a name and a file", where="--annotation", got=one, expected="name=FILE.bed",
                 hint=f"--annotation repeats={one.strip('=')}",
             )
+        if "." in name or f"annotation.{name}" in flags:
+            raise ConfigError(
+                "every annotation has its own name, of letters and digits", where="--annotation", got=one,
+                hint="give it another name, or join the files",
+            )
         flags[f"annotation.{name}"] = path
     return flags
 

@@ -20,7 +20,7 @@ class DemoSettings(RunSettings):
     offline: bool = Field(default=False, description="never touch the network")
     out: Path = Field(default=Path("runs/demo"), description="run directory")
     force: bool = Field(default=False, description="replace an earlier run")
-    merges: int = Field(default=600, ge=1, description="merges of the vocabulary")
+    merges: int = Field(default=600, ge=1, le=16_000, description="merges of the vocabulary")
     candidates: tuple[int, ...] = Field(default=(0, 100, 300, 600), description="merge counts to compare, up to merges")
     start_from: str = Field(
         default="auto",

@@ -32,7 +32,7 @@ class PretrainSettings(RunSettings):
     force: bool = Field(default=False, description="replace a run that is there")
     resume: bool = Field(default=False, description="go on with the run in `out`")
     tokenizer: Path | None = Field(default=None, description="folder of a tokenizer; by default one is trained")
-    merges: int = Field(default=600, ge=0, description="byte-pair merges, where a tokenizer is trained")
+    merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges, where a tokenizer is trained")
     preset: str | None = Field(default=None, description="shape of a new model: mini (default), tiny, nano, grover ...")
     start_from: Path | None = Field(default=None, description="checkpoint, or run with one, to train further")
     mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens to predict")

@@ -137,8 +137,13 @@ def _explain(cls: type[Settings], error: ValidationError, file: Path | None) -> 
             "this setting has parts", where=name, got=repr(first.get("input"))[:200], expected=", ".join(parts),
             hint=f"set them one by one: {parts[0]}=...",
         )
-    message = first["msg"].removeprefix("Value error, ")
     found = first.get("input")
+    if first["type"] == "path_type" and isinstance(found, dict):
+        return ConfigError("this setting has no parts", where=name, got=", ".join(f"{name}.{part}" for part in found))
+    if first["type"] in ("tuple_type", "list_type"):
+        items = "" if found is None else found
+        return ConfigError("this setting is a list", where=name, got=repr(found)[:200], hint=f"{name}=[{items}]"[:200])
+    message = first["msg"].removeprefix("Value error, ")
     # The input of a rule about several settings is all of them: more than anyone wants to read.
     return ConfigError(message, where=name or file, got=None if isinstance(found, dict) else repr(found)[:200])
 

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from lingome.config.settings import Settings
 
+OF_KIND = {"bpe": ("merges", "both_strands"), "kmers": ("k", "overlap", "layout")}
+"""Settings that mean something for one kind of vocabulary only."""
+
 
 class TokensSettings(Settings):
     """Settings of ``lingome tokens train``: which vocabulary, learnt from what."""
@@ -40,6 +43,10 @@ class TokensSettings(Settings):
             raise ValueError("both_strands and soft_masked are for DNA")
         if self.resume and self.kind != "bpe":
             raise ValueError("only byte pairs are trained: there is nothing to resume")
+        for kind, names in OF_KIND.items():
+            for name in names:
+                if kind != self.kind and getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} is for kind={kind}, and this is kind={self.kind}")
         if self.kind == "bpe" and not self.genomes:
             raise ValueError("byte pairs are learnt from data: give at least one FASTA")
         if self.kind == "kmers" and self.overlap and self.layout != "dnabert":

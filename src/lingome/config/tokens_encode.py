@@ -31,7 +31,7 @@ class EncodeSettings(Settings):
     @property
     def is_store(self) -> bool:
         """Whether a folder is written rather than a file or text."""
-        return self.out is not None and self.out.suffix != ".npz"
+        return self.out is not None and self.out.suffix.lower() != ".npz"
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

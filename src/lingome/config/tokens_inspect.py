@@ -39,4 +39,6 @@ class InspectSettings(RunSettings):
         for name in self.annotation:
             if not name.replace("_", "").isalnum() or not name.isascii() or not name[0].isalpha():
                 raise ValueError(f"annotations have short names of letters and digits, and {name!r} is none")
+        if self.model is None and (self.vectors != "input" or self.layer != -1):
+            raise ValueError("vectors and layer are asked of a model: name one with --model")
         return self

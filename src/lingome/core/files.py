@@ -126,10 +126,22 @@ def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
                 path.replace(old / path.name)
-                temporary.replace(path)
-                shutil.rmtree(old, ignore_errors=True)
+                try:
+                    temporary.replace(path)
+                except BaseException:
+                    (old / path.name).replace(path)
+                    raise
+                finally:
+                    shutil.rmtree(old, ignore_errors=True)
             else:
                 temporary.replace(path)
+        except DataError as error:
+            if str(temporary) not in str(error.where):
+                raise
+            where = str(error.where).replace(str(temporary), str(path))  # the name that was asked for
+            raise DataError(
+                error.what, where=where, got=error.got, expected=error.expected, hint=error.hint
+            ) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 

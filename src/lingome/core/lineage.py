@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import shlex
 import sys
 import time
@@ -49,7 +48,11 @@ def input_record(name: str, path: Path) -> dict[str, Any]:
 
 
 def peak_memory_bytes() -> int:
-    """Give the largest resident size of this process so far, in bytes."""
+    """Give the largest resident size of this process so far, in bytes; 0 on Windows, which does not say."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(usage if sys.platform == "darwin" else usage * 1024)
 
@@ -85,15 +88,15 @@ class Lineage:
     def add_tokenizer(self, folder: Path) -> None:
         """Add the run that made a tokenizer: what its vocabulary was counted on, this run has seen.
 
-        The ``run.json`` may lie in the folder or beside it. Of a model's run, only what its vocabulary
-        saw counts, as its weights are not used. Without a ``run.json`` nothing is known, nothing added.
+        The ``run.json`` lies in the folder, or beside a run's ``checkpoint`` or ``tokenizer``. Of a model's run,
+        only what its vocabulary saw counts, as its weights are not used. Without one nothing is added.
 
         Raises
         ------
         DataError
             If the ``run.json`` cannot be read.
         """
-        for place in (folder, folder.parent):
+        for place in (folder, *([folder.parent] if folder.name in ("checkpoint", "tokenizer") else [])):
             if (place / "run.json").is_file():
                 lineage = RunDir(place).read_lineage()
                 counted = [row for row in lineage.get("data_seen", []) if str(row.get("by", "")).startswith("token")]

@@ -207,12 +207,21 @@ class RunDir:
         """Read ``tables/<name>.tsv`` as dictionaries; numbers become numbers, empty cells None.
 
         Returns an empty list if the table does not exist.
+
+        Raises
+        ------
+        DataError
+            If it is no table.
         """
         if not self.has_table(name):
             return []
-        with (self.path / "tables" / f"{name}.tsv").open(encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle, delimiter="\t")
-            return [{key: _value(cell) for key, cell in row.items()} for row in reader]
+        file = self.path / "tables" / f"{name}.tsv"
+        try:
+            with file.open(encoding="utf-8", newline="") as handle:
+                reader = csv.DictReader(handle, delimiter="\t")
+                return [{key: _value(cell) for key, cell in row.items()} for row in reader]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise DataError("the table cannot be read", where=file, got=error, hint="make the run again") from error
 
 
 @contextmanager
@@ -240,7 +249,8 @@ def _cell(value: Any) -> Any:
 def _value(cell: str | None) -> Any:
     if cell is None or cell == "":
         return None
-    if isinstance(cell, str) and cell.isalpha() and cell.isupper():  # a token of protein, as NAN or INF; numbers are written nan and inf
+    # A token of protein may be NAN or INF; numbers are written nan and inf.
+    if isinstance(cell, str) and cell.isalpha() and cell.isupper():
         return cell
     for convert in (int, float):
         try:

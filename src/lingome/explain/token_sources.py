@@ -41,10 +41,14 @@ def read_records(
     DataError
         If the file cannot be read or is written in other letters than the vocabulary.
     """
-    if tokenizer.alphabet is DNA:
-        yield from FastaParser(path, soft_masked).records()
-        return
     nucleotides = total = 0
+    if tokenizer.alphabet is DNA:
+        for name, letters in FastaParser(path, soft_masked).records():
+            total += len(letters)
+            yield name, letters
+        if not total:
+            raise DataError("every record is empty", where=path)
+        return
     for name, letters in FastaParser(path, "upper", "protein").records():
         total += len(letters)
         nucleotides += int(np.bincount(letters, minlength=256)[NUCLEOTIDES].sum())
@@ -95,7 +99,8 @@ def census_of_file(
         if not rows:
             raise DataError("there is no interval in this file", where=annotation[name])
     index = Path(f"{path}.fai")
-    lengths = read_index(index) if index.is_file() else None
+    fresh = index.is_file() and index.stat().st_mtime >= path.stat().st_mtime
+    lengths = read_index(index) if fresh else None
     if lengths is not None:
         _check(beds, annotation, lengths)
     census = take_census(
@@ -104,7 +109,7 @@ def census_of_file(
         n_windows=n_windows, window_tokens=window_tokens, seed=seed, where=path,
         total=sum(lengths.values()) if lengths else None,
     )
-    if lengths is None:
+    if lengths != census.lengths:
         _check(beds, annotation, census.lengths)
     return census
 

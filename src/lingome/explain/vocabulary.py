@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
+from lingome.core.errors import DataError
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.tokens.windows import COUNTED_TOKENS
 
 VOCABULARY_COLUMNS = (
     "id", "token", "length_bp", "count", "frequency", "gc", "rank", "left", "right", "pair_count", "margin",
@@ -32,7 +35,8 @@ def count_tokens(ids: Iterable[np.ndarray], vocab_size: int) -> np.ndarray:
     """
     counts = np.zeros(vocab_size, dtype=np.int64)
     for piece in ids:
-        counts += np.bincount(piece, minlength=vocab_size)
+        for first in range(0, len(piece), COUNTED_TOKENS):  # bincount makes an int64 copy of what it is given
+            counts += np.bincount(piece[first : first + COUNTED_TOKENS], minlength=vocab_size)
     return counts
 
 
@@ -77,6 +81,23 @@ def vocabulary_table(
                 row.update(pair_count=merges[rank]["count"], margin=merges[rank]["margin"])
         rows.append(row)
     return rows
+
+
+def check_rows(rows: Sequence[Mapping[str, Any]], tokens: Sequence[str], where: object) -> None:
+    """Refuse a table that was made for other tokens than these, or is cut short.
+
+    Raises
+    ------
+    DataError
+        If it does not have these tokens, in this order.
+    """
+    found = [str(row.get("token")) for row in rows]
+    for number, (got, expected) in enumerate(zip_longest(found, tokens), start=2):
+        if got != expected:
+            raise DataError(
+                "this table is not of this vocabulary", where=f"{where}:{number}", got=got or "the end of the table",
+                expected=expected or "the end of the table", hint="make the vocabulary again, or take the table away",
+            )
 
 
 def length_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -140,7 +161,7 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> dict[str, int | float]:
         "used": int(used.sum()),
         "bases_per_token": float((counts * lengths).sum() / counts.sum()),
         "median_count": float(np.median(counts)),
-        "entropy_bits": float(-(shares * np.log2(shares)).sum()),
+        "entropy_bits": float((shares * -np.log2(shares)).sum()) + 0.0,
     }
     if np.ptp(lengths[used]) > 0 and np.ptp(counts[used]) > 0:
         found["frequency_length_correlation"] = float(np.corrcoef(np.log10(counts[used]), lengths[used])[0, 1])

@@ -11,6 +11,7 @@ from lingome.config.pretrain import PretrainSettings
 from lingome.core.files import atomic_folder, check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
 from lingome.genome.questions import parse_region
@@ -30,6 +31,7 @@ from lingome.train.pretraining import Areas, choose_areas, describe, find_warnin
 from lingome.train.start import add_origins, given_tokenizer, open_sequence
 from lingome.train.state import StateStore, sweep
 
+BASES_A_TOKEN = 4.1  # of 600 merges, on human sequence
 ASIDE = {"out", "force", "resume"}
 """Settings that may differ between a run and its resumption."""
 
@@ -42,7 +44,7 @@ def plan(settings: PretrainSettings) -> Plan:
     bases = sum(part.length_bp for part in areas.train)
     given = given_tokenizer(genome, settings.tokenizer, settings.start_from, settings.preset)
     if given is None:
-        shape, per_token = find_config(settings.preset or "mini", 9 + settings.merges), 4.1 if settings.merges else 1.0
+        shape, per_token = find_config(settings.preset or "mini", 9 + settings.merges), BASES_A_TOKEN
         model, words = MaskedLM(shape), f"byte pairs, up to {settings.merges} merges, trained first"
     else:
         tokenizer = given[0]
@@ -149,6 +151,8 @@ def _prepare(
     kept, seen = run_dir.path / "state" / "tokenizer", []
     if given is not None:
         tokenizer, model = given
+        if settings.merges != type(settings).model_fields["merges"].default:
+            say(f"merges={settings.merges} is left aside: the tokenizer is given, {tokenizer.vocab_size} tokens")
     else:
         assert isinstance(genome, Genome), "a store brings its tokenizer"
         model = None

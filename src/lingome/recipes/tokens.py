@@ -15,8 +15,9 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.data.compressed import read_blocks, sniff
 from lingome.data.fasta import FastaStream
-from lingome.explain.vocabulary import VOCABULARY_COLUMNS, count_tokens, summarize, vocabulary_table
+from lingome.explain.vocabulary import VOCABULARY_COLUMNS, check_rows, count_tokens, summarize, vocabulary_table
 from lingome.tokens.alphabet import ALPHABETS
 from lingome.tokens.bpe import available_cores, train_bpe
 from lingome.tokens.bpe_state import UnfinishedTraining
@@ -35,11 +36,13 @@ GZIP_RATIO = 4
 def plan_train(settings: TokensSettings) -> Plan:
     """Check the inputs and say what training would take."""
     _check_replaceable(settings.out, settings.force)
-    rows = [("vocabulary", _describe(settings))]
+    if settings.resume:
+        _unfinished(settings).load()
+    rows = [("vocabulary", _describe(settings, settings.merges))]
     bases = 0
     for path in settings.genomes:
-        _check_exists(path)
-        about = path.stat().st_size * (1 if path.suffix in (".fa", ".fasta", ".fna") else GZIP_RATIO)
+        _check_fasta(path)
+        about = path.stat().st_size * (1 if sniff(path) == "plain" else GZIP_RATIO)
         bases += about
         rows.append(("input", f"{path}, about {about / 1e6:,.1f} Mb"))
     if settings.kind == "bpe":
@@ -68,9 +71,12 @@ def run_train(settings: TokensSettings) -> Outcome:
     tokenizer, merges, counts, steps = _learn(settings, records)
     for path, lengths, digest in zip(settings.genomes, records.lengths, records.digests, strict=True):
         lineage.add_input("genome", path)
-        lineage.add_seen("tokens", digest, [(name, 0, length) for name, length in lengths.items()])
+        if merges:  # words and letters are the same whatever they are counted on
+            lineage.add_seen("tokens", digest, [(name, 0, length) for name, length in lengths.items()])
     rows = vocabulary_table(tokenizer, counts, merges)
     facts = {name: round(value, 4) for name, value in summarize(rows).items()}
+    if facts.get("used") == 0:
+        say("none of these tokens occurs in the input: is it all N, or shorter than a word?")
     with atomic_folder(settings.out, force=settings.force) as folder:
         run = RunDir(folder)
         tokenizer.save(folder)
@@ -80,7 +86,7 @@ def run_train(settings: TokensSettings) -> Outcome:
             run.write_table("merges", merges)
             run.write_table("steps", steps)
         run.write_lineage(lineage.as_dict(
-            title=f"vocabulary: {_describe(settings)}", tokenizer=tokenizer.settings(),
+            title=f"vocabulary: {_describe(settings, len(merges))}", tokenizer=tokenizer.settings(),
             tokenizer_digest=tokenizer.digest, summary=facts,
         ))
     _unfinished(settings).remove()
@@ -104,6 +110,8 @@ def _learn(
         return tokenizer, [], count_tokens(ids, tokenizer.vocab_size) if settings.genomes else None, []
     unfinished = _unfinished(settings)
     known, digests = unfinished.load() if settings.resume else ([], [])
+    if unfinished.file.is_file() and not settings.resume:
+        say(f"{unfinished.folder} holds an unfinished training, which this one replaces (--resume would go on with it)")
     if len(known) > settings.merges:
         raise ConfigError("the unfinished training has more merges already", where="merges", got=settings.merges,
                           expected=f"at least {len(known)}")
@@ -121,6 +129,11 @@ def _learn(
             sequences(), settings.merges, both_strands=settings.both_strands, alphabet=ALPHABETS[settings.alphabet],
             threads=settings.threads, known=known, save=lambda merges: unfinished.save(merges, records.digests),
         )
+    except DataError as error:
+        if error.where is not None:
+            raise
+        hint = "leave out soft_masked=n, which makes lower case N" if settings.soft_masked == "n" else error.hint
+        raise DataError(error.what, where=", ".join(map(str, settings.genomes)), got=error.got, hint=hint) from error
     except KeyboardInterrupt:
         if unfinished.file.is_file():
             say(f"the merges so far are in {unfinished.folder}: the same command with --resume goes on")
@@ -134,9 +147,9 @@ def _unfinished(settings: TokensSettings) -> UnfinishedTraining:
     return UnfinishedTraining(settings.out, facts)
 
 
-def _check_exists(path: Path) -> None:
-    if not path.is_file():
-        raise DataError("there is no such file", where=path)
+def _check_fasta(path: Path) -> None:
+    if next(read_blocks(path), b"").lstrip()[:1] != b">":
+        raise DataError("there is no header at its beginning", where=path, expected="a FASTA: >name, then letters")
 
 
 def _check_replaceable(path: Path, force: bool) -> None:
@@ -146,10 +159,10 @@ def _check_replaceable(path: Path, force: bool) -> None:
         raise DataError("this is not a vocabulary, and will not be replaced", where=path, hint="choose another -o")
 
 
-def _describe(settings: TokensSettings) -> str:
+def _describe(settings: TokensSettings, merges: int) -> str:
     if settings.kind == "bpe":
         letters = " of protein" if settings.alphabet == "protein" else ""
-        return f"byte pairs{letters}, {settings.merges} merges" + (", both strands" if settings.both_strands else "")
+        return f"byte pairs{letters}, {merges} merges" + (", both strands" if settings.both_strands else "")
     if settings.kind == "kmers":
         return f"{settings.k}-mers, {'overlapping' if settings.overlap else 'side by side'} ({settings.layout})"
     return "single residues" if settings.alphabet == "protein" else "single bases"
@@ -159,7 +172,10 @@ def show(settings: ShowSettings) -> Outcome:
     """Give the table of a vocabulary; with counts when it was trained by lingome."""
     tokenizer = load_tokenizer(settings.tokenizer)
     run = RunDir(settings.tokenizer)
-    rows = run.read_table("vocabulary") or vocabulary_table(tokenizer)
+    rows = vocabulary_table(tokenizer)
+    if run.has_table("vocabulary"):
+        tokens, rows = [row["token"] for row in rows], run.read_table("vocabulary")
+        check_rows(rows, tokens, settings.tokenizer / "tables" / "vocabulary.tsv")
     cells = [tuple(row.get(column) for column in VOCABULARY_COLUMNS) for row in rows[: settings.rows]]
     message = f"{tokenizer.kind}, {tokenizer.vocab_size} tokens, digest {tokenizer.digest[:12]}"
     return Outcome(message, [Table("vocabulary", VOCABULARY_COLUMNS, cells)])

@@ -122,6 +122,9 @@ def _run_store(settings: EncodeSettings, out: Path, tokenizer: Tokenizer) -> Out
 def _check(settings: EncodeSettings) -> Tokenizer:
     """Refuse, before any work, what cannot be read or written."""
     tokenizer = load_tokenizer(settings.tokenizer)
+    if is_store(settings.input):
+        raise DataError("this is a token store: what it holds is encoded already", where=settings.input,
+                        expected="a FASTA", hint="lingome pretrain reads a store as it is")
     if settings.out is None:
         return tokenizer
     if not settings.is_store:
@@ -132,6 +135,7 @@ def _check(settings: EncodeSettings) -> Tokenizer:
         raise DataError("this is not a token store, and will not be replaced", where=settings.out,
                         hint="choose another -o")
     check_alphabet(tokenizer)
+    sniff(settings.input)
     if not _is_fasta(settings.input):
         raise DataError("a token store is written of a FASTA", where=settings.input, got="no '>' at its beginning",
                         hint="for a table of sequences give -o FILE.npz")

@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from lingome.config.tokens_inspect import InspectSettings
-from lingome.core.errors import CheckpointError, ConfigError, DataError
+from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.data.compressed import sniff
 from lingome.explain.merge_tree import MERGE_TREE_COLUMNS, merge_tree
 from lingome.explain.self_similarity import SELF_SIMILARITY_COLUMNS, read_contexts, self_similarity_table
 from lingome.explain.token_axes import TOKEN_AXES_COLUMNS, TOKEN_MAP_COLUMNS, token_components
 from lingome.explain.token_census import MIN_WINDOW, TokenCensus
 from lingome.explain.token_sources import census_of_file
 from lingome.explain.token_table import ANNOTATION_COLUMNS, annotation_table, describe, token_table
-from lingome.explain.vocabulary import length_table, summarize
+from lingome.explain.vocabulary import check_rows, length_table, summarize
 from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
 from lingome.models.transformer import Transformer
@@ -40,7 +41,7 @@ def plan(settings: InspectSettings) -> Plan:
     _, tokenizer = open_vocabulary(settings)
     start = open_model(settings, tokenizer)
     for path in (settings.genome, *settings.annotation.values()):
-        check_file(path)
+        sniff(path)
     bases = settings.genome.stat().st_size * (GZIP_RATIO if settings.genome.suffix in (".gz", ".bgz") else 1)
     seconds = 2 + bases / 1e6 * SECONDS_A_MEGABASE
     rows = [
@@ -69,13 +70,18 @@ def run(settings: InspectSettings) -> Outcome:
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
         for name, path in (("genome", settings.genome), *settings.annotation.items()):
-            check_file(path)
+            sniff(path)
             lineage.add_input(name, path)
         census = census_of_file(
             settings.genome, tokenizer, settings.annotation, soft_masked=settings.soft_masked, seed=settings.seed,
             n_windows=settings.n_windows if start else 0, window_tokens=window_tokens(settings, start),
         )
-        rows = token_table(tokenizer, census, RunDir(folder).read_table("merges"))
+        merges = RunDir(folder).read_table("merges")
+        if merges and isinstance(tokenizer, BpeTokenizer):
+            check_rows(merges, tokenizer.vocab[tokenizer.first_merged :], folder / "tables" / "merges.tsv")
+        bare = [name for name, letters in census.letters_inside.items() if not letters]
+        notes += [f"{name} covers no known letter: there is no ratio" for name in bare]
+        rows = token_table(tokenizer, census, merges)
         run_dir.write_table("tokens", rows)
         if census.inside:
             run_dir.write_table("token_annotation", annotation_table(tokenizer, census), ANNOTATION_COLUMNS)
@@ -135,12 +141,6 @@ def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
             hint="the run that made them holds their map: lingome report",
         )
     return start
-
-
-def check_file(path: Path) -> None:
-    """Refuse a file that is not there."""
-    if not path.is_file():
-        raise DataError("there is no such file", where=path)
 
 
 def window_tokens(settings: InspectSettings, start: Start | None) -> int:

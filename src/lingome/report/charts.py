@@ -144,36 +144,6 @@ def loss_chart(rows: Sequence[Row], x: str, lines: Sequence[str]) -> Chart:
     return sized(chart, 280)
 
 
-def next_kmer_chart(rows: Sequence[Row], against: str) -> Chart:
-    """Draw accuracy over that of a simpler predictor, against the vocabulary, a line for every k.
-
-    Parameters
-    ----------
-    rows : sequence
-        ``vocabulary, k, bpe`` (is it part of a line), ``ratio, ratio_low, ratio_high, accuracy,
-        low, high, chance, baseline``, from few merges to many.
-    against : str
-        What the ratio is taken to.
-    """
-    base = alt.Chart(data(rows)).encode(
-        x=alt.X("vocabulary:N", sort=None, title="vocabulary",
-                axis=alt.Axis(labelAngle=-45, labelOverlap=False)),
-        color=alt.Color("k:N", title="k", legend=named("k (bases predicted)", symbolType="stroke")),
-    )
-    y = alt.Y("ratio:Q", title=f"accuracy relative to {against}", scale=alt.Scale(zero=False))
-    hover = [alt.Tooltip("vocabulary:N", title="vocabulary"), alt.Tooltip("k:N", title="k"),
-             alt.Tooltip("accuracy:Q", title="accuracy", format=".4f"), alt.Tooltip("low:Q", title="low", format=".4f"),
-             alt.Tooltip("high:Q", title="high", format=".4f"),
-             alt.Tooltip("baseline:Q", title="Markov baseline", format=".4f"),
-             alt.Tooltip("chance:Q", title="chance", format=".4f")]
-    guide = alt.Chart(data([{"one": 1}])).mark_rule(style="guide").encode(y=alt.Y("one:Q", title=""))
-    lines = base.transform_filter("datum.bpe").mark_line(strokeWidth=2).encode(y=y)
-    rules = base.mark_rule(strokeWidth=1.6, opacity=0.5).encode(
-        y=alt.Y("ratio_low:Q", title=f"accuracy relative to {against}"), y2="ratio_high:Q", tooltip=hover)
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(y=y, tooltip=hover)
-    return sized(alt.layer(guide, rules, lines, points), 320)
-
-
 def steps_chart(rows: Sequence[Row]) -> Chart:
     """Draw the time of each step: ``step, time_s, shown``."""
     base = alt.Chart(data(rows)).encode(

@@ -1,4 +1,4 @@
-"""Sections of results: scores, curves, calibration, next k-mers, the embedding map, the region."""
+"""Sections of results: scores, curves, calibration, the embedding map, the region."""
 
 from __future__ import annotations
 
@@ -203,50 +203,6 @@ def _calibration_figure(
                "n": "items"}
     return Figure("calibration", title, text, chart, grid_of(thinned(rows, 200), columns), picks=True,
                   note="Calibration: a curve on the dashed diagonal means that of items given 70%, 70% are positive.")
-
-
-def next_kmer_section(tables: Tables) -> Section:
-    """Show next-k-mer accuracy against vocabularies, over the Markov baseline or chance."""
-    rows = tables["next_kmer"]
-    against = next((key for key in ("baseline", "chance") if all(row[key] for row in rows)), "")
-    words = {"baseline": "the Markov baseline", "chance": "chance", "": "one"}[against]
-    order = list(dict.fromkeys(str(row["vocabulary"]) for row in sorted(
-        rows, key=lambda row: (row["merges"] is None, row["merges"] or 0, str(row["vocabulary"])))))
-    drawn = []
-    for row in sorted(rows, key=lambda row: order.index(str(row["vocabulary"]))):
-        scale = row[against] if against else 1.0
-        drawn.append({**row, "vocabulary": str(row["vocabulary"]), "k": str(row["k"]), "bpe": row["merges"] is not None,
-                      **{f"ratio{end}": None if row[source] is None else row[source] / scale
-                         for end, source in (("", "accuracy"), ("_low", "low"), ("_high", "high"))}})
-    means = {name: fmean(row["ratio"] for row in drawn if row["vocabulary"] == name) for name in order}
-    top = max(means, key=lambda name: means[name])
-    columns = ("vocabulary", "k", "bpe", "ratio", "ratio_low", "ratio_high", "accuracy", "low", "high", "chance",
-               "baseline")
-    headings = {key: key for key in ("vocabulary", "merges", "k", "accuracy", "low", "high", "chance")}
-    grid = grid_of(rows, headings | {"baseline": "Markov baseline", "n": "items", "seeds": "seeds"})
-    title = f"{top} predicts the next bases best: {means[top]:.2f} times {words}, on average over k"
-    if not _stands_out(top, drawn):
-        title = f"No vocabulary stands out, their intervals overlap: {top} is at {means[top]:.2f} times {words}"
-    figure = Figure(
-        "next-kmer", title,
-        f"Line chart of next-k-mer accuracy relative to {words}, for {len(order)} vocabularies. Mean over k: "
-        + "; ".join(f"{name} {value:.2f}" for name, value in means.items()) + ".",
-        charts.next_kmer_chart(rounded(drawn, columns), words), grid,
-        note=f"The dashed line is {words}: above it, the model knows more. Bars are 95% intervals.",
-    )
-    return Section("next-kmer", "Choosing the vocabulary", [figure],
-                   "The same model, trained on differently cut sequence, guesses the next k bases. "
-                   "The task does not depend on how sequence is cut, so vocabularies can be compared.")
-
-
-def _stands_out(top: str, rows: Sequence[Row]) -> bool:
-    """Say whether the best vocabulary lies above the interval of every other one, for some k."""
-    for row in rows:
-        others = [one["ratio_high"] for one in rows if one["k"] == row["k"] and one["vocabulary"] != top]
-        known = [high for high in others if high is not None]
-        if row["vocabulary"] == top and row["ratio_low"] is not None and all(row["ratio_low"] > high for high in known):
-            return True
-    return False
 
 
 def embedding_section(tables: Tables) -> Section:

@@ -128,8 +128,6 @@ class BpeTraining(NamedTuple):
         One a merge: ``rank`` (from 1), ``left``, ``right``, ``token`` (letters), ``count``
         (occurrences of the pair when it was chosen, overlapping ones included), ``margin``
         (count less that of the next best pair at that moment; 0 is a tie).
-    asked : int
-        Merges asked for; more than there are rows when no pair was left.
     counts : ndarray of int64, shape (V,)
         Occurrences of each id in the encoded sequences (of both strands, if both were counted).
     seconds : dict of str to float
@@ -138,7 +136,6 @@ class BpeTraining(NamedTuple):
 
     tokenizer: BpeTokenizer
     merges: list[dict[str, Any]]
-    asked: int
     counts: np.ndarray
     seconds: dict[str, float]
 
@@ -207,7 +204,7 @@ def train_bpe(
     counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     symbols = np.delete(learnt.counts, alphabet.unknown)
     counts[FIRST_LETTER:] = symbols
-    return BpeTraining(tokenizer, _rows(learnt.merges, tokenizer), merges, counts, learnt.seconds)
+    return BpeTraining(tokenizer, _rows(learnt.merges, tokenizer), counts, learnt.seconds)
 
 
 def available_cores() -> int:

@@ -1,7 +1,7 @@
 """Sequence as arrays of symbols, and the pass that merges pairs in all of them.
 
-The text is cut into blocks, one array each, so that several cores work on it; what a pass does
-is the same wherever that is. Before it, each block is told three things about the symbols to its left: the
+The text is cut into blocks, one array each, so that several cores work on it; where it is
+cut changes nothing. Before a pass, each block is told three things about the symbols to its left: the
 last of them, whether they end in a merge, and whether that merge takes the block's first symbol.
 That takes only the last two symbols of the block before (an occurrence of a pair shares no position
 with one of another pair of the pass), or, when a symbol is merged with itself, whether the run that
@@ -139,7 +139,9 @@ class Text:
         if reverse:
             upper = np.frombuffer(self.alphabet.letters[::-1].encode() + b"N", dtype=np.uint8)
             letters = upper[self.alphabet.codes[letters[::-1]]]
-        self.append(encode(letters))
+        symbols = encode(letters)
+        broken = symbols == self.alphabet.unknown
+        self.append(symbols[~(broken & np.append(False, broken[:-1]))])  # one break for a run of unknown letters
         self.append(np.full(1, self.alphabet.unknown, dtype=self.blocks[-1].symbols.dtype))
 
     def count_pairs(self, counts: np.ndarray) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import write_text
+from lingome.core.files import explain_os_errors, write_text
 
 Row = Mapping[str, Any]
 
@@ -33,7 +33,8 @@ class UnfinishedTraining:
 
     def save(self, merges: Sequence[Row], digests: Sequence[str]) -> None:
         """Write the merges so far, with the digests of the sequence they were learnt from."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with explain_os_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         content = {"settings": self.facts, "digests": list(digests), "merges": [dict(row) for row in merges]}
         write_text(self.file, json.dumps({**content, "sha256": _digest(content)}) + "\n")
 

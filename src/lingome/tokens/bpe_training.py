@@ -26,8 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lingome.core.errors import ConfigError, DataError
-from lingome.core.progress import track
+from lingome.core.errors import ConfigError, DataError, LingomeError
+from lingome.core.progress import say, track
 from lingome.tokens.alphabet import DNA, Alphabet
 from lingome.tokens.bpe_passes import Text
 
@@ -131,7 +131,7 @@ def learn_merges(
         _learn(text, counts, learnt, merges, threads, save, seconds)
     except BaseException:
         if save and learnt:
-            save(learnt)
+            _try(save, learnt)
         raise
     return Learnt(learnt, text.count_symbols(first + len(learnt)), seconds)
 
@@ -175,8 +175,16 @@ def _learn(
             seconds["merging"] += merged - chose
             clock = merged
             if save and clock - saved > _SAVE_EVERY_S:
-                save(learnt)
+                _try(save, learnt)
                 saved = clock
+
+
+def _try(save: Callable[[Sequence[Merge]], None], learnt: Sequence[Merge]) -> None:
+    """Save; a full disk must neither end a training that can go on, nor hide why it ended."""
+    try:
+        save(learnt)
+    except LingomeError as error:
+        say(f"the merges so far could not be saved: {error}")
 
 
 class Candidates:

@@ -72,7 +72,10 @@ def read_vocabulary(file: Path) -> Tokenizer:
         return read_published(file)
     if file.suffix == ".txt":
         return _read_list(file)
-    raise DataError("this is no vocabulary file that lingome knows", where=file, expected=_READ)
+    raise DataError(
+        "this is no vocabulary file that lingome knows", where=file, expected=_READ,
+        hint="give the folder of a tokenizer or a checkpoint",
+    )
 
 
 def check_tokenizer_json(tokenizer: Tokenizer, file: Path) -> None:

@@ -70,7 +70,8 @@ def read_published(file: Path) -> Tokenizer:
     taken = [token for token in special if published.alphabet.has(token)]
     if taken:
         raise refuse(file, f"the added token {taken[0]!r}", "added tokens that no sequence holds")
-    return published.cutter if published.cutter.vocab == published.vocab else published
+    own = published.cutter
+    return own if own.vocab == published.vocab and own.alphabet is published.alphabet else published
 
 
 def _vocabulary(model: dict[str, Any], content: dict[str, Any], file: Path) -> tuple[list[str], list[str]]:

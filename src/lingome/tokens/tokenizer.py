@@ -249,7 +249,10 @@ class Tokenizer(ABC):
 
     def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
         """Count the bases under known tokens that form `n_stretches` stretches of sequence."""
-        return int(np.bincount(ids, minlength=self.vocab_size) @ self.token_lengths)
+        counts = np.zeros(self.vocab_size, dtype=np.int64)
+        for first in range(0, len(ids), 1 << 22):  # bincount makes a copy of 8 bytes an id
+            counts += np.bincount(ids[first : first + (1 << 22)], minlength=self.vocab_size)
+        return int(counts @ self.token_lengths)
 
     @cached_property
     def _owned(self) -> np.ndarray:

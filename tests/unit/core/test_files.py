@@ -9,6 +9,33 @@ from lingome.core.errors import DataError
 from lingome.core.files import atomic_file, atomic_folder, digest_file, write_text
 
 
+def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "store"
+    target.mkdir()
+    (target / "old").write_text("kept")
+    move = Path.replace
+
+    def fail(self: Path, aim: Path) -> Path:
+        if Path(aim) == target and (self / "new").exists():
+            raise KeyboardInterrupt
+        return move(self, aim)
+
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target, force=True) as temporary:
+        (temporary / "new").write_text("lost")
+        monkeypatch.setattr(Path, "replace", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    assert (target / "old").read_text() == "kept"
+
+
+def test_a_file_inside_a_folder_is_named_by_its_place(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught, atomic_folder(tmp_path / "store") as temporary:
+        raise DataError("the disk is full", where=temporary / "tokens.npy")
+    assert caught.value.where == str(tmp_path / "store" / "tokens.npy")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path):
     target = tmp_path / "out.txt"
     with pytest.raises(ValueError, match="broken"), atomic_file(target) as temporary:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,15 @@ def test_a_vocabulary_that_nothing_uses() -> None:
     table = vocabulary_table(tokenizer, np.zeros(tokenizer.vocab_size, dtype=np.int64))
     assert summarize(table)["used"] == 0
     assert {row["frequency"] for row in table} == {0.0}
+
+
+def test_counting_a_chromosome_takes_no_second_copy_of_it() -> None:
+    ids = np.arange(10_000_000, dtype=np.uint32).astype(np.uint16)  # np.bincount alone: 8 bytes a token
+    tracemalloc.start()
+    try:
+        counts = count_tokens([ids[:0], ids], 1 << 16)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(counts, np.bincount(ids, minlength=1 << 16))
+    assert peak < 5 * len(ids)

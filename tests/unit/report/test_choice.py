@@ -41,7 +41,8 @@ def signals() -> list[dict[str, Any]]:
     ]
 
 
-CHOICE = [{"topic": "recommended", "text": "BPE-200 (209 tokens): the best."}, {"topic": "accuracy", "text": "Well."}]
+CHOICE = [{"topic": topic, "text": text, "vocabulary": "BPE-200"} for topic, text in (
+    ("recommended", "Take BPE-200 (209 tokens): the best."), ("accuracy", "Well."))]
 
 
 def test_next_kmer_is_relative_to_the_baseline():
@@ -67,7 +68,10 @@ def test_vocabularies_stand_at_their_size_and_the_others_are_named():
     assert "4105" in spec
     assert "'characters'" in spec
     level = figures(next_kmer_section({"next_kmer": rows_of(-0.01)}))["next-kmer"]
-    assert level.title.startswith("No vocabulary stands out")
+    assert level.title == (
+        "No vocabulary stands out: BPE-200 is at 1.50 times the Markov baseline, and no other is clearly behind")
+    some = [{**row, "behind_low": 0.01} if row["merges"] == 0 else row for row in rows_of(-0.01)]
+    assert figures(next_kmer_section({"next_kmer": some}))["next-kmer"].title.endswith("; 1 of 2 others do as well")
 
 
 def test_reasons_come_first_and_differences_are_paired():
@@ -76,7 +80,7 @@ def test_reasons_come_first_and_differences_are_paired():
     section = choice_section({"choice": CHOICE, "next_kmer": rows_of(0.01), "next_kmer_controls": controls})
     words, figure, grid = section.blocks
     assert isinstance(words, Words)
-    assert words.terms[0] == ("recommended", "BPE-200 (209 tokens): the best.")
+    assert words.terms[0] == ("recommended", "Take BPE-200 (209 tokens): the best.")
     assert isinstance(figure, Figure)
     assert isinstance(grid, Grid)
     assert figure.title == "BPE-200 is best; 2 of 3 vocabularies are clearly behind it"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import CheckpointError
+from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.merges import merges_of_pairs
@@ -174,6 +175,14 @@ def test_n_as_a_token_of_its_own_is_what_unknown_letters_become(tmp_path: Path) 
 def test_a_letter_without_a_token_is_unknown(tmp_path: Path) -> None:
     file = write(tmp_path, tokenizer_json([*SPECIAL, "A", "C", "G", "AC"], [["A", "C"]]))
     assert check_against_tokenizers(file, texts("ACGT", 50)).encode("ACT").input_ids.tolist() == [8, 0]
+
+
+def test_lingome_s_order_of_ids_without_one_of_the_letters(tmp_path: Path) -> None:
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "A", "C", "G", "AC"]
+    tokenizer = check_against_tokenizers(write(tmp_path, tokenizer_json(vocab, [["A", "C"]])), texts("ACGT", 50))
+    assert tokenizer.alphabet is DNA  # as everything that reads a genome asks
+    tokenizer.save(tmp_path / "saved")
+    assert load_tokenizer(tmp_path / "saved").digest == tokenizer.digest
 
 
 def test_byte_pairs_of_protein(tmp_path: Path) -> None:

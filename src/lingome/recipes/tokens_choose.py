@@ -1,11 +1,10 @@
-"""Choose a vocabulary: train byte pairs once, compare merge counts and k-mers by next-k-mer prediction."""
+"""Choose a vocabulary: train byte pairs once, compare merge counts, k-mers and characters, recommend one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from lingome.config.tokens_choose import ChooseSettings
 from lingome.core.errors import ConfigError
@@ -17,10 +16,15 @@ from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.evaluate.next_kmer import next_kmer
+from lingome.evaluate.next_kmer import merges_of, open_test
+from lingome.evaluate.recommendation import Pick, one_each, pick_vocabulary, reasons
+from lingome.evaluate.signals import SignalBases, vocabulary_signals
+from lingome.evaluate.stretches import Stretches
 from lingome.models.devices import pick_device
-from lingome.models.presets import build_masked_lm, count_parameters
-from lingome.tokens.bpe import train_bpe
+from lingome.models.presets import build_masked_lm, count_parameters, find_config
+from lingome.report.page import write_report
+from lingome.tokens.advice import causal_warning
+from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -33,46 +37,68 @@ def plan(settings: ChooseSettings) -> Plan:
     pick_device(settings.device)
     genome = Genome.open(settings.genome)
     learn, test = areas(genome, settings)
-    n_candidates = len(set(settings.merges)) + len(set(settings.kmers))
+    names = candidate_names(settings)
     largest = max([9 + merges for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
     parameters = count_parameters(build_masked_lm(settings.next.preset, largest))
-    positions = settings.next.finetune_steps * settings.next.finetune_batch * settings.next.context_bp
-    bases = settings.next.pretrain_steps * settings.next.windows_per_step * settings.next.window_bp
-    # From one run on two cores, for tokens of about four bases: off by a factor of a few elsewhere.
-    seconds = n_candidates * settings.seeds * (bases + positions) * (parameters + 1e5) / 1.2e11 + 3
+    bases = sum(genome.lengths.values())
     return Plan("tokens choose", [
-        ("genome", f"{settings.genome}: {sum(genome.lengths.values()):,} bases"),
+        ("genome", f"{settings.genome}: {bases:,} bases"),
         ("trained on", f"{sum(one.length_bp for one in learn):,} bases"),
         ("tested on", f"{settings.next.n_test:,} positions in {sum(one.length_bp for one in test):,} other bases"),
-        ("candidates", f"{n_candidates}, each trained {settings.seeds} times"),
+        ("candidates", f"{len(names)}, each trained {settings.seeds} times: {', '.join(names)}"),
         ("model", f"{settings.next.preset}, {parameters:,} parameters at most"),
-        ("memory", f"about {0.6 + 12 * sum(genome.lengths.values()) / 1e9 + parameters * 2e-8:.1f} GB"),
-        ("time", f"very roughly {seconds / 60:.1f} minutes on two cores"),
+        ("memory", f"about {0.9 + 12 * bases / 1e9 + parameters * 2e-8:.1f} GB"),
+        ("time", f"about {seconds(names, bases, settings) / 60:.1f} minutes of one core"),
         ("output", str(settings.out)),
     ])
 
 
 def run(settings: ChooseSettings) -> Outcome:
-    """Train the vocabularies, compare them, and write the run directory."""
-    pick_device(settings.device)
+    """Train the vocabularies, compare them, and write the run directory and its page."""
+    device = str(pick_device(settings.device))
     lineage = Lineage("tokens choose", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
         genome = Genome.open(settings.genome)
         lineage.add_input("genome", settings.genome)
         learn, test = areas(genome, settings)
-        candidates = build_candidates(genome, learn, settings)
-        rows = compare_vocabularies(genome, candidates, learn, test, settings)
-        answer = recommend(rows)
+        candidates, notes = build_candidates(genome, learn, settings)
+        if settings.purpose == "masked":
+            warning = ""
+        else:
+            warning = next(filter(None, map(causal_warning, candidates.values())), "")
+        signals = vocabulary_signals(
+            SignalBases.sample(
+                Stretches(genome, learn, "training"), Stretches(genome, test, "test"), settings.signals.count_bp,
+                settings.signals.test_bp,
+            ), candidates, {name: merges_of(one) for name, one in candidates.items()},
+        )
+        run_dir.write_table("vocabulary_signals", signals)
+        seeds = [derive_seed(settings.seed, "choose", index) for index in range(settings.seeds)]
+        trial = open_test(genome, learn, test, settings.next, seeds, device)
+        guesses = {name: trial.run(name, tokenizer) for name, tokenizer in candidates.items()}
+        rows = trial.rows(guesses, candidates)
         run_dir.write_table("next_kmer", rows)
-        for name, tokenizer in candidates.items():
-            if name == answer[0]:
-                tokenizer.save(run_dir.path / "tokenizer")
+        pick = pick_vocabulary(rows, settings.purpose)
+        controls = []
+        if settings.control and settings.next.pretrain_steps:
+            controls = trial.control_rows([pick.chosen, pick.best], guesses, candidates)
+            run_dir.write_table("next_kmer_controls", controls)
+        choice = reasons(pick, rows, signals, controls, warning)
+        run_dir.write_table("choice", choice)
+        if warning:
+            notes.append({"level": "warning", "topic": "purpose", "text": warning})
+        if notes:
+            run_dir.write_table("warnings", notes)
+        candidates[pick.chosen].save(run_dir.path / "tokenizer")
         lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in learn])
         run_dir.write_lineage(lineage.as_dict(
-            title="Choice of a vocabulary", question="Which vocabulary reads this genome best?", answer=answer[1],
+            title="Choice of a vocabulary", question=f"Which vocabulary reads {settings.genome.name} best?",
+            answer=choice[0]["text"], recommended=pick.chosen,
         ))
-    return Outcome(f"{answer[1]}\nrun: {settings.out}", tables=[choice_view(rows)], path=settings.out)
+        page = write_report(run_dir)
+    said = "\n".join(f"{row['topic']}: {row['text']}" for row in choice)
+    return Outcome(f"{said}\npage: {page}", tables=[choice_view(rows, signals, pick)], path=settings.out)
 
 
 def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], list[Interval]]:
@@ -86,97 +112,86 @@ def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], lis
     return learn, test
 
 
-def build_candidates(genome: Genome, learn: Sequence[Interval], settings: ChooseSettings) -> dict[str, Tokenizer]:
-    """Train byte pairs once to the highest count, on training bases only, and cut the list at each candidate."""
-    candidates: dict[str, Tokenizer] = {}
-    most = max(settings.merges, default=0)
-    if most:
-        say(f"training {most:,} merges")
-        parts = (genome.sequence(one.chrom, one.start, one.end) for one in learn)
-        trained = train_bpe(parts, most, both_strands=settings.both_strands).tokenizer
-        if len(trained.merges) < most:
-            raise ConfigError(
-                "the genome gives fewer merges than asked for", where="merges", got=most, expected=len(trained.merges)
-            )
-        for merges in sorted(set(settings.merges)):
-            candidates[f"BPE-{merges}"] = trained.truncated(merges)
-    elif settings.merges:
-        candidates["BPE-0"] = KmerTokenizer(1, overlap=False)
-    for k in sorted(set(settings.kmers)):
-        candidates[f"{k}-mers"] = KmerTokenizer(k, overlap=False)
-    return candidates
+def candidate_names(settings: ChooseSettings) -> list[str]:
+    """Name the candidates: characters, byte pairs from few merges to many, k-mers."""
+    merges = [f"BPE-{merges}" for merges in sorted(set(settings.merges) - {0})]
+    return ["characters", *merges, *(f"{k}-mers" for k in sorted(set(settings.kmers) - {1}))]
 
 
-def compare_vocabularies(
-    genome: Genome,
-    candidates: Mapping[str, Tokenizer],
-    learn: Sequence[Interval],
-    test: Sequence[Interval],
-    settings: ChooseSettings,
-) -> list[Row]:
-    """Run next-k-mer prediction for all, and add how each cuts the test bases."""
-    seeds = [derive_seed(settings.seed, "choose", index) for index in range(settings.seeds)]
-    rows = next_kmer(
-        genome, candidates, train_intervals=learn, test_intervals=test, settings=settings.next, seeds=seeds,
-        device=str(pick_device(settings.device)),
-    )
-    signals = {name: vocabulary_use(genome, tokenizer, test) for name, tokenizer in candidates.items()}
-    return [{**row, **signals[row["vocabulary"]]} for row in rows]
+def build_candidates(
+    genome: Genome, learn: Sequence[Interval], settings: ChooseSettings
+) -> tuple[dict[str, Tokenizer], list[Row]]:
+    """Train byte pairs once to the highest count, on training bases only, and cut the list at each candidate.
 
-
-def vocabulary_use(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Interval]) -> Row:
-    """Count bases a token and the share of the vocabulary that is used, on up to a million test bases."""
-    counts, n_bases = np.zeros(tokenizer.vocab_size, dtype=np.int64), 0
-    for one in intervals:
-        end = min(one.end, one.start + max(0, 1_000_000 - n_bases))
-        ids = tokenizer.encode(genome.sequence(one.chrom, one.start, end)).input_ids
-        counts += np.bincount(ids, minlength=tokenizer.vocab_size)
-        n_bases += end - one.start
-    counts[tokenizer.special_ids] = 0
-    words = int((tokenizer.token_lengths > 0).sum())
-    bases = float((counts * tokenizer.token_lengths).sum())
-    return {"bases_per_token": bases / max(1, int(counts.sum())), "used_share": float((counts > 0).sum() / words)}
-
-
-def recommend(rows: Sequence[Row]) -> tuple[str, str]:
-    """Give the smallest vocabulary whose interval reaches the best one's, and the reason.
-
-    Compared is the mean accuracy over all k.
+    Where the sequence has fewer merges than asked for, the candidates that exist are kept, and a
+    note says which are not.
     """
-    one_each = list({row["vocabulary"]: row for row in rows}.values())
-    best = max(one_each, key=lambda row: row["mean_accuracy"])
-    good = [row for row in one_each if row["mean_high"] >= best["mean_low"]]
-    chosen = min(good, key=lambda row: row["vocab_size"])
-    reason = f"{chosen['vocabulary']} ({chosen['vocab_size']:,} tokens): "
-    if chosen is best:
-        reason += f"no smaller vocabulary reaches its mean accuracy of {best['mean_accuracy']:.2%}."
-    else:
-        reason += (
-            f"the smallest vocabulary whose interval (to {chosen['mean_high']:.2%}) overlaps that of the best, "
-            f"{best['vocabulary']} (from {best['mean_low']:.2%})."
-        )
-    behind = sum(row["accuracy"] < row["baseline"] for row in rows if row["vocabulary"] == chosen["vocabulary"])
-    if behind:
-        reason += (
-            f" A Markov model is better for {behind} of its k: the training was too short for more than a comparison."
-        )
-    return chosen["vocabulary"], reason
+    candidates: dict[str, Tokenizer] = {"characters": BpeTokenizer([])}
+    notes: list[Row] = []
+    wanted = sorted(set(settings.merges) - {0})
+    if wanted:
+        say(f"training {wanted[-1]:,} merges")
+        parts = (genome.sequence(one.chrom, one.start, one.end) for one in learn)
+        trained = train_bpe(parts, wanted[-1], both_strands=settings.both_strands).tokenizer
+        there = len(trained.merges)
+        candidates |= {f"BPE-{merges}": trained.truncated(merges) for merges in wanted if merges <= there}
+        if there < wanted[-1]:
+            lost = ", ".join(f"BPE-{merges}" for merges in wanted if merges > there)
+            text = f"training stopped after {there:,} merges, because no pair was left; not compared: {lost}"
+            notes.append({"level": "warning", "topic": "merges", "text": text})
+            say(text)
+    candidates |= {f"{k}-mers": KmerTokenizer(k, overlap=False) for k in sorted(set(settings.kmers) - {1})}
+    if len(candidates) < 2:
+        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0]["text"])
+    return candidates, notes
 
 
-def choice_view(rows: Sequence[Row]) -> Table:
-    """Show one line a vocabulary, and the accuracy for every k in percent."""
+def bases_per_token(name: str) -> float:
+    """Guess how long the tokens of a candidate are in human DNA; for the estimate of time alone."""
+    if name == "characters":
+        return 1.0
+    if name.startswith("BPE-"):
+        return max(1.2, 0.17 + 0.43 * math.log2(int(name.removeprefix("BPE-"))))
+    return float(name.removesuffix("-mers"))
+
+
+def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float:
+    """Estimate the CPU time of a run, with rates measured for the shapes tiny and mini on one core."""
+    train, body = settings.next, find_config(settings.next.preset)
+    width = body.hidden_size
+    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * body.ffn_size) * width * 5e-11
+    a_position = (4 ** (train.ks[-1] + 1) / 3 + 13 * width) * width * 3.7e-10
+    total = 10 + bases * 4e-7
+    for name in names:
+        short = 1 / bases_per_token(name)
+        read = (train.context_bp * short + 2) * a_token
+        pretraining = train.pretrain_steps * (train.windows_per_step * (train.window_bp * short + 2) * a_token + 0.005)
+        fits = settings.seeds * (
+            pretraining + train.finetune_steps * (train.finetune_batch * (read + a_position) + 0.004)
+            + train.n_test * (read + a_position) / 3
+        )
+        total += fits * (1 + 2 * settings.control / len(names))
+        total += 0.5 * min(bases, settings.signals.count_bp) / 2e6
+    return total
+
+
+def choice_view(rows: Sequence[Row], signals: Sequence[Mapping[str, Any]], pick: Pick) -> Table:
+    """Show one line a vocabulary: size, cheap signals, accuracy in percent, how far it is behind the best."""
     ks = sorted({row["k"] for row in rows})
-    shown = []
-    for name in dict.fromkeys(row["vocabulary"] for row in rows):
+    cheap, shown = one_each(signals), []
+    for name, first in one_each(rows).items():
         mine = {row["k"]: row for row in rows if row["vocabulary"] == name}
-        first = mine[ks[0]]
+        mark = " *" if name == pick.chosen else ""
         shown.append([
-            name, first["vocab_size"], first["bases_per_token"], first["used_share"],
-            *(100 * mine[k]["accuracy"] for k in ks), 100 * first["mean_accuracy"],
-            100 * first["mean_low"], 100 * first["mean_high"],
+            name + mark, first["vocab_size"], cheap[name]["bases_per_token"], cheap[name]["bits_per_base"],
+            *(100 * mine[k]["accuracy"] for k in ks), 100 * first["mean_accuracy"], 100 * first["behind"],
+            100 * first["behind_low"], 100 * first["behind_high"],
         ])
     base = {row["k"]: row for row in rows}
-    shown.append(["Markov model", None, None, None, *(100 * base[k]["baseline"] for k in ks), None, None, None])
-    shown.append(["chance", None, None, None, *(100 * base[k]["chance"] for k in ks), None, None, None])
-    columns = ["vocabulary", "tokens", "bases a token", "used", *(f"{k}-mers %" for k in ks), "mean %", "low", "high"]
-    return Table("next-k-mer prediction", columns, shown)
+    blank = [None] * 3
+    markov = signals[0]["markov_bits_per_base"]
+    shown.append(["Markov model", None, None, markov, *(100 * base[k]["baseline"] for k in ks), None, *blank])
+    shown.append(["chance", None, None, 2.0, *(100 * base[k]["chance"] for k in ks), None, *blank])
+    columns = ["vocabulary", "tokens", "bases/token", "bits/base", *(f"{k}-mers %" for k in ks), "mean %", "behind",
+               "low", "high"]
+    return Table("next-k-mer prediction and cheap signals (* recommended)", columns, shown)

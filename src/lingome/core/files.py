@@ -139,7 +139,7 @@ def atomic_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
             if str(temporary) not in str(error.where):
                 raise
             where = str(error.where).replace(str(temporary), str(path))  # the name that was asked for
-            raise DataError(
+            raise type(error)(
                 error.what, where=where, got=error.got, expected=error.expected, hint=error.hint
             ) from error
         finally:

@@ -35,7 +35,7 @@ def put(run: RunDir, file: str, content: str | bytes) -> None:
     ("tables/scores.tsv", "name\tauroc\nx\t0.5\n", r"scores.tsv:1: the column 'kind' is missing"),
     ("tables/scores.tsv", "name\tkind\tauroc\nx\tmodel\thigh\n", r"scores.tsv:2: the column 'auroc' holds numbers"),
     ("tables/scores.tsv", "name\tkind\nx\tmodel\tmore\tcells\n", "not a table"),
-    ("tables/steps.tsv", b"step\ttime_s\n\xff\t1\n", "not a table"),
+    ("tables/steps.tsv", b"step\ttime_s\n\xff\t1\n", "the table cannot be read"),
 ])
 def test_corrupt_file_is_named(run: RunDir, file: str, content: str | bytes, message: str):
     put(run, file, content)

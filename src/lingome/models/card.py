@@ -44,8 +44,8 @@ class ModelCard:
     training: Mapping[str, object] = field(default_factory=dict)
     limits: Sequence[str] = ("For research; it gives no medical advice.",)
 
-    def render(self, config: Shape, family: str, tokenizer: str, n_parameters: int) -> str:
-        """Write the card: a YAML header, then Markdown."""
+    def render(self, config: Shape, family: str, tokenizer: str, n_parameters: int, note: str = "") -> str:
+        """Write the card: a YAML header, then Markdown; `note` is what others must know to use the tokenizer."""
         classifier = bool(config.label_names)
         header = {
             "license": self.licence,
@@ -54,6 +54,7 @@ class ModelCard:
             "tags": list(self.tags),
         }
         shape = f"{_shape(config)}; {n_parameters:,} parameters; {tokenizer} tokenizer with {config.vocab_size} tokens."
+        shape += f"\n\n{note}" if note else ""
         parts = [f"# {self.title}", self.summary, "## Shape", shape, "## Use", _use(family, config.label_names)]
         if self.data:
             parts += ["## Data", "\n".join(f"- {line}" for line in self.data)]

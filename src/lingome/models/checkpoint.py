@@ -100,7 +100,8 @@ def write_checkpoint(
     (folder / "model.safetensors").write_bytes(safetensors.torch.save(tensors, metadata={"format": "pt"}))
     tokenizer.save(folder)
     n_parameters = sum(tensor.numel() for tensor in tensors.values())
-    text = (card or ModelCard()).render(config, find_family(config), tokenizer.kind, n_parameters)
+    note = tokenizer.config_extras().get("lingome_note", "")
+    text = (card or ModelCard()).render(config, find_family(config), tokenizer.kind, n_parameters, note)
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 

@@ -50,6 +50,14 @@ def test_masked_lm_comes_back(tmp_path: Path, config: TransformerConfig) -> None
     assert torch.equal(body(IDS), model.body(IDS))
 
 
+def test_the_card_says_what_tokenizer_json_cannot(tmp_path: Path) -> None:
+    words = KmerTokenizer(3)
+    save_checkpoint(tmp_path / "words", build_masked_lm(NANO, vocab_size=words.vocab_size), words)
+    save_checkpoint(tmp_path / "letters", build_masked_lm(NANO), TOKENIZER)
+    assert "Overlapping k-mers cannot be said in tokenizer.json" in (tmp_path / "words/README.md").read_text()
+    assert "Overlapping" not in (tmp_path / "letters/README.md").read_text()
+
+
 @pytest.mark.parametrize("config", [NANO, BERT, MIX], ids=["modernbert", "bert", "own"])
 def test_classifier_comes_back(tmp_path: Path, config: TransformerConfig) -> None:
     model = build_classifier(config, label_names=("unbound", "bound"), seed=1).eval()

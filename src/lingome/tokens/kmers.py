@@ -94,7 +94,8 @@ class KmerTokenizer(Tokenizer):
         cuts = np.zeros(len(starts), dtype=np.int64)
         kernel = _encode_overlapping if self.overlap else _encode_side_by_side
         n = kernel(bases, starts, _DIGIT, self.k, self._first, self._letter_ids, ids, cuts)
-        return ids[:n].copy() if n < len(ids) else ids, cuts
+        ids.resize(n, refcheck=False)
+        return ids, cuts
 
     def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
         """Give where each token begins and the last ends; see `Tokenizer.borders`."""

@@ -6,8 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from lingome.models.checkpoint import load_classifier, load_masked_lm, save_checkpoint
-from lingome.models.presets import PRESETS, build_classifier, build_masked_lm, count_parameters
+from lingome.models.checkpoint import load_causal_lm, load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.decoder import CausalLM, DecoderConfig
+from lingome.models.presets import (
+    CAUSAL_PRESETS,
+    PRESETS,
+    build_causal_lm,
+    build_classifier,
+    build_masked_lm,
+    count_parameters,
+)
 from lingome.models.transformer import MaskedLM, SequenceClassifier, TransformerConfig
 from lingome.tokens.characters import CharacterTokenizer
 
@@ -21,18 +29,34 @@ MIXES = {
     for norm, bias in (("post", True), ("pre", False))
     for ffn in ("gelu", "geglu")
 }
-CASES = {
-    name: dataclasses.replace(config, vocab_size=TOKENIZER.vocab_size) for name, config in {**SMALL, **MIXES}.items()
+NANO_DECODER = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48)
+SMALL_DECODERS = {
+    name: config for name, config in CAUSAL_PRESETS.items() if config.hidden_size * config.n_layers <= 2048
 }
+DECODER_MIXES = {
+    f"decoder-{positions}-{norm}-{ffn}-{bias}": dataclasses.replace(
+        NANO_DECODER, positions=positions, norm=norm, ffn=ffn, bias=bias, n_kv_heads=kv_heads, tie_head=bias
+    )
+    for positions in ("learned", "rotary")
+    for norm in ("layer", "rms")
+    for ffn in ("gelu_tanh", "swiglu")
+    for bias, kv_heads in ((True, 4), (False, 2))
+}
+CASES: dict[str, TransformerConfig | DecoderConfig] = {
+    name: dataclasses.replace(config, vocab_size=TOKENIZER.vocab_size)
+    for name, config in {**SMALL, **MIXES, **SMALL_DECODERS, **DECODER_MIXES}.items()
+}
+Model = MaskedLM | SequenceClassifier | CausalLM
 
 
 def test_what_is_checked() -> None:
     assert len(SMALL) == 4
-    assert len(CASES) == 12
+    assert len(SMALL_DECODERS) == 1
+    assert len(CASES) == 12 + 17
 
 
 @pytest.fixture(params=CASES)
-def config(request: pytest.FixtureRequest) -> TransformerConfig:
+def config(request: pytest.FixtureRequest) -> TransformerConfig | DecoderConfig:
     return CASES[request.param]
 
 
@@ -42,23 +66,38 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return ids.masked_fill(~mask, 0), mask
 
 
-def both(config: TransformerConfig, seed: int = 0) -> list[MaskedLM | SequenceClassifier]:
+def models(config: TransformerConfig | DecoderConfig, seed: int = 0) -> list[Model]:
+    """Every model that the shape makes."""
+    if isinstance(config, DecoderConfig):
+        return [build_causal_lm(config, seed=seed)]
     return [build_masked_lm(config, seed=seed), build_classifier(config, label_names=("a", "b", "c"), seed=seed)]
 
 
-def test_shapes(config: TransformerConfig) -> None:
+def loss_of(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The loss that such a model is trained on."""
+    if isinstance(model, SequenceClassifier):
+        return torch.nn.functional.cross_entropy(model(ids, mask), torch.tensor([0, 1, 2]))
+    if isinstance(model, CausalLM):
+        known = mask[:, 1:]
+        return torch.nn.functional.cross_entropy(model(ids, mask)[:, :-1][known], ids[:, 1:][known])
+    return torch.nn.functional.cross_entropy(model(ids, mask, mask), ids[mask])
+
+
+def test_shapes(config: TransformerConfig | DecoderConfig) -> None:
     ids, mask = batch()
-    language, classifier = both(config)
-    assert language(ids, mask).shape == (3, 40, 9)
-    assert language(ids, mask, mask).shape == (77, 9)
-    assert language.body(ids).shape == (3, 40, config.hidden_size)
-    assert classifier(ids, mask).shape == (3, 3)
+    for model in models(config):
+        assert model.body(ids).shape == (3, 40, config.hidden_size)
+        assert model(ids, mask).shape == ((3, 3) if isinstance(model, SequenceClassifier) else (3, 40, 9))
+        if isinstance(model, MaskedLM):
+            assert model(ids, mask, mask).shape == (77, 9)
+        if isinstance(model, CausalLM):
+            assert model.last_logits(ids, mask).shape == (3, 9)
 
 
-def test_a_sequence_does_not_feel_its_batch(config: TransformerConfig) -> None:
+def test_a_sequence_does_not_feel_its_batch(config: TransformerConfig | DecoderConfig) -> None:
     """Hidden states alone equal those in a padded batch, and those beside another neighbour."""
     ids, mask = batch()
-    for model in both(config):
+    for model in models(config):
         body = model.eval().body
         with torch.no_grad():
             together = body(ids, mask)
@@ -71,9 +110,11 @@ def test_a_sequence_does_not_feel_its_batch(config: TransformerConfig) -> None:
             assert (body(other, mask)[1, :11] - together[1, :11]).abs().max() < 1e-5
 
 
-def test_saved_and_loaded(config: TransformerConfig, tmp_path: Path) -> None:
+def test_saved_and_loaded(config: TransformerConfig | DecoderConfig, tmp_path: Path) -> None:
     ids, mask = batch()
-    for model, load in zip(both(config), (load_masked_lm, load_classifier), strict=True):
+    loaders = {MaskedLM: load_masked_lm, SequenceClassifier: load_classifier, CausalLM: load_causal_lm}
+    for model in models(config):
+        load = loaders[type(model)]
         folder = tmp_path / load.__name__
         save_checkpoint(folder, model.eval(), TOKENIZER)
         loaded, _ = load(folder)
@@ -82,28 +123,26 @@ def test_saved_and_loaded(config: TransformerConfig, tmp_path: Path) -> None:
         assert count_parameters(loaded) == count_parameters(model)
 
 
-def test_every_parameter_learns(config: TransformerConfig) -> None:
+def test_every_parameter_learns(config: TransformerConfig | DecoderConfig) -> None:
     ids, mask = batch()
-    language, classifier = both(config)
-    torch.nn.functional.cross_entropy(language(ids, mask, mask), ids[mask]).backward()
-    torch.nn.functional.cross_entropy(classifier(ids, mask), torch.tensor([0, 1, 2])).backward()
-    for model in (language, classifier):
+    for model in models(config):
+        loss_of(model, ids, mask).backward()
         still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
         assert still == []
 
 
-def test_weights_are_a_function_of_the_seed(config: TransformerConfig) -> None:
-    for first, second, other in zip(both(config), both(config), both(config, seed=1), strict=True):
+def test_weights_are_a_function_of_the_seed(config: TransformerConfig | DecoderConfig) -> None:
+    for first, second, other in zip(models(config), models(config), models(config, seed=1), strict=True):
         torch.manual_seed(5)
         assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
         assert not torch.equal(first.body.tokens.weight, other.body.tokens.weight)
 
 
-def test_bfloat16_runs_and_stays_near(config: TransformerConfig) -> None:
+def test_bfloat16_runs_and_stays_near(config: TransformerConfig | DecoderConfig) -> None:
     ids, mask = batch()
-    model = build_masked_lm(config).eval()
+    model = models(config)[0].eval()
     exact = model(ids, mask)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = model(ids, mask).float()
     rounded.sum().backward()
-    assert (rounded - exact).abs().max() < 0.05
+    assert (rounded - exact)[mask].abs().max() < 0.05

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lingome.cli.main import main
-from lingome.models.checkpoint import load_masked_lm
+from lingome.models.checkpoint import load_causal_lm, load_masked_lm
 from lingome.tokens.load import load_tokenizer
 
 QUICK = [
@@ -130,6 +130,71 @@ def test_stores_that_do_not_fit_are_refused(store, pretrained, tmp_path, capsys)
     assert not out.exists()
 
 
+BRIEF = ["train.max_steps=2", "train.eval_every=1", "train.batch_tokens=600", "validation_windows=4",
+         "validation_share=0.01", "max_tokens=100", "train.precision=fp32", "objective=causal"]
+
+
+@pytest.fixture(scope="module")
+def causal(genome, tmp_path_factory):
+    """A short run of a decoder on 3-mers side by side."""
+    folder = tmp_path_factory.mktemp("causal")
+    assert main(["tokens", "train", "--kind", "kmers", "k=3", "overlap=false", "-o", str(folder / "three")]) == 0
+    assert main(["pretrain", genome, "-o", str(folder / "run"), "--tokenizer", str(folder / "three"), *BRIEF]) == 0
+    return folder / "run"
+
+
+def table(run, name):
+    lines = [line.split("\t") for line in (run / "tables" / f"{name}.tsv").read_text().splitlines()]
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+
+
+def test_a_causal_run_is_whole_and_has_its_baselines(causal):
+    model, tokenizer = load_causal_lm(causal / "checkpoint")
+    assert model.config.vocab_size == tokenizer.vocab_size == 73
+    rows = table(causal, "language")
+    names = ["trained", "at the start", "token frequencies", "Markov model of bases, order"]
+    assert [row["name"][: len(name)] for row, name in zip(rows, names, strict=True)] == names
+    assert 1.5 < float(rows[3]["bits_per_base"]) < float(rows[2]["bits_per_base"]) < 2
+    assert not [row for row in table(causal, "warnings") if row["topic"].startswith("byte pairs")]
+    lineage = json.loads((causal / "run.json").read_text())
+    assert lineage["question"] == "How well can each token be guessed from those before it?"
+    assert "next tokens cost" in lineage["answer"]
+    card = (causal / "checkpoint" / "README.md").read_text()
+    assert "Causal language model" in card
+    assert "| objective | causal |" in card
+    assert main(["report", str(causal)]) == 0
+    assert "Markov model of bases" in (causal / "report.html").read_text()
+
+
+def test_a_causal_checkpoint_is_trained_further_by_its_own_objective(causal, genome, tmp_path, capsys):
+    words = ["pretrain", genome, "-o", str(tmp_path / "more"), "--start-from", str(causal), *BRIEF]
+    assert main(words) == 0
+    before = {row["name"]: row["loss"] for row in table(causal, "language")}
+    after = {row["name"]: row["loss"] for row in table(tmp_path / "more", "language")}
+    assert float(after["at the start"]) == pytest.approx(float(before["trained"]), rel=1e-5)
+    capsys.readouterr()
+    assert main(["pretrain", genome, "-o", str(tmp_path / "other"), "--start-from", str(causal), *BRIEF[:-1]]) == 3
+    assert "causal language model" in capsys.readouterr().err
+
+
+def test_byte_pairs_for_a_causal_model_are_warned_of(store, tmp_path, genome, capsys):
+    for words in ([genome], [str(store)]):
+        assert main(["pretrain", *words, "-o", str(tmp_path / "run"), "objective=causal", "--dry-run"]) == 0
+        assert "suit masked models" in " ".join(capsys.readouterr().err.split())
+    assert main(["pretrain", str(store), "-o", str(tmp_path / "run"), *BRIEF]) == 0
+    assert ("warn", "byte pairs and a causal model") in {
+        (row["level"], row["topic"]) for row in table(tmp_path / "run", "warnings")
+    }
+
+
+def test_a_masking_scheme_is_its_rate(store, tmp_path):
+    runs = {"named": "mask_scheme=grover", "plain": "mask_rate=0.022"}
+    for name, word in runs.items():
+        assert main(["pretrain", str(store), "-o", str(tmp_path / name), "--preset", "nano", *BRIEF[:-1], word]) == 0
+    assert table(tmp_path / "named", "language") == table(tmp_path / "plain", "language")
+    assert "| mask_rate | 0.022 |" in (tmp_path / "named" / "checkpoint" / "README.md").read_text()
+
+
 def test_dry_run_plans_and_writes_nothing(genome, tmp_path, capsys):
     out = tmp_path / "run"
     assert main(["pretrain", genome, "-o", str(out), "--dry-run"]) == 0
@@ -156,6 +221,12 @@ def test_a_complete_run_is_neither_replaced_nor_resumed(pretrained, genome, caps
         (["exclude=[chr20_30M_32M:0-2000000]"], 3, "nothing is left"),
         (["--preset", "minni"], 2, "did you mean 'mini'"),
         (["train.learning_rate=1"], 2, "no setting"),
+        (["objective=causal", "--preset", "mini"], 2, "of the other kind"),
+        (["objective=causal", "mask_rate=0.2"], 2, "hides nothing"),
+        (["objective=next"], 2, "'masked' or 'causal'"),
+        (["mask_scheme=bert", "mask_span=2"], 2, "leave out mask_span"),
+        (["mask_scheme=dnabert"], 2, "overlapping words"),
+        (["mask_scheme=electra"], 2, "'dnabert'"),
     ],
 )
 def test_mistakes_are_explained_and_leave_nothing(genome, tmp_path, capsys, words, code, message):

@@ -131,8 +131,12 @@ def _rich_table(table: Table) -> RichTable:
         numeric = all(isinstance(row[index], int | float | None) for row in table.rows)
         shown.add_column(column, justify="right" if numeric else "left", no_wrap=index == 0)
     for row in table.rows:
-        shown.add_row(*(Text(str(cell(value))) for value in row))
+        shown.add_row(*(Text(_shown(value, table.thousands)) for value in row))
     return shown
+
+
+def _shown(value: object, thousands: bool) -> str:
+    return f"{value:,}" if thousands and isinstance(value, int) else str(cell(value))
 
 
 def cell(value: object) -> object:

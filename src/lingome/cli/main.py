@@ -19,11 +19,13 @@ COMMANDS = {
     "doctor": "Say what this machine has, and whether lingome works on it.",
     "data": "List, fetch and check data.",
     "tokens": "Train, choose and apply vocabularies.",
+    "model": "List, look at and count models.",
     "pretrain": "Pre-train a language model on sequence.",
     "finetune": "Teach a model to tell labelled sequences apart.",
     "evaluate": "Measure a model beside its baselines.",
     "predict": "Score sequences or sites with a fine-tuned model.",
     "embed": "Turn sequences into vectors.",
+    "generate": "Write sequence with a causal model.",
     "report": "Write the page of a run.",
 }
 

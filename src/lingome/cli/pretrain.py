@@ -21,6 +21,8 @@ lingome pretrain genome.fa.gz -o runs/short --preset tiny train.max_steps=200 tr
 
 lingome pretrain runs/genome-tokens -o runs/mini
 
+lingome pretrain genome.fa.gz -o runs/causal --tokenizer runs/six objective=causal
+
 lingome pretrain -o runs/mini --resume"""
 
 
@@ -28,7 +30,7 @@ def command(
     words: Words = None,
     config: Config = None,
     out: Out = None,
-    preset: Annotated[str | None, typer.Option(help="Shape of a new model.", show_default="mini")] = None,
+    preset: Annotated[str | None, typer.Option(help="Shape of a new model.", show_default="mini, or gpt-mini")] = None,
     tokenizer: Annotated[Path | None, typer.Option(help="Folder of a tokenizer.", show_default=False)] = None,
     merges: Annotated[int | None, typer.Option(help="Merges, if a tokenizer is trained.", show_default="600")] = None,
     start_from: Annotated[Path | None, typer.Option(help="Checkpoint to train further.", show_default=False)] = None,
@@ -38,7 +40,7 @@ def command(
     device: Device = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Pre-train a masked language model on a genome.
+    """Pre-train a language model on a genome: masked, or with objective=causal.
 
     Give a FASTA, or the folder of a token store, whose tokens are read from disk and which brings its tokenizer.
     Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on

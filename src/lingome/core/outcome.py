@@ -9,11 +9,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table. Cells are shown as they are; floats get three digits."""
+    """A titled table. Cells are shown as they are; floats get three digits.
+
+    With `thousands`, a terminal shows 1,234,567 for 1234567; a pipe gets the plain number.
+    """
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
+    thousands: bool = False
 
 
 @dataclass(frozen=True)

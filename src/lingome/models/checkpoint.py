@@ -24,16 +24,17 @@ from torch import Tensor, nn
 from lingome.core.errors import CheckpointError
 from lingome.core.files import atomic_folder
 from lingome.models.card import ModelCard
+from lingome.models.decoder import CausalLM
 from lingome.models.interop import find_family, from_config_json, from_file, to_config_json, to_file
-from lingome.models.shapes import Shape, StaticConfig
+from lingome.models.shapes import DecoderConfig, SavedShape, Shape, StaticConfig
 from lingome.models.transformer import Body, MaskedLM, SequenceClassifier, build_body
 from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
 M = TypeVar("M", bound=nn.Module)
-S = TypeVar("S", bound=Shape)
-Model: TypeAlias = MaskedLM | SequenceClassifier | StaticEmbeddings
+S = TypeVar("S", bound=SavedShape)
+Model: TypeAlias = MaskedLM | SequenceClassifier | StaticEmbeddings | CausalLM
 Dtype = Literal["float32", "float16", "bfloat16"]
 
 
@@ -52,7 +53,7 @@ def save_checkpoint(
     ----------
     folder : Path
         The folder to make.
-    model : MaskedLM, SequenceClassifier or StaticEmbeddings
+    model : MaskedLM, SequenceClassifier, StaticEmbeddings or CausalLM
         The model, on any device.
     tokenizer : Tokenizer
         Its tokenizer.
@@ -113,7 +114,7 @@ def load_masked_lm(folder: Path) -> tuple[MaskedLM, Tokenizer]:
     CheckpointError
         If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
     """
-    tokenizer, config = _read_shape(folder)
+    tokenizer, config = _read_encoder(folder)
     if config.label_names:
         raise CheckpointError("this is a classifier, not a masked language model", where=folder,
                               got=f"classes {', '.join(config.label_names)}",
@@ -127,6 +128,24 @@ def load_masked_lm(folder: Path) -> tuple[MaskedLM, Tokenizer]:
     return model, tokenizer
 
 
+def load_causal_lm(folder: Path) -> tuple[CausalLM, Tokenizer]:
+    """Load a causal language model and its tokenizer, on the CPU, in float32, in evaluation mode.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
+    """
+    tokenizer, config = _read_shape(folder)
+    if not isinstance(config, DecoderConfig):
+        raise CheckpointError("this is not a causal language model: it does not guess the next token", where=folder,
+                              got=f"a {find_family(config)} model", expected="a decoder, as gpt2 or llama")
+    model = _filled(CausalLM, config, folder)
+    if config.tie_head:
+        model.head.weight = model.body.tokens.weight
+    return model, tokenizer
+
+
 def load_classifier(folder: Path) -> tuple[SequenceClassifier, Tokenizer]:
     """Load a classifier and its tokenizer, on the CPU, in float32, in evaluation mode.
 
@@ -135,7 +154,7 @@ def load_classifier(folder: Path) -> tuple[SequenceClassifier, Tokenizer]:
     CheckpointError
         If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
     """
-    tokenizer, config = _read_shape(folder)
+    tokenizer, config = _read_encoder(folder)
     if not config.label_names:
         raise CheckpointError("this is not a lingome classifier", where=folder, got=f"a {find_family(config)} model",
                               hint="fine-tune it first with lingome finetune")
@@ -150,7 +169,7 @@ def load_body(folder: Path) -> tuple[Body, Tokenizer]:
     CheckpointError
         If the folder is incomplete or corrupt, or its parts do not fit.
     """
-    tokenizer, config = _read_shape(folder)
+    tokenizer, config = _read_encoder(folder)
     bare = dataclasses.replace(config, label_names=())
     return _filled(lambda shape: _Holder(build_body(shape)), bare, folder, body_only=True).body, tokenizer
 
@@ -176,7 +195,16 @@ def _filled(kind: Callable[[S], M], config: S, folder: Path, *, body_only: bool 
     return model
 
 
-def _read_shape(folder: Path) -> tuple[Tokenizer, Shape]:
+def _read_encoder(folder: Path) -> tuple[Tokenizer, Shape]:
+    tokenizer, config = _read_shape(folder)
+    if isinstance(config, DecoderConfig):
+        raise CheckpointError("this is a causal language model, which guesses the next token", where=folder,
+                              got=f"a {find_family(config)} model", expected="an encoder",
+                              hint="lingome.models.checkpoint.load_causal_lm reads it")
+    return tokenizer, config
+
+
+def _read_shape(folder: Path) -> tuple[Tokenizer, SavedShape]:
     file = folder / "config.json"
     if not folder.is_dir():
         raise CheckpointError("there is no such model folder", where=folder)
@@ -192,13 +220,16 @@ def _read_shape(folder: Path) -> tuple[Tokenizer, Shape]:
     config = from_config_json(content, file)
     tokenizer = load_tokenizer(folder)
     _check_tokenizer(tokenizer, config, folder)
+    if isinstance(config, DecoderConfig):
+        begin, end = tokenizer.cls_id, tokenizer.sep_id
+        return tokenizer, dataclasses.replace(config, pad_id=tokenizer.pad_id, bos_id=begin, eos_id=end)
     config = dataclasses.replace(
         config, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id
     )
     return tokenizer, config
 
 
-def _check_tokenizer(tokenizer: Tokenizer, config: Shape, folder: Path) -> None:
+def _check_tokenizer(tokenizer: Tokenizer, config: SavedShape, folder: Path) -> None:
     if tokenizer.vocab_size != config.vocab_size:
         raise CheckpointError(
             "the tokenizer does not fit the model", where=folder, got=f"a tokenizer with {tokenizer.vocab_size} tokens",

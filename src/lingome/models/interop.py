@@ -1,6 +1,7 @@
 """Names and settings of a model in Hugging Face's folders, both ways.
 
-Four families, chosen by the shape (`find_family`):
+Encoders and tables are here, decoders in `lingome.models.interop_decoder`; whole folders of either go
+through the functions here. Four families beside the decoders', chosen by the shape (`find_family`):
 
 - ``bert``: learned positions, post-norm, GELU, biases; ``transformers.BertForMaskedLM``;
 - ``modernbert``: rotary, pre-norm, gated GELU, no biases, with global attention in every layer;
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,27 @@ from torch import Tensor
 
 from lingome import __version__
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.models.shapes import Shape, StaticConfig, TransformerConfig
+from lingome.models.config_json import check_values, read_number
+from lingome.models.interop_decoder import (
+    ARCHITECTURES,
+    DECODER_BODY,
+    DECODER_PARTS,
+    DECODER_SPARE,
+    find_decoder_family,
+    is_transposed,
+    read_gpt2,
+    read_llama,
+    stacked_rows,
+    to_decoder_json,
+)
+from lingome.models.shapes import DecoderConfig, SavedShape, StaticConfig, TransformerConfig
 
 CLASSIFIER = "mean_pool_classifier"
 """Tensors of our classifier. No name of transformers' own classifiers, whose heads pool otherwise
 and would take these weights without a word."""
 
-_BODY = {"bert": "bert.", "modernbert": "model.", "lingome": "body.", "word2vec": "body."}
-_OWN_NAMES = ("lingome", "word2vec")
+_BODY = {"bert": "bert.", "modernbert": "model.", "lingome": "body.", "word2vec": "body.", **DECODER_BODY}
+_OWN_NAMES = ("lingome", "word2vec", "lingome-decoder")
 _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     "bert": {
         "body.tokens": ("bert.embeddings.word_embeddings",),
@@ -59,15 +74,18 @@ _PARTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ffn_out": ("model.layers.#.mlp.Wo",),
         "ffn_norm": ("model.layers.#.mlp_norm",),
     },
+    **DECODER_PARTS,
 }
 _SPARE = ("bert.pooler.", "cls.seq_relationship.", "bert.embeddings.position_ids", "bert.embeddings.token_type_ids")
 """Parts of published BERT files that a masked language model does not use."""
 
 
-def find_family(config: Shape) -> str:
+def find_family(config: SavedShape) -> str:
     """Say under which ``model_type`` a shape is saved."""
     if isinstance(config, StaticConfig):
         return "word2vec"
+    if isinstance(config, DecoderConfig):
+        return find_decoder_family(config)
     mix = (config.positions, config.norm, config.ffn, config.bias)
     return {
         ("learned", "post", "gelu", True): "bert",
@@ -82,8 +100,10 @@ def file_names(name: str, family: str) -> tuple[str, ...]:
     ('model.layers.0.attn.Wqkv.weight',)
     """
     part, kind = name.rsplit(".", 1)
-    if part == "head" or family in _OWN_NAMES:
-        return (f"{CLASSIFIER}.{kind}" if part == "head" else name,)
+    if part == "head" and family not in DECODER_BODY:
+        return (f"{CLASSIFIER}.{kind}",)
+    if family in _OWN_NAMES:
+        return (name,)
     if name == "head.decoder.bias" and family == "bert":
         return ("cls.predictions.bias",)
     if part.startswith("body.layers."):
@@ -92,15 +112,16 @@ def file_names(name: str, family: str) -> tuple[str, ...]:
     return tuple(f"{place}.{kind}" for place in _PARTS[family][part])
 
 
-def to_file(state: Mapping[str, Tensor], config: Shape) -> dict[str, Tensor]:
+def to_file(state: Mapping[str, Tensor], config: SavedShape) -> dict[str, Tensor]:
     """Turn our tensors into those of the file; a tied output matrix is left out."""
     family = find_family(config)
     tensors: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        if name == "head.decoder.weight" and _is_tied(config):
+        if name == _tied_name(config):
             continue
         names = file_names(name, family)
-        tensors.update(zip(names, tensor.chunk(len(names), dim=0), strict=True))
+        parts = torch.split(tensor, _rows(name, tensor.shape[0], len(names), config), dim=0)
+        tensors.update(zip(names, (part.t() if is_transposed(name, family) else part for part in parts), strict=True))
     if _has_two_biases(config) and "cls.predictions.bias" in tensors:
         tensors[_DECODER_BIAS] = tensors["cls.predictions.bias"]
     return tensors
@@ -109,17 +130,27 @@ def to_file(state: Mapping[str, Tensor], config: Shape) -> dict[str, Tensor]:
 _DECODER_BIAS = "cls.predictions.decoder.bias"
 
 
-def _is_tied(config: Shape) -> bool:
-    return isinstance(config, TransformerConfig) and config.tie_head
+def _tied_name(config: SavedShape) -> str | None:
+    """Name our tensor that is the embedding matrix again."""
+    if isinstance(config, StaticConfig) or not config.tie_head:
+        return None
+    return "head.weight" if isinstance(config, DecoderConfig) else "head.decoder.weight"
 
 
-def _has_two_biases(config: Shape) -> bool:
+def _rows(name: str, rows: int, n_names: int, config: SavedShape) -> list[int]:
+    """Give the rows of each tensor of the file that one of ours is stacked from."""
+    if isinstance(config, DecoderConfig):
+        return stacked_rows(name, rows, n_names, config)
+    return [rows // n_names] * n_names
+
+
+def _has_two_biases(config: SavedShape) -> bool:
     """Say whether transformers keeps BERT's output bias under two names: 5 adds this one, 4 shares both."""
-    return find_family(config) == "bert" and not _is_tied(config)
+    return find_family(config) == "bert" and _tied_name(config) is None
 
 
 def from_file(
-    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: Shape, file: Path,
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: SavedShape, file: Path,
     *, body_only: bool = False,
 ) -> dict[str, Tensor]:
     """Turn the file's tensors into ours, in float32.
@@ -130,7 +161,7 @@ def from_file(
         Content of the file.
     shapes : mapping
         Our names and the shape that each must have.
-    config : TransformerConfig or StaticConfig
+    config : TransformerConfig, StaticConfig or DecoderConfig
         The model's shape.
     file : Path
         Named in errors.
@@ -144,64 +175,69 @@ def from_file(
     """
     family = find_family(config)
     prefix = _BODY[family]
-    if body_only and not any(name.startswith(prefix) for name in tensors):
-        tensors = {prefix + name: tensor for name, tensor in tensors.items()}  # saved by BertModel, ModernBertModel
+    if (body_only or family == "gpt2") and not any(name.startswith(prefix) for name in tensors):
+        # Saved by BertModel, ModernBertModel, GPT2Model; the published GPT-2 are such files.
+        tensors = {name if name.startswith("lm_head.") else prefix + name: part for name, part in tensors.items()}
     if _has_two_biases(config) and _DECODER_BIAS in tensors:
         tensors = {**tensors, "cls.predictions.bias": tensors[_DECODER_BIAS]}
     wanted: dict[str, tuple[str, ...]] = {name: file_names(name, family) for name in shapes}
-    if _is_tied(config):
-        wanted.pop("head.decoder.weight", None)
+    wanted.pop(_tied_name(config) or "", None)
     known = {name for names in wanted.values() for name in names}
     missing = sorted(known - tensors.keys())
     spare = (*_SPARE, *_tied(family, config))
-    extra = [] if body_only else sorted(name for name in tensors.keys() - known if not name.startswith(spare))
+    extra = [] if body_only else sorted(
+        name for name in tensors.keys() - known
+        if not name.startswith(spare) and not (family in DECODER_BODY and name.endswith(DECODER_SPARE))
+    )
     problems = [f"missing {name}" for name in missing] + [f"unexpected {name}" for name in extra]
     found: dict[str, Tensor] = {}
     for name, names in wanted.items():
         if any(part in missing for part in names):
             continue
-        shape = list(shapes[name])
-        shape[0] //= len(names)
-        for part in names:
+        turned = is_transposed(name, family)
+        for part, rows in zip(names, _rows(name, shapes[name][0], len(names), config), strict=True):
+            shape = [rows, *shapes[name][1:]]
+            shape = shape[::-1] if turned else shape
             if list(tensors[part].shape) != shape:
                 problems.append(f"{part} is {list(tensors[part].shape)}, config.json asks for {shape}")
             elif not tensors[part].is_floating_point():
                 problems.append(f"{part} holds {tensors[part].dtype}, not floating-point numbers")
         if not problems:
-            found[name] = torch.cat([tensors[part].float() for part in names])
+            whole = torch.cat([tensors[part].float() for part in names])
+            found[name] = whole.t().contiguous() if turned else whole
     if problems:
         shown = "; ".join(problems[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
         raise CheckpointError(
             "the weights do not fit the model that config.json describes", where=file, got=shown,
             expected=f"{len(known)} tensors of a {family} model, {config.n_layers} layers of {config.hidden_size}",
         )
-    if _is_tied(config) and "head.decoder.weight" in shapes:
-        found["head.decoder.weight"] = found["body.tokens.weight"]
+    tied = _tied_name(config)
+    if tied in shapes:
+        found[str(tied)] = found["body.tokens.weight"]
     return found
 
 
-def _tied(family: str, config: Shape) -> tuple[str, ...]:
+def _tied(family: str, config: SavedShape) -> tuple[str, ...]:
     """Name tensors that some writers repeat though they are shared."""
     if family == "bert":
-        return (_DECODER_BIAS, *(("cls.predictions.decoder.weight",) if _is_tied(config) else ()))
-    return ("decoder.weight",) if family == "modernbert" and _is_tied(config) else ()
+        return (_DECODER_BIAS, *(("cls.predictions.decoder.weight",) if _tied_name(config) else ()))
+    repeated = {"modernbert": "decoder.weight", "gpt2": "lm_head.weight", "llama": "lm_head.weight"}
+    return (repeated[family],) if family in repeated and _tied_name(config) else ()
 
 
-def to_config_json(config: Shape, dtype: str = "float32") -> dict[str, Any]:
+def to_config_json(config: SavedShape, dtype: str = "float32") -> dict[str, Any]:
     """Give the content of ``config.json``."""
-    family, classifier = find_family(config), bool(config.label_names)
+    family = find_family(config)
+    if isinstance(config, DecoderConfig):
+        head = _heading(family, ARCHITECTURES[family], "causal_lm", dtype)
+        return head | (dataclasses.asdict(config) if family in _OWN_NAMES else to_decoder_json(config))
+    classifier = bool(config.label_names)
     architecture = {
         "bert": "BertForMaskedLM", "modernbert": "ModernBertForMaskedLM", "lingome": "LingomeMaskedLM",
         "word2vec": "LingomeStaticEmbeddings",
     }
     kind = "classifier" if classifier else "static" if family == "word2vec" else "masked_lm"
-    content: dict[str, Any] = {
-        "architectures": ["LingomeSequenceClassifier" if classifier else architecture[family]],
-        "model_type": family,
-        "dtype": dtype,
-        "torch_dtype": dtype,
-        "lingome": {"version": __version__, "kind": kind},
-    }
+    content = _heading(family, "LingomeSequenceClassifier" if classifier else architecture[family], kind, dtype)
     if isinstance(config, StaticConfig) or family == "lingome":
         return {**content, **dataclasses.asdict(config)}
     content |= {
@@ -249,7 +285,17 @@ def to_config_json(config: Shape, dtype: str = "float32") -> dict[str, Any]:
     }
 
 
-def from_config_json(content: Mapping[str, Any], file: Path) -> Shape:
+def _heading(family: str, architecture: str, kind: str, dtype: str) -> dict[str, Any]:
+    return {
+        "architectures": [architecture],
+        "model_type": family,
+        "dtype": dtype,
+        "torch_dtype": dtype,
+        "lingome": {"version": __version__, "kind": kind},
+    }
+
+
+def from_config_json(content: Mapping[str, Any], file: Path) -> SavedShape:
     """Read a shape from the content of ``config.json``.
 
     Raises
@@ -258,7 +304,10 @@ def from_config_json(content: Mapping[str, Any], file: Path) -> Shape:
         If the model is of a kind that cannot be read here, or a value is missing or does not fit.
     """
     readers: dict[object, Callable[[Mapping[str, Any], Path], dict[str, Any]]] = {
-        "bert": _read_bert, "modernbert": _read_modernbert, "lingome": _read_own, "word2vec": _read_static,
+        "bert": _read_bert, "modernbert": _read_modernbert, "lingome": _read_own,
+        "word2vec": partial(_read_own, kind=StaticConfig),
+        "gpt2": read_gpt2, "llama": read_llama, "mistral": read_llama,
+        "lingome-decoder": partial(_read_own, kind=DecoderConfig),
     }
     model_type = content.get("model_type")
     if model_type not in tuple(readers):
@@ -267,14 +316,17 @@ def from_config_json(content: Mapping[str, Any], file: Path) -> Shape:
             expected=", ".join(map(str, readers)),
         )
     values = readers[model_type](content, file)
+    decoder = model_type in DECODER_BODY or model_type == "mistral"
     own = content.get("lingome")
-    if isinstance(own, dict) and own.get("kind") == "classifier" and model_type not in _OWN_NAMES:
+    if isinstance(own, dict) and own.get("kind") == "classifier" and model_type not in _OWN_NAMES and not decoder:
         names = content.get("id2label")
         if not isinstance(names, dict) or sorted(names) != sorted(str(i) for i in range(len(names))):
             raise CheckpointError("a classifier needs the names of its classes", where=file, got=f"id2label {names!r}",
                                   expected='id2label {"0": ..., "1": ...}')
         values["label_names"] = tuple(str(names[str(index)]) for index in range(len(names)))
     try:
+        if decoder:
+            return DecoderConfig(**values)
         return StaticConfig(**values) if model_type == "word2vec" else TransformerConfig(**values)
     except (ConfigError, TypeError, ValueError) as error:
         raise CheckpointError("the model's shape cannot be used", where=file, got=error) from error
@@ -287,7 +339,7 @@ _KEYS = {
 
 
 def _read_shared(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    values: dict[str, Any] = {ours: _number(content, theirs, int, file) for ours, theirs in _KEYS.items()}
+    values: dict[str, Any] = {ours: read_number(content, theirs, int, file) for ours, theirs in _KEYS.items()}
     values["tie_head"] = bool(content.get("tie_word_embeddings", True))
     for ours, theirs in (("pad_id", "pad_token_id"), ("cls_id", "cls_token_id"), ("sep_id", "sep_token_id")):
         token = content.get(theirs)  # often wrong in published files, and the tokenizer has the last word
@@ -297,18 +349,19 @@ def _read_shared(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
 
 
 def _read_bert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    _check(content, {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}, file)
+    check_values(content, {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}, file)
     return _read_shared(content, file) | {
         "positions": "learned", "norm": "post", "ffn": "gelu", "bias": True,
-        "dropout": _number(content, "hidden_dropout_prob", float, file, 0.1),
-        "norm_eps": _number(content, "layer_norm_eps", float, file, 1e-12),
-        "n_segments": _number(content, "type_vocab_size", int, file, 2),
+        "dropout": read_number(content, "hidden_dropout_prob", float, file, 0.1),
+        "norm_eps": read_number(content, "layer_norm_eps", float, file, 1e-12),
+        "n_segments": read_number(content, "type_vocab_size", int, file, 2),
     }
 
 
 def _read_modernbert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
     bare = dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), False)
-    _check(content, {"hidden_activation": "gelu", "classifier_activation": "gelu", "decoder_bias": True, **bare}, file)
+    usual = {"hidden_activation": "gelu", "classifier_activation": "gelu", "decoder_bias": True}
+    check_values(content, usual | bare, file)
     values = _read_shared(content, file)
     kinds = content.get("layer_types")
     if kinds is None:
@@ -320,21 +373,17 @@ def _read_modernbert(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
     rope = rope.get("full_attention", rope) if isinstance(rope, dict) else None
     if not isinstance(rope, dict):
         raise CheckpointError("rope_parameters cannot be read", where=file, got=repr(content["rope_parameters"])[:200])
-    _check(rope, {"rope_type": "default"}, file)
-    theta = _number(content, "global_rope_theta", float, file, 160_000.0)
+    check_values(rope, {"rope_type": "default"}, file)
+    theta = read_number(content, "global_rope_theta", float, file, 160_000.0)
     return values | {
         "positions": "rotary", "norm": "pre", "ffn": "geglu", "bias": False,
-        "dropout": _number(content, "mlp_dropout", float, file, 0.0),
-        "norm_eps": _number(content, "norm_eps", float, file, 1e-5),
-        "rope_theta": _number(rope, "rope_theta", float, file, theta),
+        "dropout": read_number(content, "mlp_dropout", float, file, 0.0),
+        "norm_eps": read_number(content, "norm_eps", float, file, 1e-5),
+        "rope_theta": read_number(rope, "rope_theta", float, file, theta),
     }
 
 
-def _read_static(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    return _read_own(content, file, StaticConfig)
-
-
-def _read_own(content: Mapping[str, Any], file: Path, kind: type[Shape] = TransformerConfig) -> dict[str, Any]:
+def _read_own(content: Mapping[str, Any], file: Path, kind: type[SavedShape] = TransformerConfig) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         if field.name == "label_names":
@@ -342,20 +391,5 @@ def _read_own(content: Mapping[str, Any], file: Path, kind: type[Shape] = Transf
         elif isinstance(field.default, bool | str):
             values[field.name] = content.get(field.name, field.default)
         else:
-            values[field.name] = _number(content, field.name, type(field.default), file)
+            values[field.name] = read_number(content, field.name, type(field.default), file)
     return values
-
-
-def _check(content: Mapping[str, Any], expected: Mapping[str, object], file: Path) -> None:
-    for name, value in expected.items():
-        if content.get(name, value) != value:
-            raise CheckpointError("this variant of the model cannot be read", where=file,
-                                  got=f"{name} = {content[name]!r}", expected=f"{name} = {value!r}")
-
-
-def _number(content: Mapping[str, Any], name: str, kind: type, file: Path, default: float | None = None) -> Any:
-    value = content.get(name, default)
-    fits = isinstance(value, int) if kind is int else isinstance(value, int | float)
-    if not fits or isinstance(value, bool) or abs(value) > 1e30:
-        raise CheckpointError(f"config.json needs a number for {name!r}", where=file, got=repr(value))
-    return kind(value)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.shapes import Shape, TransformerConfig
+from lingome.models.decoder import CausalLM, initialise_causal
+from lingome.models.shapes import DecoderConfig, Shape, TransformerConfig
 from lingome.models.transformer import Body, MaskedLM, SequenceClassifier, initialise
 
 _BERT = TransformerConfig(positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
@@ -27,6 +28,17 @@ tokens (Sanabria et al. 2024, doi:10.1038/s42256-024-00872-0), ``bert-mini`` the
 et al. 2019 (arXiv:1908.08962); ``mini``, ``tiny`` and ``nano`` are small ModernBERTs."""
 
 
+CAUSAL_PRESETS: dict[str, DecoderConfig] = {
+    "gpt2": DecoderConfig(
+        hidden_size=768, n_layers=12, n_heads=12, n_kv_heads=12, ffn_size=3072, positions="learned", norm="layer",
+        ffn="gelu_tanh", bias=True,
+    ),
+    "gpt-mini": DecoderConfig(hidden_size=256, n_layers=4, n_heads=4, n_kv_heads=2, ffn_size=768),
+}
+"""Shapes of decoders by name. ``gpt2`` is the small GPT-2 (Radford et al. 2019); ``gpt-mini`` a small Llama, its
+feed-forward size by Llama's rule (two thirds of 4 D, rounded up to a multiple of 256)."""
+
+
 def find_config(preset: str | TransformerConfig, vocab_size: int | None = None) -> TransformerConfig:
     """Give the configuration of a preset's name, or the given one, for a vocabulary.
 
@@ -37,11 +49,49 @@ def find_config(preset: str | TransformerConfig, vocab_size: int | None = None) 
     """
     if isinstance(preset, str):
         if preset not in PRESETS:
-            close = difflib.get_close_matches(preset, PRESETS, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else None
-            raise ConfigError(f"there is no model {preset!r}", expected=", ".join(PRESETS), hint=hint)
+            raise _unknown(preset, PRESETS, CAUSAL_PRESETS)
         preset = PRESETS[preset]
     return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
+
+
+def find_causal_config(preset: str | DecoderConfig, vocab_size: int | None = None) -> DecoderConfig:
+    """Give the configuration of a decoder's name, or the given one, for a vocabulary.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    if isinstance(preset, str):
+        if preset not in CAUSAL_PRESETS:
+            raise _unknown(preset, CAUSAL_PRESETS, PRESETS)
+        preset = CAUSAL_PRESETS[preset]
+    return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
+
+
+def _unknown(name: str, known: Iterable[str], others: Iterable[str]) -> ConfigError:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else None
+    if name in others:
+        hint = "decoders guess the next token, encoders hidden tokens: that one is of the other kind"
+    return ConfigError(f"there is no model {name!r}", expected=", ".join(known), hint=hint)
+
+
+def build_causal_lm(preset: str | DecoderConfig, vocab_size: int | None = None, seed: int = 0) -> CausalLM:
+    """Build a causal language model with random weights, the same for the same seed.
+
+    Parameters
+    ----------
+    preset : str or DecoderConfig
+        A name in `CAUSAL_PRESETS`, or a configuration.
+    vocab_size : int, optional
+        Size of the tokenizer's vocabulary; None keeps the configuration's.
+    seed : int
+        Seed of the weights.
+    """
+    model = CausalLM(find_causal_config(preset, vocab_size))
+    initialise_causal(model, seed)
+    return model
 
 
 def build_masked_lm(preset: str | TransformerConfig, vocab_size: int | None = None, seed: int = 0) -> MaskedLM:

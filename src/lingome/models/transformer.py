@@ -33,7 +33,6 @@ biases, norms              0; scale 1                          Ba et al. 2016, a
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -41,18 +40,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
-from lingome.core.seeds import derive_seed
+from lingome.models.blocks import HIDDEN_SCORE, Rotation, attend, draw_weights
 from lingome.models.shapes import Shape, StaticConfig, TransformerConfig, require
 from lingome.models.word2vec import StaticEmbeddings
 
 __all__ = [
-    "Body", "Layer", "MaskedLM", "MaskedLMHead", "SequenceClassifier", "Transformer", "TransformerConfig", "attend",
-    "build_body", "initialise",
+    "Body", "Layer", "MaskedLM", "MaskedLMHead", "Rotation", "SequenceClassifier", "Transformer", "TransformerConfig",
+    "attend", "build_body", "initialise",
 ]
-
-HIDDEN_SCORE = -1e30
-"""Added to the scores of padding: far below any real score, yet finite in bfloat16."""
-
 
 class Picked(NamedTuple):
     """Masked positions of a batch: their places, the rows padded to the longest, and which are real."""
@@ -72,48 +67,6 @@ class Picked(NamedTuple):
     def take(self, x_BLD: Tensor) -> Tensor:
         """Take those positions of every sequence: (B, Q, D)."""
         return x_BLD.gather(1, self.places_BQ[:, :, None].expand(-1, -1, x_BLD.shape[2]))
-
-
-class Rotation(NamedTuple):
-    """Cosines and signed sines of rotary positions, each (B or 1, L, 1, K)."""
-
-    cos: Tensor
-    sin: Tensor
-
-    @classmethod
-    def of(cls, length: int, config: TransformerConfig, device: torch.device) -> Rotation:
-        """Compute the table for positions 0 to `length` - 1, in float32."""
-        steps = torch.arange(0, config.head_size, 2, device=device, dtype=torch.float32) / config.head_size
-        angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / config.rope_theta**steps)
-        cos, sin = angles.cos(), angles.sin()
-        return cls(torch.cat([cos, cos], 1)[None, :, None], torch.cat([-sin, sin], 1)[None, :, None])
-
-    def turn(self, x_BLHK: Tensor) -> Tensor:
-        """Rotate each pair of halves by its angle."""
-        halves = torch.roll(x_BLHK, x_BLHK.shape[-1] // 2, dims=-1)
-        return torch.addcmul(x_BLHK * self.cos.to(x_BLHK.dtype), halves, self.sin.to(x_BLHK.dtype))
-
-    def at(self, places_BQ: Tensor) -> Rotation:
-        """Give the table of chosen positions."""
-        return Rotation(self.cos[0, places_BQ], self.sin[0, places_BQ])
-
-
-def attend(q_BHQK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, bias_B1L: Tensor | None, dropout: float) -> Tensor:
-    """Compute softmax(q k' / sqrt(K) + bias) v: (B, H, Q, K).
-
-    On CPUs in bfloat16 two matrix products and a softmax take 0.3 to 0.8 of the fused kernel's
-    time up to about a thousand tokens; in float32 and elsewhere the fused kernel wins.
-    """
-    B, H, Q, K = q_BHQK.shape
-    if q_BHQK.device.type != "cpu" or q_BHQK.dtype != torch.bfloat16 or k_BHLK.shape[2] > 1024:
-        bias = None if bias_B1L is None else bias_B1L[:, None].to(q_BHQK.dtype)
-        return F.scaled_dot_product_attention(q_BHQK, k_BHLK, v_BHLK, attn_mask=bias, dropout_p=dropout)
-    q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K) for x in (q_BHQK, k_BHLK, v_BHLK))
-    bias_N1L = q_NQK.new_zeros(1) if bias_B1L is None else bias_B1L.to(q_NQK.dtype).repeat_interleave(H, dim=0)
-    used = 0 if bias_B1L is None else 1
-    scores_NQL = torch.baddbmm(bias_N1L, q_NQK, k_NLK.transpose(1, 2), beta=used, alpha=1 / math.sqrt(K))
-    weights_NQL = F.dropout(scores_NQL.softmax(dim=-1), dropout, training=dropout > 0)
-    return torch.bmm(weights_NQL, v_NLK).view(B, H, Q, K)
 
 
 class Layer(nn.Module):
@@ -331,20 +284,8 @@ class SequenceClassifier(nn.Module):
         return logits
 
 
-@torch.no_grad()
 def initialise(model: MaskedLM | SequenceClassifier | Body, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
     config = model.config
     pre = isinstance(config, TransformerConfig) and config.norm == "pre"
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            parameter.zero_()
-        elif parameter.dim() == 1:
-            parameter.fill_(1.0)
-        else:
-            out = pre and name.endswith(("attention_out.weight", "ffn_out.weight"))
-            std = 0.02 / math.sqrt(2 * config.n_layers) if out else 0.02
-            draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
-            values = torch.empty(parameter.shape, dtype=torch.float32)
-            nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=draw)
-            parameter.copy_(values)
+    draw_weights(model, seed, config.n_layers if pre else None)

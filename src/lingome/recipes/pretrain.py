@@ -1,4 +1,4 @@
-"""Pre-train a masked language model on a genome."""
+"""Pre-train a language model on a genome."""
 
 from __future__ import annotations
 
@@ -14,21 +14,37 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
+from lingome.evaluate.likelihood import markov_baseline
 from lingome.genome.questions import parse_region
 from lingome.models.card import ModelCard
 from lingome.models.checkpoint import save_checkpoint
 from lingome.models.devices import pick_device, pick_precision
-from lingome.models.presets import build_masked_lm, count_parameters, find_config
-from lingome.models.transformer import MaskedLM
+from lingome.models.presets import count_parameters
+from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.overlap import overlap_warning
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import estimate_bases_per_token
 from lingome.train.cost import estimate_training
-from lingome.train.pretraining import Areas, choose_areas, describe, find_warnings, language_rows, pretrain_model
-from lingome.train.start import add_origins, given_tokenizer, open_sequence
+from lingome.train.objectives import LanguageObjective
+from lingome.train.pretraining import (
+    Areas,
+    choose_areas,
+    describe,
+    find_warnings,
+    language_rows,
+    objective_warning,
+    pretrain_model,
+)
+from lingome.train.start import (
+    LanguageModel,
+    add_origins,
+    build_language_model,
+    build_objective,
+    given_tokenizer,
+    open_sequence,
+)
 from lingome.train.state import StateStore, sweep
 
 BASES_A_TOKEN = 4.1  # of 600 merges, on human sequence
@@ -42,19 +58,20 @@ def plan(settings: PretrainSettings) -> Plan:
         check_absent(settings.out, settings.force)
     genome, areas = read_genome(settings, verify=False)
     bases = sum(part.length_bp for part in areas.train)
-    given = given_tokenizer(genome, settings.tokenizer, settings.start_from, settings.preset)
+    given = given_tokenizer(genome, settings)
     if given is None:
-        shape, per_token = find_config(settings.preset or "mini", 9 + settings.merges), BASES_A_TOKEN
-        model, words = MaskedLM(shape), f"byte pairs, up to {settings.merges} merges, trained first"
+        model, per_token = build_language_model(settings.objective, settings.preset, 9 + settings.merges), BASES_A_TOKEN
+        words = f"byte pairs, up to {settings.merges} merges, trained first"
+        advice = BYTE_PAIRS_AND_CAUSAL if settings.objective == "causal" else None
     else:
         tokenizer = given[0]
-        model = given[1] or build_masked_lm(settings.preset or "mini", tokenizer.vocab_size)
+        model = given[1] or build_language_model(settings.objective, settings.preset, tokenizer.vocab_size)
         if isinstance(genome, TokenStore):
             per_token = genome.bases_per_token
         else:
             per_token = estimate_bases_per_token(genome, tokenizer, areas.train)
-        leak = overlap_warning(tokenizer, settings.mask_rate, settings.mask_span)
-        words = f"{tokenizer.kind}, {tokenizer.vocab_size} tokens" + (f"; warning: {leak}" if leak else "")
+        words = f"{tokenizer.kind}, {tokenizer.vocab_size} tokens"
+        advice = objective_warning(build_objective(settings, tokenizer))
     train, device = settings.train, pick_device(settings.device)
     each = train.batch_tokens * train.accumulate
     steps = [float(train.max_steps)] if train.max_steps else []
@@ -71,7 +88,7 @@ def plan(settings: PretrainSettings) -> Plan:
         ("genome", f"{settings.genome}: {len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"),
         ("learnt from", f"{bases:,} bases, about {bases / per_token:,.0f} tokens"),
         ("validated on", f"{sum(part.length_bp for part in areas.valid):,} bases"),
-        ("tokenizer", words),
+        ("tokenizer", words + (f"; warning: {advice}" if advice else "")),
         ("model", f"{count_parameters(model):,} parameters"),
         ("length", f"about {min(steps):,.0f} steps of {each:,} tokens" if steps else f"{train.max_seconds:g} s"),
         ("device", f"{device}, {pick_precision(device, train.precision)}"),
@@ -96,25 +113,25 @@ def run(settings: PretrainSettings) -> Outcome:
         add_origins(lineage, settings.genome, genome, settings.tokenizer, settings.start_from)
         tokenizer, model, seen = _prepare(settings, genome, areas, run_dir)
         prepared_s = time.monotonic() - clock
-        card = _card(settings, areas, tokenizer)
+        objective = build_objective(settings, tokenizer)
+        card = _card(settings, areas, objective)
 
         def publish(trained: nn.Module) -> None:
-            assert isinstance(trained, MaskedLM), "the loop gives back the model it was given"
+            assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"
             save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
 
         done = pretrain_model(
             genome, tokenizer, model.to(device), areas, settings.train, seed=settings.seed,
-            run=run_dir, mask_rate=settings.mask_rate, mask_span=settings.mask_span, min_tokens=settings.min_tokens,
+            run=run_dir, objective=objective, min_tokens=settings.min_tokens,
             max_tokens=settings.max_tokens, fixed_share=settings.fixed_share,
             validation_windows=settings.validation_windows, resume=settings.resume, publish=publish,
             resume_command=again,
         )
         for by, parts in (*seen, ("pretrain", areas.train), ("pretrain validation", areas.valid)):
             lineage.add_seen(by, genome.digest, [(part.chrom, part.start, part.end) for part in parts])
-        rows = language_rows(done)
+        rows = [*language_rows(done), *markov_baseline(done)]
         run_dir.write_table("language", rows, ("name", "kind", "loss", "perplexity", "bits_per_base"))
-        warnings = find_warnings(done, tokenizer, settings.mask_rate, settings.mask_span)
-        run_dir.write_table("warnings", warnings, ("level", "topic", "text"))
+        run_dir.write_table("warnings", find_warnings(done), ("level", "topic", "text"))
         note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
         run_dir.write_table("steps", [
             {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": f"{tokenizer.vocab_size} tokens"},
@@ -122,13 +139,14 @@ def run(settings: PretrainSettings) -> Outcome:
         ])
         answer = describe(done)
         run_dir.write_lineage(lineage.as_dict(
-            title="Pre-training", question="How well can hidden tokens be guessed from those around them?",
-            answer=answer, steps=done.result.steps, tokens=done.result.tokens, stopped_by=done.result.stopped_by,
+            title="Pre-training", question=objective.question, answer=answer,
+            steps=done.result.steps, tokens=done.result.tokens, stopped_by=done.result.stopped_by,
             waiting_share=round(done.result.waiting_share, 6),
         ))
         StateStore(run_dir.path / "state").discard()
     columns = ("name", "loss", "perplexity", "bits_per_base")
-    table = Table("guessing hidden tokens of the validation area", columns, [[row[c] for c in columns] for row in rows])
+    title = f"guessing {objective.guesses} of the validation area"
+    table = Table(title, columns, [[row.get(c) for c in columns] for row in rows])
     text = f"{answer}\nwaiting for data: {done.result.waiting_share:.2%} of the time\nmodel: {run_dir.checkpoint_path}"
     return Outcome(text, tables=[table] if rows else [], path=settings.out)
 
@@ -145,9 +163,9 @@ def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Gen
 
 def _prepare(
     settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas, run_dir: RunDir
-) -> tuple[Tokenizer, MaskedLM, list[tuple[str, Any]]]:
+) -> tuple[Tokenizer, LanguageModel, list[tuple[str, Any]]]:
     """Give the tokenizer and the model to start from, and who else has seen what."""
-    given = given_tokenizer(genome, settings.tokenizer, settings.start_from, settings.preset)
+    given = given_tokenizer(genome, settings)
     kept, seen = run_dir.path / "state" / "tokenizer", []
     if given is not None:
         tokenizer, model = given
@@ -165,16 +183,17 @@ def _prepare(
             with atomic_folder(kept) as folder:
                 tokenizer.save(folder)
         seen.append(("tokenizer", areas.train))
-    return tokenizer, model or build_masked_lm(settings.preset or "mini", tokenizer.vocab_size, settings.seed), seen
+    model = model or build_language_model(settings.objective, settings.preset, tokenizer.vocab_size, settings.seed)
+    return tokenizer, model, seen
 
 
-def _card(settings: PretrainSettings, areas: Areas, tokenizer: Tokenizer) -> ModelCard:
-    bases = sum(part.length_bp for part in areas.train)
+def _card(settings: PretrainSettings, areas: Areas, objective: LanguageObjective) -> ModelCard:
+    bases, tokenizer = sum(part.length_bp for part in areas.train), objective.tokenizer
     names = {"max_steps", "epochs", "max_seconds", "batch_tokens", "accumulate", "lr"}
     shown = settings.train.model_dump(include=names, exclude_none=True)
     return ModelCard(
-        title=f"Masked language model of {settings.genome.name}",
-        summary=f"Guesses hidden tokens of DNA; pre-trained with lingome on {settings.genome.name}.",
+        title=f"{settings.objective.capitalize()} language model of {settings.genome.name}",
+        summary=f"Guesses {objective.guesses} of DNA; pre-trained with lingome on {settings.genome.name}.",
         data=[f"{settings.genome.name}: {bases:,} bases as {tokenizer.kind} tokens; run.json lists the intervals"],
-        training={"mask_rate": settings.mask_rate, "mask_span": settings.mask_span, "seed": settings.seed, **shown},
+        training={**objective.settings, "seed": settings.seed, **shown},
     )

@@ -92,7 +92,7 @@ TERMS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "metrics", "Loss and perplexity",
-        "The model guesses hidden tokens (or labels). Loss is the mean of -log(probability given to the truth), "
+        "The model guesses hidden or next tokens (or labels). Loss is the mean of -log(probability of the truth), "
         "in nats; perplexity is exp(loss): as if choosing among that many equally likely tokens. Perplexities of "
         "different vocabularies cannot be compared; bits per base can.",
     ),

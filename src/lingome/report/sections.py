@@ -236,7 +236,7 @@ def _gc(rows: Sequence[Row]) -> list[Block]:
 
 
 def training_section(metrics: Sequence[Row], language: Sequence[Row] = ()) -> Section:
-    """Show loss against tokens, and how well hidden tokens of validation sequence are guessed."""
+    """Show loss against tokens, and how well tokens of validation sequence are guessed."""
     pretraining = [row for row in metrics if row["phase"].startswith("pretrain")]
     others = [row for row in metrics if not row["phase"].startswith("pretrain")]
     blocks: list[Block] = []
@@ -248,7 +248,7 @@ def training_section(metrics: Sequence[Row], language: Sequence[Row] = ()) -> Se
     if language:
         columns = {"name": "name", "kind": "kind", "loss": "loss (nats)", "perplexity": "perplexity",
                    "bits_per_base": "bits per base"}
-        blocks.append(grid_of(language, columns, title="Guessing hidden tokens of validation sequence"))
+        blocks.append(grid_of(language, columns, title="Guessing tokens of validation sequence"))
     return Section("training", "Training", blocks)
 
 

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from lingome.tokens.tokenizer import Tokenizer
 
+BYTE_PAIRS_AND_CAUSAL = (
+    "byte pairs suit masked models, not causal ones: the next token is not settled by the next bases, because "
+    "tokens of several lengths begin alike. Under next-token prediction every byte-pair vocabulary of GENERator "
+    "(arXiv:2502.07272) recovered less than 30% of the next bases, where chance is 25%, and 6-mers did best. "
+    "Use 6-mers side by side or single bases, or train a masked model."
+)
+"""What `causal_warning` says of them."""
+
 
 def causal_warning(tokenizer: Tokenizer) -> str | None:
     """Give the reason not to train a causal model on this vocabulary; None where there is none.
@@ -22,9 +30,4 @@ def causal_warning(tokenizer: Tokenizer) -> str | None:
     """
     if tokenizer.kind != "bpe" or not (tokenizer.token_lengths > 1).any():
         return None
-    return (
-        "byte pairs suit masked models, not causal ones: the next token is not settled by the next bases, because "
-        "tokens of several lengths begin alike. Under next-token prediction every byte-pair vocabulary of GENERator "
-        "(arXiv:2502.07272) recovered less than 30% of the next bases, where chance is 25%, and 6-mers did best. "
-        "Use 6-mers side by side or single bases, or train a masked model."
-    )
+    return BYTE_PAIRS_AND_CAUSAL

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from lingome.models.devices import Precision, pick_precision
-from lingome.models.transformer import TransformerConfig
+from lingome.models.shapes import DecoderConfig, TransformerConfig
 
 SHARE_OF_PEAK = 0.55
 """Of the speed of bare matrix products, what a training step reaches on CPUs (measured on two cores)."""
@@ -37,7 +37,7 @@ class Cost:
 
 
 def estimate_training(
-    config: TransformerConfig, n_parameters: int, *, tokens: float, batch_tokens: int, length: int,
+    config: TransformerConfig | DecoderConfig, n_parameters: int, *, tokens: float, batch_tokens: int, length: int,
     device: torch.device, precision: Precision = "auto", data_bytes: float = 0.0,
 ) -> Cost:
     """Estimate the cost of training on so many tokens.
@@ -57,7 +57,7 @@ def estimate_training(
     weights = n_parameters - config.vocab_size * config.hidden_size
     each = 6 * weights + 12 * config.n_layers * length * config.hidden_size
     half = pick_precision(device, precision) == "bf16"
-    width = config.ffn_size * (4 if config.ffn == "geglu" else 2)
+    width = config.ffn_size * (4 if config.ffn in ("geglu", "swiglu") else 2)
     # Kept for the backward pass: inputs and outputs of each product and norm, and two maps of attention.
     kept = config.n_layers * (14 * config.hidden_size + width + 2 * config.n_heads * length)
     memory = PROCESS_BYTES + 16 * n_parameters + batch_tokens * kept * (2 if half else 4) + data_bytes

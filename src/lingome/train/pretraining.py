@@ -1,32 +1,31 @@
-"""Masked-language-model pre-training on a genome: areas, data, validation, and the loop around them."""
+"""Pre-training a language model on a genome: areas, data, validation, and the loop around them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
 from lingome.config.train import TrainSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
-from lingome.core.seeds import generator
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.models.devices import autocast
-from lingome.models.transformer import MaskedLM
+from lingome.tokens.advice import causal_warning
 from lingome.tokens.overlap import overlap_warning, words_over_a_base
 from lingome.tokens.store import StoredTokens, TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, TokenWindows, count_ids, encode_genome
 from lingome.train.loop import TrainResult, train
 from lingome.train.metrics import write_metric
-from lingome.train.objectives import MaskedObjective, masked_losses
-from lingome.train.sources import WindowSource, add_ends
+from lingome.train.objectives import CausalObjective, LanguageObjective, MaskedObjective
+from lingome.train.sources import WindowSource
+from lingome.train.start import LanguageModel
+from lingome.train.validation import Validation, build_validation
 
 PHASE = "pretrain"
 
@@ -103,60 +102,6 @@ def _cut_end(parts: Sequence[Interval], bases: int) -> tuple[list[Interval], lis
     return first, last
 
 
-class MaskedValidation:
-    """Measure a masked language model on fixed windows under fixed masks.
-
-    Gives ``loss`` (nats a masked token), ``perplexity`` (its exponential) and ``bits_per_base``: the
-    summed loss of masked tokens, in bits, over the bases they stand for. Guessing each base
-    without knowing anything costs 2 bits.
-
-    Parameters
-    ----------
-    windows : ndarray of int, shape (windows, length)
-        Tokens without special ones.
-    objective : MaskedObjective
-        Says what is masked, and with what.
-    seed : int
-        Decides the masks, the same at every call.
-    batch_tokens : int
-        Tokens of a batch.
-    """
-
-    def __init__(
-        self, windows: np.ndarray, objective: MaskedObjective, *, seed: int, batch_tokens: int = 8192
-    ) -> None:
-        rows = max(1, batch_tokens // (windows.shape[1] + 2))
-        self.batches = [
-            objective.hide(add_ends(windows[i : i + rows], objective.tokenizer), generator(seed, "validation", i))
-            for i in range(0, len(windows), rows)
-        ]
-        self.tokens = sum(len(hidden.targets) for hidden in self.batches)
-        self.bases = sum(int(objective.tokenizer.token_lengths[hidden.targets].sum()) for hidden in self.batches)
-
-    def __call__(self, model: nn.Module) -> dict[str, float]:
-        """Measure a model that is in evaluation mode."""
-        with torch.no_grad():
-            nats = sum(float(masked_losses(model, hidden).double().sum()) for hidden in self.batches)
-        return self._summary(nats)
-
-    def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Measure what knowing only how common each token is would give.
-
-        Parameters
-        ----------
-        counts : ndarray of int, shape (V,)
-            Occurrences of each token in the training area; one is added to each.
-        """
-        log_share = np.log((counts + 1) / (counts + 1).sum())
-        return self._summary(-sum(float(log_share[hidden.targets].sum()) for hidden in self.batches))
-
-    def _summary(self, nats: float) -> dict[str, float]:
-        loss = nats / self.tokens
-        return {
-            "loss": loss, "perplexity": math.exp(min(loss, 700.0)), "bits_per_base": nats / math.log(2) / self.bases,
-        }
-
-
 @dataclass(frozen=True)
 class Pretrained:
     """What pre-training came to.
@@ -167,8 +112,12 @@ class Pretrained:
         Steps, tokens, time, best validation loss.
     train_tokens, train_bases, unknown : int
         Size of the training area: tokens, the bases they cover, letters left out as unknown.
-    valid_windows : int
-        Windows that measured progress.
+    windows : ndarray of int, shape (windows, length)
+        Tokens of the windows that measured progress, without special ones; none without validation.
+    objective : MaskedObjective or CausalObjective
+        What the model was trained for.
+    learnt : EncodedGenome or StoredTokens
+        Tokens of the training area.
     before, after, unigram : dict
         Validation of the weights at the start and at the end, and of token frequencies alone;
         empty without validation.
@@ -178,7 +127,9 @@ class Pretrained:
     train_tokens: int
     train_bases: int
     unknown: int
-    valid_windows: int
+    windows: np.ndarray
+    objective: LanguageObjective
+    learnt: EncodedGenome | StoredTokens
     before: dict[str, float]
     after: dict[str, float]
     unigram: dict[str, float]
@@ -208,14 +159,13 @@ def read_tokens(
 def pretrain_model(
     genome: Genome | TokenStore,
     tokenizer: Tokenizer,
-    model: MaskedLM,
+    model: LanguageModel,
     areas: Areas,
     settings: TrainSettings,
     *,
     seed: int,
     run: RunDir | None = None,
-    mask_rate: float = 0.15,
-    mask_span: int = 1,
+    objective: LanguageObjective | None = None,
     min_tokens: int = 20,
     max_tokens: int = 510,
     fixed_share: float = 0.5,
@@ -225,22 +175,20 @@ def pretrain_model(
     resume_command: str = "",
     label: str = "pre-training",
 ) -> Pretrained:
-    """Pre-train a masked language model on parts of a genome, in place.
+    """Pre-train a language model on parts of a genome, in place.
 
     Parameters
     ----------
     genome : Genome or TokenStore
         Sequence, which is encoded first; or a store, whose tokens are read from disk as they are needed.
-    model : MaskedLM
-        On the device to train on; new, or trained before.
+    model : MaskedLM or CausalLM
+        As the objective asks; on the device to train on; new, or trained before.
     areas : Areas
         From `choose_areas`; without a validation part, the last weights are kept.
     settings : TrainSettings
         Length, batches, rate.
-    mask_rate : float
-        Share of tokens to predict.
-    mask_span : int
-        Consecutive tokens hidden together.
+    objective : MaskedObjective or CausalObjective, optional
+        What to train for; masked, 15% of tokens one by one, by default.
     min_tokens, max_tokens : int
         Lengths of windows, special tokens not counted; the model has to take two more.
     fixed_share : float
@@ -259,32 +207,31 @@ def pretrain_model(
         encoded.ids, encoded.segments, min_tokens=min(min_tokens, longest), max_tokens=longest,
         fixed_share=fixed_share, batch_tokens=settings.batch_tokens, seed=seed,
     )
-    objective = MaskedObjective(tokenizer, mask_rate, mask_span)
-    if leak := overlap_warning(tokenizer, mask_rate, mask_span):
-        say(f"warning: {leak}")
-    validation = None
+    objective = objective or MaskedObjective(tokenizer)
+    if advice := objective_warning(objective):
+        say(f"warning: {advice}")
+    validation, tiles = None, np.empty((0, longest), dtype=tokenizer.ids_dtype)
     if areas.valid:
         held = read_tokens(genome, tokenizer, areas.valid)
         tiles = TokenWindows(held.ids, held.segments, min_tokens=1, max_tokens=longest).tiles(most=validation_windows)
-        validation = MaskedValidation(tiles, objective, seed=seed)
+        validation = build_validation(tiles, objective, seed=seed)
     before = _first_measure(model, validation, settings, run, resume)
     result = train(
         model, objective, WindowSource(windows, tokenizer), settings, seed=seed, run=run, evaluate=validation,
         phase=PHASE, resume=resume, label=label, publish=publish, resume_command=resume_command,
         identity={
-            "genome": genome.digest, "tokenizer": tokenizer.digest, "areas": str(areas),
-            "mask_rate": str(mask_rate) if mask_span == 1 else f"{mask_rate} in spans of {mask_span}",
+            "genome": genome.digest, "tokenizer": tokenizer.digest, "areas": str(areas), **objective.identity,
             "windows": str((min_tokens, longest, fixed_share, validation_windows)),
         },
     )
     counts = count_ids(encoded.ids, encoded.segments, tokenizer.vocab_size)
     return Pretrained(
-        result, encoded.n_tokens, encoded.bases, encoded.unknown, len(tiles) if areas.valid else 0, before,
+        result, encoded.n_tokens, encoded.bases, encoded.unknown, tiles, objective, encoded, before,
         _measure(model, validation, settings), validation.unigram(counts) if validation else {},
     )
 
 
-def _measure(model: nn.Module, validation: MaskedValidation | None, settings: TrainSettings) -> dict[str, float]:
+def _measure(model: nn.Module, validation: Validation | None, settings: TrainSettings) -> dict[str, float]:
     if validation is None:
         return {}
     model.eval()
@@ -293,7 +240,7 @@ def _measure(model: nn.Module, validation: MaskedValidation | None, settings: Tr
 
 
 def _first_measure(
-    model: nn.Module, validation: MaskedValidation | None, settings: TrainSettings, run: RunDir | None, resume: bool
+    model: nn.Module, validation: Validation | None, settings: TrainSettings, run: RunDir | None, resume: bool
 ) -> dict[str, float]:
     """Measure the weights that training starts from, once: a resumed run has done so already."""
     names = ("loss", "perplexity", "bits_per_base")
@@ -316,9 +263,14 @@ def language_rows(done: Pretrained) -> list[dict[str, object]]:
     return [{"name": name, "kind": kind, **values} for name, kind, values in named if values]
 
 
-def find_warnings(
-    done: Pretrained, tokenizer: Tokenizer, mask_rate: float = 0.15, mask_span: int = 1
-) -> list[dict[str, str]]:
+def objective_warning(objective: LanguageObjective) -> str | None:
+    """Give the reason why an objective and its vocabulary do not suit each other; None where they do."""
+    if isinstance(objective, CausalObjective):
+        return causal_warning(objective.tokenizer)
+    return overlap_warning(objective.tokenizer, objective.rate, objective.span)
+
+
+def find_warnings(done: Pretrained) -> list[dict[str, str]]:
     """Give the table ``warnings``: what a reader of the result has to know."""
     rows = []
     if done.unknown:
@@ -326,10 +278,11 @@ def find_warnings(
             "level": "info", "topic": "unknown letters",
             "text": f"{done.unknown:,} tokens with letters other than A, C, G, T were left out of training",
         })
-    overlap = overlap_warning(tokenizer, mask_rate, mask_span)
-    if overlap:
-        rows.append({"level": "warn", "topic": "overlapping tokens", "text": overlap})
-    elif words_over_a_base(tokenizer) > 1:
+    masked = isinstance(done.objective, MaskedObjective)
+    if advice := objective_warning(done.objective):
+        topic = "overlapping tokens" if masked else "byte pairs and a causal model"
+        rows.append({"level": "warn", "topic": topic, "text": advice})
+    elif masked and words_over_a_base(done.objective.tokenizer) > 1:
         rows.append({
             "level": "info", "topic": "overlapping tokens",
             "text": "a hidden word shares bases with visible ones: its loss cannot be compared with other vocabularies",
@@ -345,7 +298,7 @@ def find_warnings(
     elif done.after["loss"] >= done.unigram["loss"]:
         rows.append({
             "level": "warn", "topic": "little was learnt",
-            "text": "token frequencies alone guess hidden tokens as well as the model: train longer",
+            "text": f"token frequencies alone guess {done.objective.guesses} as well as the model: train longer",
         })
     return rows
 
@@ -358,6 +311,6 @@ def describe(done: Pretrained) -> str:
         return text
     after, before, unigram = (values["bits_per_base"] for values in (done.after, done.before, done.unigram))
     return (
-        f"{text}; hidden tokens cost {after:.3f} bits a base, against {before:.3f} at the start "
+        f"{text}; {done.objective.guesses} cost {after:.3f} bits a base, against {before:.3f} at the start "
         f"and {unigram:.3f} from token frequencies"
     )

@@ -104,7 +104,7 @@ def test_help_shows_an_example(words: list[str], capsys: pytest.CaptureFixture[s
     shown = capsys.readouterr()
     assert f"lingome {words[0]}" in shown.out.partition("Example")[2]
     assert shown.err == ""
-    if words not in (["data"], ["tokens"], ["data", "list"], ["tokens", "show"]):
+    if words not in (["data"], ["tokens"], ["model"], ["data", "list"], ["tokens", "show"]):
         assert "--dry-run" in shown.out
 
 

@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from lingome.core.errors import ConfigError
-from lingome.models.presets import PRESETS, build_classifier, build_masked_lm, count_parameters, find_config
+from lingome.models.decoder import CausalLM
+from lingome.models.presets import (
+    CAUSAL_PRESETS,
+    PRESETS,
+    build_causal_lm,
+    build_classifier,
+    build_masked_lm,
+    count_parameters,
+    find_causal_config,
+    find_config,
+)
 from lingome.models.transformer import MaskedLM
 
 
@@ -49,5 +59,28 @@ def test_trainable_parameters_only() -> None:
     assert count_parameters(model, trainable=True) == 32**2 + 32 + 20
 
 
+def test_gpt2_has_the_published_size() -> None:
+    """The small GPT-2, 50,257 tokens, tied head: 124,439,808 parameters."""
+    with torch.device("meta"):
+        model = CausalLM(find_causal_config("gpt2", 50_257))
+    assert count_parameters(model) == 124_439_808
+
+
+def test_gpt_mini_by_hand() -> None:
+    """A layer: queries D^2, two heads of 64 keys and values D x 256, out D^2, three matrices D x F, two norms."""
+    layer = 2 * 256**2 + 256 * 256 + 3 * 256 * 768 + 2 * 256
+    assert count_parameters(build_causal_lm("gpt-mini", 609)) == 609 * 256 + 4 * layer + 256 == 3_303_936
+
+
+def test_unknown_decoder_says_which_are_near() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'gpt-mini'"):
+        build_causal_lm("gpt-min", 9)
+    with pytest.raises(ConfigError, match=r"(?s)gpt2, gpt-mini.*of the other kind"):
+        build_causal_lm("mini", 9)
+    with pytest.raises(ConfigError, match="of the other kind"):
+        build_masked_lm("gpt2", 9)
+
+
 def test_presets_are_all_distinct() -> None:
+    assert len(set(CAUSAL_PRESETS.values())) == len(CAUSAL_PRESETS) == 2
     assert len(set(PRESETS.values())) == len(PRESETS) == 5

@@ -3,7 +3,7 @@
 import pytest
 
 from lingome.core.errors import ConfigError
-from lingome.models.shapes import TransformerConfig
+from lingome.models.shapes import DecoderConfig, TransformerConfig
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,27 @@ def test_bad_values_are_named(values: dict, name: str) -> None:
 def test_derived_sizes() -> None:
     config = TransformerConfig(hidden_size=64, n_heads=4, label_names=("no", "yes"))
     assert (config.head_size, config.n_classes) == (16, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"hidden_size": 0}, "hidden_size"),
+        ({"n_layers": 10**9}, "n_layers"),
+        ({"n_heads": 3}, "hidden_size"),
+        ({"n_kv_heads": 3}, "n_kv_heads"),
+        ({"n_kv_heads": 8}, "n_kv_heads"),
+        ({"hidden_size": 12, "n_heads": 4, "n_kv_heads": 4}, "head size"),
+        ({"positions": "alibi"}, "positions"),
+        ({"norm": "pre"}, "norm"),
+        ({"ffn": "gelu"}, "ffn"),
+        ({"bias": "no"}, "bias"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"norm_eps": 0.0}, "norm_eps"),
+        ({"rope_theta": 1.0}, "rope_theta"),
+        ({"eos_id": 9}, "eos_id"),
+    ],
+)
+def test_bad_values_of_a_decoder_are_named(values: dict, name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        DecoderConfig(**values)

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -7,7 +8,13 @@ from scipy.stats import chisquare
 from torch import nn
 
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.train.objectives import ClassificationObjective, MaskedObjective, mask_tokens, masked_losses
+from lingome.train.objectives import (
+    CausalObjective,
+    ClassificationObjective,
+    MaskedObjective,
+    mask_tokens,
+    masked_losses,
+)
 
 ORDINARY = np.arange(5, 25)
 
@@ -150,3 +157,81 @@ def test_the_objective_masks_in_spans():
     masked = MaskedObjective(CharacterTokenizer(), 0.15, span=6).hide(ids, np.random.default_rng(0)).masked
     single = MaskedObjective(CharacterTokenizer(), 0.15).hide(ids, np.random.default_rng(0)).masked
     assert (masked[:, 1:] & masked[:, :-1]).sum() > 3 * (single[:, 1:] & single[:, :-1]).sum()
+
+
+class Bigram(nn.Module):
+    """Gives logits that depend on the token read, and on nothing else: row `i` of a table after token `i`."""
+
+    def __init__(self, table):
+        super().__init__()
+        self.table = nn.Parameter(torch.as_tensor(table, dtype=torch.float32))
+
+    def forward(self, input_ids, attention_mask=None):
+        return self.table[input_ids]
+
+
+LETTERS = CharacterTokenizer()
+CAUSAL = CausalObjective(LETTERS)
+
+
+def causal_loss(model, ids, mask=None):
+    batch = {"input_ids": np.array(ids), **({} if mask is None else {"attention_mask": np.array(mask, dtype=bool)})}
+    return CAUSAL.loss(model, batch, np.random.default_rng(0))
+
+
+def test_causal_loss_by_hand():
+    # After [CLS] comes A with 1/2; after A, C with 1/4; after C, the end with 1/5. Ids: A 5, C 6, [CLS] 2, [SEP] 3.
+    chances = np.full((9, 9), 1 / 9)
+    for before, after, p in [(2, 5, 1 / 2), (5, 6, 1 / 4), (6, 3, 1 / 5)]:
+        chances[before] = (1 - p) / 8
+        chances[before, after] = p
+    loss = causal_loss(Bigram(np.log(chances)), [[2, 5, 6, 3]])
+    assert loss.total.item() == pytest.approx(np.log(2 * 4 * 5), rel=1e-6)  # 3.6889
+    assert loss.items == 3
+    # An unknown letter is read, not guessed: A [UNK] C: ln 2, then C after [UNK] with 1/9, then the end, ln 5.
+    loss = causal_loss(Bigram(np.log(chances)), [[2, 5, 1, 6, 3]])
+    assert loss.total.item() == pytest.approx(np.log(2 * 9 * 5), rel=1e-6)
+    assert loss.items == 3
+
+
+def test_causal_loss_equals_a_sum_token_by_token_and_padding_counts_nothing():
+    rng = np.random.default_rng(0)
+    model = Bigram(rng.normal(size=(9, 9)))
+    log_p = torch.log_softmax(model.table.detach().double(), dim=1).numpy()
+    lengths = [7, 3, 5, 1]
+    rows = [[2, *rng.integers(5, 9, n).tolist(), 3] for n in lengths]
+    expected = -sum(log_p[a, b] for row in rows for a, b in itertools.pairwise(row))
+    for left in (False, True):
+        ids, mask = np.zeros((4, 12), dtype=int), np.zeros((4, 12), dtype=bool)
+        for i, row in enumerate(rows):
+            place = slice(12 - len(row), 12) if left else slice(0, len(row))
+            ids[i, place], mask[i, place] = row, True
+        loss = causal_loss(model, ids, mask)
+        assert loss.total.item() == pytest.approx(expected, rel=1e-6)
+        assert loss.items == sum(lengths) + 4
+    model.zero_grad()
+    loss.total.backward()
+    assert model.table.grad[0].abs().sum() == 0  # nothing is learnt after padding
+    one_by_one = sum(causal_loss(model, [row]).total.item() for row in rows)
+    assert one_by_one == pytest.approx(expected, rel=1e-6)
+
+
+def test_causal_loss_is_that_of_transformers():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(vocab_size=9, n_embd=16, n_layer=1, n_head=2, n_positions=32, bos_token_id=2,
+                                     eos_token_id=3)
+    torch.manual_seed(0)
+    theirs = transformers.GPT2LMHeadModel(config).eval()
+    ids = torch.randint(5, 9, (3, 20))
+
+    class Logits(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = theirs
+
+        def forward(self, input_ids, attention_mask=None):
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+    loss = causal_loss(Logits(), ids.numpy())
+    assert loss.items == 3 * 19
+    assert loss.total.item() / loss.items == pytest.approx(theirs(input_ids=ids, labels=ids).loss.item(), rel=1e-5)

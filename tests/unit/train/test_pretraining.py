@@ -1,4 +1,4 @@
-import math
+import dataclasses
 
 import numpy as np
 import pytest
@@ -7,25 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingome.config.train import TrainSettings
-from lingome.core.errors import DataError
+from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.models.presets import build_masked_lm
+from lingome.evaluate.likelihood import markov_baseline
+from lingome.models.presets import build_causal_lm, build_masked_lm
+from lingome.models.shapes import DecoderConfig
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store_files import open_store, write_store
-from lingome.train.objectives import MaskedObjective
+from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.pretraining import (
-    MaskedValidation,
     choose_areas,
+    describe,
     find_warnings,
     language_rows,
+    objective_warning,
     pretrain_model,
     read_tokens,
 )
 
 TOKENIZER = CharacterTokenizer()
+TINY = DecoderConfig(hidden_size=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_size=128, max_positions=128)
 
 
 def covered(parts):
@@ -55,27 +60,6 @@ def test_areas_never_overlap_nor_touch_what_is_excluded(sizes, excluded, share, 
     assert len(learnt) == len(free) - wanted - (gap_bp if wanted else 0)
 
 
-class Uniform(torch.nn.Module):
-    def __init__(self, size):
-        super().__init__()
-        self.logits = torch.nn.Parameter(torch.zeros(size))
-
-    def forward(self, input_ids, attention_mask=None, masked=None):
-        return self.logits.expand(int(masked.sum()), -1)
-
-
-def test_validation_of_known_models():
-    windows = np.random.default_rng(0).integers(5, 9, (30, 50))
-    validation = MaskedValidation(windows, MaskedObjective(TOKENIZER), seed=0, batch_tokens=520)
-    assert len(validation.batches) == 3
-    uniform = validation(Uniform(9))
-    assert uniform["loss"] == pytest.approx(math.log(9), rel=1e-6)
-    assert uniform["perplexity"] == pytest.approx(9, rel=1e-6)
-    assert uniform["bits_per_base"] == pytest.approx(math.log2(9), rel=1e-6)
-    counts = np.array([0] * 5 + [10**9] * 4)
-    assert validation.unigram(counts)["bits_per_base"] == pytest.approx(2.0, rel=1e-6)
-
-
 @pytest.fixture(scope="module")
 def genome(tmp_path_factory):
     """A sequence with a period of seven bases, and some N."""
@@ -99,7 +83,73 @@ def test_a_tiny_model_learns_a_period(genome, tmp_path):
     rows = run.read_metrics()
     assert [row["step"] for row in rows if row["split"] == "valid"] == [0, 40, 80]
     assert [row["name"] for row in language_rows(done)] == ["trained", "at the start", "token frequencies"]
-    assert "unknown letters" in {row["topic"] for row in find_warnings(done, TOKENIZER)}
+    assert "unknown letters" in {row["topic"] for row in find_warnings(done)}
+
+
+def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
+    areas = choose_areas(genome.lengths, validation_share=0.1, gap_bp=100)
+    model = build_causal_lm(TINY, TOKENIZER.vocab_size, 0)
+    (tmp_path / "tables").mkdir()
+    done = pretrain_model(
+        genome, TOKENIZER, model, areas, TrainSettings(max_steps=60, lr=0.005, batch_tokens=768, eval_every=30),
+        seed=0, run=RunDir(tmp_path), objective=CausalObjective(TOKENIZER), max_tokens=64, min_tokens=32,
+        validation_windows=4,
+    )
+    # The period is known after two or three letters; token frequencies have the entropy of GATTACA and specials.
+    assert done.after["bits_per_base"] < 0.3 < 1.8 < done.unigram["bits_per_base"]
+    assert done.result.best_metric == pytest.approx(done.after["loss"], rel=1e-3)
+    assert find_warnings(done)[0]["topic"] == "unknown letters"
+    assert not any(row["level"] == "warn" for row in find_warnings(done))
+    assert "next tokens cost" in describe(done)
+    rows = markov_baseline(done)
+    assert rows[0]["name"].startswith("Markov model of bases, order")
+    assert rows[0]["bits_per_base"] < 0.3
+    masked = dataclasses.replace(done, objective=MaskedObjective(TOKENIZER))
+    assert markov_baseline(masked) == []
+
+
+def test_byte_pairs_and_a_causal_model_are_warned_of(genome):
+    areas = choose_areas(genome.lengths, validation_share=0)
+    model, kmers = build_causal_lm(TINY, BPE.vocab_size, 0), KmerTokenizer(6, overlap=False)
+    brief = TrainSettings(max_steps=1, batch_tokens=256)
+    done = pretrain_model(
+        genome, BPE, model, areas, brief, seed=0, objective=CausalObjective(BPE), max_tokens=32,
+    )
+    assert ("warn", "byte pairs and a causal model") in {(row["level"], row["topic"]) for row in find_warnings(done)}
+    assert markov_baseline(done) == []  # nothing to measure on
+    assert objective_warning(CausalObjective(kmers)) is None
+    assert objective_warning(MaskedObjective(BPE)) is None
+    assert "mask_span" in objective_warning(MaskedObjective(KmerTokenizer(6)))
+
+
+def test_an_interrupted_causal_training_goes_on_to_the_same_bits(genome, tmp_path):
+    areas = choose_areas(genome.lengths, validation_share=0)
+    saves = []
+
+    def stop_at_the_third_save(model):
+        saves.append(1)
+        if len(saves) == 3:
+            raise KeyboardInterrupt
+
+    def weights(folder, objective, publish=None, resume=False):
+        model = build_causal_lm(TINY, TOKENIZER.vocab_size, 0)
+        (tmp_path / folder).mkdir(exist_ok=True)
+        pretrain_model(
+            genome, TOKENIZER, model, areas, TrainSettings(max_steps=6, batch_tokens=256, save_every=1), seed=0,
+            run=RunDir(tmp_path / folder), objective=objective, max_tokens=32, publish=publish, resume=resume,
+        )
+        return model.state_dict()
+
+    causal = CausalObjective(TOKENIZER)
+    whole = weights("whole", causal)
+    with pytest.raises(Interrupted):
+        weights("parted", causal, stop_at_the_third_save)
+    with pytest.raises(ConfigError, match="its mask_rate changed"):
+        weights("parted", MaskedObjective(TOKENIZER), resume=True)
+    parted = weights("parted", causal, resume=True)
+    assert len(saves) == 3
+    assert whole.keys() == parted.keys()
+    assert all(torch.equal(whole[name], parted[name]) for name in whole)
 
 
 def test_without_validation_the_last_weights_stay(genome):
@@ -110,7 +160,7 @@ def test_without_validation_the_last_weights_stay(genome):
     )
     assert done.after == {}
     assert done.result.best_metric is None
-    assert "no validation" in {row["topic"] for row in find_warnings(done, TOKENIZER)}
+    assert "no validation" in {row["topic"] for row in find_warnings(done)}
 
 
 BPE = train_bpe([np.frombuffer(b"GATTACAGATTGCA" * 20, dtype=np.uint8)], 6).tokenizer

@@ -1,0 +1,56 @@
+"""Settings of ``lingome generate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lingome.config.settings import RunSettings
+
+Method = Literal["sample", "greedy", "beam"]
+
+
+class GenerateSettings(RunSettings):
+    """What to write, how each token is chosen, which sequences are let through, and what to compare with."""
+
+    model: str = Field(description="causal model: checkpoint folder, or run with one")
+    out: Path = Field(default=Path("generated.fa"), description="FASTA to write; how it was made goes beside it, .json")
+    force: bool = Field(default=False, description="replace what is there")
+    prompt: str = Field(default="", description="letters that every sequence begins with")
+    n: int = Field(default=1, ge=1, le=1_000_000, description="sequences; greedy gives one, beam search up to `beams`")
+    length_bp: int = Field(default=500, ge=1, description="bases after the prompt; exact without min_length_bp")
+    min_length_bp: int | None = Field(default=None, ge=0, description="the model may end a sequence from here on")
+    letters: str | None = Field(default=None, description="letters to write with; all of the model's by default")
+    method: Method = Field(default="sample", description="draw tokens, take the likeliest, or beam search")
+    temperature: float | None = Field(default=None, ge=0, description="above 1 flatter, below 1 sharper; 1 by default")
+    top_k: int | None = Field(default=None, ge=1, description="draw from the k likeliest tokens")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="draw from the likeliest that add up to p")
+    min_p: float | None = Field(default=None, ge=0, le=1, description="draw from those at least p times as likely")
+    beams: int | None = Field(default=None, ge=1, description="beams of method=beam; 5 by default")
+    length_penalty: float | None = Field(default=None, ge=0, description="of method=beam; 0 by default")
+    max_repeated: float | None = Field(default=None, ge=0, le=1, description="share of 12-mers that came before")
+    max_low_complexity: float | None = Field(default=None, ge=0, le=1, description="share of bases in DUST windows")
+    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter")
+    attempts: int = Field(default=10, ge=1, description="draws of a sequence that breaks one of these three limits")
+    too_long: Literal["error", "slide"] = Field(
+        default="error", description="beyond the context: refuse, or go on from the last half of it"
+    )
+    batch_size: int = Field(default=16, ge=1, description="sequences written at a time")
+    training: Path | None = Field(default=None, description="FASTA the model learnt from: novelty and baselines")
+    kmer: int = Field(default=4, ge=1, le=8, description="length of k-mers whose spectrum is compared")
+
+    @model_validator(mode="after")
+    def _options_belong_to_the_method(self) -> Self:
+        given = {name for name in ("temperature", "top_k", "top_p", "min_p") if getattr(self, name) is not None}
+        if given and self.method != "sample":
+            raise ValueError(f"{', '.join(sorted(given))}: for method=sample only, not {self.method}")
+        if self.method != "beam" and (self.beams is not None or self.length_penalty is not None):
+            raise ValueError(f"beams and length_penalty are for method=beam, not {self.method}")
+        most = {"sample": self.n, "greedy": 1, "beam": self.beams or 5}[self.method]
+        if self.n > most:
+            raise ValueError(f"{self.method} gives {most} at most, not n={self.n}; draw with method=sample for more")
+        if self.min_length_bp is not None and self.min_length_bp > self.length_bp:
+            raise ValueError("min_length_bp is above length_bp")
+        return self

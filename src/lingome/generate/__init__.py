@@ -1,0 +1,1 @@
+"""Write sequence with a causal language model: greedy, sampling, beam search."""

@@ -1,0 +1,232 @@
+"""Names and settings of the published HyenaDNA folders (``model_type`` ``hyenadna``), both ways.
+
+Published files hold, beside the weights, three tables a block that are computed from the shape: the
+features of positions, the positions, and the rates of decay. They are checked when read and written
+anew. One vector of frequencies serves three places of a filter; safetensors files keep one of them,
+older files all three. Files of the training code begin names with ``model.`` and may have ``.layer``
+behind ``mixer`` and ``mlp``; both are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lingome.core.errors import CheckpointError, ConfigError
+from lingome.models.config_json import check_values, read_number
+from lingome.models.hyena import N_BANDS, SHORT_TAPS, HyenaConfig, decay_rates, position_features
+
+_WHOLE = {
+    "body.tokens.weight": "hyena.backbone.embeddings.word_embeddings.weight",
+    "body.final_norm.weight": "hyena.backbone.ln_f.weight",
+    "body.final_norm.bias": "hyena.backbone.ln_f.bias",
+    "head.weight": "lm_head.weight",
+}
+_BLOCK = {
+    "mixer_norm": "norm1", "mixer_in": "mixer.in_proj", "short": "mixer.short_filter", "mixer_out": "mixer.out_proj",
+    "ffn_norm": "norm2", "ffn_in": "mlp.fc1", "ffn_out": "mlp.fc2",
+    "filter.layers.0": "mixer.filter_fn.implicit_filter.0", "filter.layers.1": "mixer.filter_fn.implicit_filter.2",
+    "filter.layers.2": "mixer.filter_fn.implicit_filter.4", "filter.out": "mixer.filter_fn.implicit_filter.6",
+}
+_FREQUENCIES = tuple(f"mixer.filter_fn.implicit_filter.{index}.freq" for index in (1, 3, 5))
+_FEATURES, _PLACES, _RATES = (
+    f"mixer.filter_fn.{name}" for name in ("pos_emb.z", "pos_emb.t", "modulation.deltas")
+)
+
+
+def published_name(name: str) -> str:
+    """Give the published name of one of our tensors.
+
+    >>> published_name("body.layers.0.ffn_in.weight")
+    'hyena.backbone.layers.0.mlp.fc1.weight'
+    """
+    if name in _WHOLE:
+        return _WHOLE[name]
+    index, rest = name.removeprefix("body.layers.").split(".", 1)
+    if rest == "filter.frequency":
+        theirs = _FREQUENCIES[0]
+    elif rest == "filter.skip":
+        theirs = "mixer.filter_fn.bias"
+    else:
+        part, kind = rest.rsplit(".", 1)
+        theirs = f"{_BLOCK[part]}.{kind}"
+    return f"hyena.backbone.layers.{index}.{theirs}"
+
+
+def published_tables(config: HyenaConfig, layer: int) -> dict[str, tuple[int, ...]]:
+    """Name the three computed tables of a block, and their shapes in the file."""
+    n, prefix = config.max_positions, f"hyena.backbone.layers.{layer}."
+    return {
+        prefix + _FEATURES: (1, n, 1 + 2 * N_BANDS),
+        prefix + _PLACES: (1, n, 1),
+        prefix + _RATES: (1, 1, config.hidden_size),
+    }
+
+
+def to_published(state: Mapping[str, Tensor], config: HyenaConfig) -> dict[str, Tensor]:
+    """Turn our tensors into those of a published folder, computed tables and the head's matrix included."""
+    tensors = {}
+    for name, tensor in state.items():
+        tensors[published_name(name)] = tensor[None] if name.endswith("frequency") else tensor
+    features_LP = position_features(config.max_positions, config).float()
+    for layer in range(config.n_layers):
+        features, places, rates = published_tables(config, layer)
+        tensors[features], tensors[places] = features_LP[None], features_LP[None, :, :1]
+        tensors[rates] = -decay_rates(config).float()[None, None]
+    return tensors
+
+
+def from_published(
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: HyenaConfig, file: Path
+) -> dict[str, Tensor]:
+    """Turn the tensors of a published file into ours, in float32.
+
+    Parameters
+    ----------
+    tensors : mapping
+        Content of the file.
+    shapes : mapping
+        Our names and the shape that each must have: those of `HyenaLM`, or of its body alone.
+    config : HyenaConfig
+        The model's shape.
+    file : Path
+        Named in errors.
+
+    Raises
+    ------
+    CheckpointError
+        If tensors are missing, unexpected or of another shape, if a computed table holds other values
+        than the shape gives, or a shared tensor comes in unequal copies; the message names them.
+    """
+    tensors, problems = _one_frequency({_plain(name): tensor for name, tensor in tensors.items()}, config)
+    if config.tie_head and "lm_head.weight" not in tensors and _WHOLE["body.tokens.weight"] in tensors:
+        tensors["lm_head.weight"] = tensors[_WHOLE["body.tokens.weight"]]
+    wanted = {published_name(name): name for name in shapes}
+    tables: dict[str, tuple[int, ...]] = {}
+    for layer in range(config.n_layers):
+        tables |= published_tables(config, layer)
+    spare = set(tables) | ({"lm_head.weight"} if "head.weight" not in shapes else set())
+    problems += [f"missing {name}" for name in sorted(wanted.keys() - tensors.keys())]
+    problems += [f"unexpected {name}" for name in sorted(tensors.keys() - wanted.keys() - spare)]
+    found: dict[str, Tensor] = {}
+    for theirs, ours in wanted.items():
+        if theirs not in tensors:
+            continue
+        tensor, shape = tensors[theirs], tuple(shapes[ours])
+        shape = (1, *shape) if theirs.endswith(".freq") else shape
+        if tuple(tensor.shape) != shape:
+            problems.append(f"{theirs} is {list(tensor.shape)}, config.json asks for {list(shape)}")
+        elif not tensor.is_floating_point():
+            problems.append(f"{theirs} holds {tensor.dtype}, not floating-point numbers")
+        else:
+            found[ours] = (tensor[0] if theirs.endswith(".freq") else tensor).float()
+    problems += _wrong_tables(tensors, tables, config)
+    head, embeddings = found.get("head.weight"), found.get("body.tokens.weight")
+    if config.tie_head and head is not None and embeddings is not None and not torch.equal(head, embeddings):
+        problems.append("lm_head.weight differs from the embeddings, though config.json ties them")
+    if problems:
+        shown = "; ".join(problems[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
+        raise CheckpointError(
+            "the weights do not fit the model that config.json describes", where=file, got=shown,
+            expected=f"a hyenadna model of {config.n_layers} layers of {config.hidden_size}, "
+            f"max_seq_len {config.max_positions}",
+        )
+    return found
+
+
+def _plain(name: str) -> str:
+    """Bring the names of every published kind of file to those of the folders for transformers."""
+    name = name.replace(".mixer.layer.", ".mixer.").replace(".mlp.layer.", ".mlp.").removeprefix("model.")
+    return f"hyena.{name}" if name.startswith("backbone.") else name
+
+
+def _one_frequency(tensors: dict[str, Tensor], config: HyenaConfig) -> tuple[dict[str, Tensor], list[str]]:
+    """Leave one copy of each filter's frequencies; name those whose copies differ."""
+    problems = []
+    for layer in range(config.n_layers):
+        names = [f"hyena.backbone.layers.{layer}.{place}" for place in _FREQUENCIES]
+        copies = [tensors.pop(name) for name in names if name in tensors]
+        if any(copy.shape != copies[0].shape or not torch.equal(copy, copies[0]) for copy in copies):
+            problems.append(f"the copies of {names[0]} differ")
+        if copies:
+            tensors[names[0]] = copies[0]
+    return tensors, problems
+
+
+def _wrong_tables(
+    tensors: Mapping[str, Tensor], tables: Mapping[str, tuple[int, ...]], config: HyenaConfig
+) -> list[str]:
+    """Name computed tables whose shape or values are not those of `config`; a file may leave them out."""
+    features_LP = position_features(config.max_positions, config).float()
+    expected = {_FEATURES: features_LP, _PLACES: features_LP[:, :1], _RATES: -decay_rates(config).float()[None]}
+    problems = []
+    for name, shape in tables.items():
+        if name not in tensors:
+            continue
+        got, right = tensors[name], next(table for end, table in expected.items() if name.endswith(end))
+        if tuple(got.shape) != shape or not got.is_floating_point():
+            problems.append(f"{name} is {got.dtype} {list(got.shape)}, config.json asks for {list(shape)}")
+            continue
+        rounding = max(1e-5, torch.finfo(got.dtype).eps) * (1 + float(right.abs().max()))
+        furthest = float((got[0].float() - right).abs().max())
+        if not furthest <= rounding:
+            problems.append(f"{name} was changed by training (by up to {furthest:.2g}), and is computed here")
+    return problems
+
+
+def to_config_json(config: HyenaConfig, dtype: str = "float32") -> dict[str, Any]:
+    """Give the content of ``config.json`` as the published folders have it."""
+    return {
+        "architectures": ["HyenaDNAForCausalLM"], "model_type": "hyenadna", "dtype": dtype, "torch_dtype": dtype,
+        "vocab_size": config.vocab_size, "pad_vocab_size_multiple": config.vocab_multiple,
+        "d_model": config.hidden_size, "n_layer": config.n_layers, "d_inner": config.ffn_size,
+        "max_seq_len": config.max_positions, "filter_order": config.filter_size,
+        "embed_dropout": config.embedding_dropout, "resid_dropout": config.dropout,
+        "layer_norm_epsilon": config.norm_eps, "tie_word_embeddings": config.tie_head,
+        "pad_token_id": config.pad_id, "cls_token_id": config.cls_id, "sep_token_id": config.sep_id, **_FIXED,
+    }
+
+
+_FIXED = {
+    "activation_freq": 10, "emb_dim": 1 + 2 * N_BANDS, "hyena_order": 2, "num_inner_mlps": 2,
+    "short_filter_order": SHORT_TAPS, "train_freq": True, "use_bias": True, "hyena_dropout": 0.0,
+    "hyena_filter_dropout": 0.0,
+}
+"""Settings of the published code that this architecture has one value for."""
+_KEYS: dict[str, tuple[str, type, float | None]] = {
+    "vocab_size": ("vocab_size", int, None), "vocab_multiple": ("pad_vocab_size_multiple", int, 8),
+    "hidden_size": ("d_model", int, None), "n_layers": ("n_layer", int, None), "ffn_size": ("d_inner", int, None),
+    "max_positions": ("max_seq_len", int, None), "filter_size": ("filter_order", int, 64),
+    "embedding_dropout": ("embed_dropout", float, 0.1), "dropout": ("resid_dropout", float, 0.0),
+    "norm_eps": ("layer_norm_epsilon", float, 1e-5), "pad_id": ("pad_token_id", int, 4),
+    "cls_id": ("cls_token_id", int, 0), "sep_id": ("sep_token_id", int, 1),
+}
+
+
+def from_config_json(content: Mapping[str, Any], file: Path) -> HyenaConfig:
+    """Read the shape from ``config.json``; `file` is named in errors.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no HyenaDNA, a variant that is not built here, or a value is missing or cannot be used.
+    """
+    if content.get("model_type") != "hyenadna":
+        raise CheckpointError("this is not a HyenaDNA model", where=file, got=repr(content.get("model_type")),
+                              expected='model_type "hyenadna"')
+    check_values(content, _FIXED, file)
+    values: dict[str, Any] = {"tie_head": content.get("tie_word_embeddings", False)}
+    said = {name: value for name, value in content.items() if value is not None}
+    for ours, (theirs, kind, default) in _KEYS.items():
+        values[ours] = read_number(said, theirs, kind, file, default)
+    if not isinstance(values["tie_head"], bool):
+        raise CheckpointError("config.json needs true or false for 'tie_word_embeddings'", where=file,
+                              got=repr(values["tie_head"]))
+    try:
+        return HyenaConfig(**values)
+    except ConfigError as error:
+        raise CheckpointError("the model's shape cannot be used", where=file, got=error) from error

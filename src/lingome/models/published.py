@@ -1,0 +1,221 @@
+"""Models that can be counted by name, published ones and presets: what they are for, and where their sizes are from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lingome.models.count import (
+    count_decoder,
+    count_encoder,
+    count_esm,
+    count_gpt,
+    count_hyena,
+    count_llama,
+    count_matrices,
+    count_mosaic_bert,
+)
+from lingome.models.count_rows import Count
+from lingome.models.presets import CAUSAL_PRESETS, PRESETS
+from lingome.models.shapes import TransformerConfig
+
+PRESET_VOCABULARY = 609
+"""Four letters, 600 merges and five special tokens."""
+_PRESET_PURPOSES = {
+    "bert-mini": "DNA, to compare with BERT", "mini": "DNA, to train on a laptop", "tiny": "DNA, to try things out",
+    "nano": "DNA, to test", "gpt-mini": "DNA, to generate",
+}
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A model by name.
+
+    Parameters
+    ----------
+    name : str
+        What it is called here.
+    purpose : str
+        What it models.
+    layers, hidden_size : int
+        Its shape in two numbers.
+    vocab_size : int
+        Tokens in its vocabulary.
+    source : str
+        Where the sizes are published.
+    counters : tuple of callable
+        From a vocabulary size to a count; the first follows the convention that the name is known by.
+    """
+
+    name: str
+    purpose: str
+    layers: int
+    hidden_size: int
+    vocab_size: int
+    source: str
+    counters: tuple[Callable[[int], Count], ...] = field(repr=False)
+
+    def counts(self, vocab_size: int | None = None) -> tuple[Count, ...]:
+        """Count the parameters under each convention, for its own vocabulary or one of another size."""
+        return tuple(counter(vocab_size or self.vocab_size) for counter in self.counters)
+
+
+def _bert(
+    name: str, purpose: str, source: str, vocab_size: int, hidden_size: int, n_layers: int, ffn_size: int,
+    max_positions: int = 512, *, pooler_first: bool = False,
+) -> PublishedModel:
+    config = TransformerConfig(
+        vocab_size, hidden_size, n_layers, hidden_size // 64, ffn_size, max_positions, positions="learned", norm="post",
+        ffn="gelu", bias=True, pad_id=0, cls_id=0, sep_id=0,
+    )
+
+    def masked(tokens: int) -> Count:
+        return count_encoder(dataclasses.replace(config, vocab_size=tokens))
+
+    def encoder(tokens: int) -> Count:
+        shape = dataclasses.replace(config, vocab_size=tokens)
+        return count_encoder(shape, masked_head=False, pooler=True, convention="encoder with pooler")
+
+    counters = (encoder, masked) if pooler_first else (masked, encoder)
+    return PublishedModel(name, purpose, n_layers, hidden_size, vocab_size, source, counters)
+
+
+def _dnabert_2() -> PublishedModel:
+    def count(tokens: int, *, masked_head: bool) -> Count:
+        convention = "masked language model" if masked_head else "encoder with pooler"
+        return count_mosaic_bert(
+            vocab_size=tokens, hidden_size=768, n_layers=12, ffn_size=3072, masked_head=masked_head,
+            pooler=not masked_head, convention=convention,
+        )
+
+    counters = (lambda tokens: count(tokens, masked_head=False), lambda tokens: count(tokens, masked_head=True))
+    purpose = "genomes of 135 species, byte pairs"
+    return PublishedModel("dnabert-2", purpose, 12, 768, 4096, "arXiv:2306.15006", counters)
+
+
+def _hyena(name: str, hidden_size: int, n_layers: int, n_positions: int) -> PublishedModel:
+    def count(tokens: int, *, stored: bool) -> Count:
+        if not stored:
+            return count_hyena(hidden_size=hidden_size, n_layers=n_layers, vocab_size=tokens)
+        return count_hyena(
+            hidden_size=hidden_size, n_layers=n_layers, vocab_size=tokens, filter_positions=n_positions + 2,
+            tied=False, convention="as stored, with buffers",
+        )
+
+    counters = (lambda tokens: count(tokens, stored=False), lambda tokens: count(tokens, stored=True))
+    purpose = f"the human genome, bases, up to {n_positions:,}"
+    return PublishedModel(name, purpose, n_layers, hidden_size, 16, "arXiv:2306.15794", counters)
+
+
+def _esm(name: str, n_layers: int, hidden_size: int, n_heads: int) -> PublishedModel:
+    def count(tokens: int, *, n_positions: int) -> Count:
+        convention = "with unused positions" if n_positions else "with contact head"
+        return count_esm(
+            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, n_positions=n_positions,
+            convention=convention,
+        )
+
+    counters = (lambda tokens: count(tokens, n_positions=0), lambda tokens: count(tokens, n_positions=1026))
+    return PublishedModel(name, "proteins", n_layers, hidden_size, 33, "doi:10.1126/science.ade2574", counters)
+
+
+def _gpt2(name: str, n_layers: int, hidden_size: int) -> PublishedModel:
+    def count(tokens: int) -> Count:
+        return count_gpt(vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, max_positions=1024)
+
+    return PublishedModel(name, "English", n_layers, hidden_size, 50_257, "Radford et al. 2019", (count,))
+
+
+def _gpt3() -> PublishedModel:
+    def matrices(tokens: int) -> Count:
+        return count_matrices(vocab_size=tokens, hidden_size=12_288, n_layers=96, n_heads=96)
+
+    def real(tokens: int) -> Count:
+        return count_gpt(vocab_size=tokens, hidden_size=12_288, n_layers=96, max_positions=2048,
+                         convention="real model: tied, with the rest")
+
+    return PublishedModel("gpt3", "English", 96, 12_288, 50_257, "arXiv:2005.14165, table 2.1", (matrices, real))
+
+
+def _llama(
+    name: str, source: str, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, n_kv_heads: int,
+    ffn_size: int,
+) -> PublishedModel:
+    def count(tokens: int) -> Count:
+        return count_llama(
+            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, n_kv_heads=n_kv_heads,
+            ffn_size=ffn_size,
+        )
+
+    return PublishedModel(name, "text", n_layers, hidden_size, vocab_size, source, (count,))
+
+
+_GROVER = "doi:10.1038/s42256-024-00872-0"
+_DNABERT = "doi:10.1093/bioinformatics/btab083"
+_GENEFORMER = "doi:10.1038/s41586-023-06139-9"
+
+PUBLISHED: dict[str, PublishedModel] = {
+    model.name: model
+    for model in (
+        _bert("grover", "the human genome, 600 byte-pair merges", _GROVER, 609, 768, 12, 3072),
+        *(
+            _bert(f"dnabert-{k}", f"the human genome, overlapping {k}-mers", _DNABERT, 4**k + 5, 768, 12, 3072,
+                  pooler_first=True)
+            for k in (3, 4, 5, 6)
+        ),
+        _dnabert_2(),
+        _hyena("hyenadna-tiny-1k", 128, 2, 1024),
+        _hyena("hyenadna-tiny-1k-d256", 256, 2, 1024),
+        _hyena("hyenadna-tiny-16k", 128, 2, 16_384),
+        _hyena("hyenadna-small-32k", 256, 4, 32_768),
+        _hyena("hyenadna-medium-160k", 256, 8, 160_000),
+        _hyena("hyenadna-medium-450k", 256, 8, 450_000),
+        _hyena("hyenadna-large-1m", 256, 8, 1_000_000),
+        _bert("geneformer-v1-10m", "single cells, ranked genes", _GENEFORMER, 25_426, 256, 6, 512, 2048),
+        _bert("geneformer-v2-104m", "single cells, ranked genes", _GENEFORMER, 20_275, 768, 12, 3072, 4096),
+        _bert("geneformer-v2-316m", "single cells, ranked genes", _GENEFORMER, 20_275, 1152, 18, 4608, 4096),
+        _esm("esm2-8m", 6, 320, 20),
+        _esm("esm2-35m", 12, 480, 20),
+        _esm("esm2-150m", 30, 640, 20),
+        _esm("esm2-650m", 33, 1280, 20),
+        _esm("esm2-3b", 36, 2560, 40),
+        _esm("esm2-15b", 48, 5120, 40),
+        _bert("bert-base", "English", "arXiv:1810.04805", 30_522, 768, 12, 3072, pooler_first=True),
+        _bert("bert-large", "English", "arXiv:1810.04805", 30_522, 1024, 24, 4096, pooler_first=True),
+        _gpt2("gpt2", 12, 768),
+        _gpt2("gpt2-medium", 24, 1024),
+        _gpt2("gpt2-large", 36, 1280),
+        _gpt2("gpt2-xl", 48, 1600),
+        _gpt3(),
+        _llama("llama2-7b", "arXiv:2307.09288", 32_000, 4096, 32, 32, 32, 11_008),
+        _llama("llama3-8b", "arXiv:2407.21783", 128_256, 4096, 32, 32, 8, 14_336),
+        _llama("mistral-7b", "arXiv:2310.06825", 32_000, 4096, 32, 32, 8, 14_336),
+    )
+}
+"""Models by name."""
+
+
+def preset_names() -> list[str]:
+    """List the shapes that can be trained here, encoders first."""
+    return [*PRESETS, *CAUSAL_PRESETS]
+
+
+def preset_model(name: str) -> PublishedModel:
+    """Describe a preset as models with a name are described, with the vocabulary of 600 merges."""
+    shape = PRESETS.get(name) or CAUSAL_PRESETS[name]
+
+    def count(tokens: int) -> Count:
+        if name in PRESETS:
+            encoder = dataclasses.replace(PRESETS[name], vocab_size=tokens, pad_id=0, cls_id=0, sep_id=0)
+            return count_encoder(encoder)
+        config = CAUSAL_PRESETS[name]
+        return count_decoder(
+            vocab_size=tokens, hidden_size=config.hidden_size, n_layers=config.n_layers, n_heads=config.n_heads,
+            n_kv_heads=config.n_kv_heads, ffn_size=config.ffn_size, bias=config.bias, tied=config.tie_head,
+            max_positions=config.max_positions if config.positions == "learned" else 0,
+            norm_bias=config.bias and config.norm == "layer", gated=config.ffn == "swiglu",
+        )
+
+    purpose = _PRESET_PURPOSES.get(name, "DNA")
+    return PublishedModel(name, purpose, shape.n_layers, shape.hidden_size, PRESET_VOCABULARY, "lingome", (count,))

@@ -1,0 +1,198 @@
+"""Write sequence with a causal language model, and measure what was written."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lingome.config.generate import GenerateSettings
+from lingome.core.errors import ConfigError, DataError
+from lingome.core.files import atomic_file, check_new_file, digest_file, write_text
+from lingome.core.lineage import Lineage
+from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.progress import say, track
+from lingome.data.genome import Genome
+from lingome.evaluate import composition
+from lingome.evaluate.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
+from lingome.generate.cached import CachedDecoder
+from lingome.generate.collection import Collection, sample_many, search_many
+from lingome.generate.filters import Filters
+from lingome.generate.logits import Sampling
+from lingome.generate.records import fasta_record, record_row
+from lingome.generate.rules import Rules, rules_for
+from lingome.models.checkpoint import load_causal_lm
+from lingome.models.decoder import CausalLM, store_for_steps
+from lingome.models.devices import pick_device
+from lingome.models.presets import build_causal_lm, count_parameters
+from lingome.tokens.advice import causal_warning
+from lingome.tokens.alphabet import DNA
+from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.start import RANDOM, read_lineage, resolve_model
+
+
+@dataclass(frozen=True)
+class Opened:
+    """All that a run needs: model, vocabulary, the prompt as tokens, rules, the model's folder, training data."""
+
+    model: CausalLM
+    tokenizer: Tokenizer
+    prompt: list[int]
+    rules: Rules
+    folder: Path | None
+    genome: Genome | None
+
+
+def plan(settings: GenerateSettings) -> Plan:
+    """Load the model, check prompt and lengths, and say what would be written."""
+    opened = _open(settings)
+    config, n_parameters = opened.model.config, count_parameters(opened.model)
+    tokens = settings.n * settings.length_bp / max(1.0, float(opened.tokenizer.token_lengths.mean()))
+    rows = min(settings.n, settings.batch_size) if settings.method == "sample" else _beams(settings)
+    seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
+    room = min(config.max_positions, len(opened.prompt) + opened.rules.max_tokens)
+    memory = 0.5e9 + 4 * n_parameters + 8 * rows * room * config.n_layers * config.n_kv_heads * config.head_size
+    bases = 0
+    if opened.genome is not None:
+        bases = sum(opened.genome.lengths.values())
+        memory += 4 * bases + BYTES_A_BASE * min(GROUP_BASES, settings.n * settings.length_bp)
+    return Plan("generate", [
+        ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.tokenizer.kind}"),
+        ("sequences", f"{settings.n:,} of {settings.length_bp:,} bases, {settings.method}"),
+        ("prompt", f"{len(settings.prompt):,} bases, {len(opened.prompt):,} tokens with the first"),
+        ("training data", f"{bases:,} bases" if bases else "not given: no novelty, no baselines"),
+        ("memory", f"about {memory / 1e9:.1f} GB"),
+        ("time", f"about {2 + seconds + 1e-7 * bases:.0f} s on one core"),
+        ("output", f"{settings.out}, {_json_path(settings.out)}"),
+    ])
+
+
+def run(settings: GenerateSettings) -> Outcome:
+    """Write the sequences, measure them, and keep how they were made beside them."""
+    lineage, opened = Lineage("generate", settings.seed), _open(settings)
+    warnings = list(filter(None, [causal_warning(opened.tokenizer)]))
+    made = write_sequences(settings, opened)
+    lost = ", ".join(f"{name} {count:,}" for name, count in sorted(made.rejected.items()))
+    if made.n_missing:
+        warnings.append(f"{made.n_missing:,} of {settings.n:,} sequences are missing: filters rejected all their draws")
+    for warning in warnings:
+        say(f"warning: {warning}")
+    new = [kept.sequence for kept in made.kept]
+    matches: np.ndarray | None = None
+    comparison: list[dict[str, Any]] = []
+    if opened.genome is not None and new:
+        lineage.add_input("training", opened.genome.path)
+        matches, comparison = compare(settings, opened.genome, new)
+    rows = [record_row(kept, opened.tokenizer, None if matches is None else int(matches[place]))
+            for place, kept in enumerate(made.kept)]
+    if opened.folder is not None:
+        lineage.add_parent(read_lineage(opened.folder))
+    with atomic_file(settings.out, force=settings.force) as temporary:
+        prompt = settings.prompt.upper()
+        records = [fasta_record(row, prompt + letters) for row, letters in zip(rows, new, strict=True)]
+        temporary.write_text("".join(records), encoding="ascii")
+    write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
+        settings=settings.as_dict(), tokenizer_sha256=opened.tokenizer.digest,
+        model_sha256=digest_file(opened.folder / "model.safetensors") if opened.folder else "",
+        drawn=made.n_drawn, rejected=dict(made.rejected), missing=made.n_missing, warnings=warnings,
+        sequences=rows, comparison=comparison,
+    ), indent=2) + "\n")
+    filters = f"; {made.n_drawn:,} drawn, rejected: {lost}" if lost else ""
+    return Outcome(f"{len(new):,} sequences: {settings.out}{filters}", tables=_tables(rows, comparison),
+                   path=settings.out)
+
+
+def write_sequences(settings: GenerateSettings, opened: Opened) -> Collection:
+    """Sample or search with the model, under a progress bar."""
+    device = pick_device(settings.device)
+    model, rules = opened.model.to(device), opened.rules
+    if settings.n == 1 and settings.method != "beam" and device.type == "cpu":
+        store_for_steps(model)
+    reader = CachedDecoder(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
+    filters = Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run)
+    decode = opened.tokenizer.decode
+    if settings.method != "sample":
+        return search_many(
+            reader, opened.prompt, settings.n, rules, decode, n_beams=_beams(settings),
+            length_penalty=settings.length_penalty or 0.0, filters=filters, device=device,
+        )
+    sampling = Sampling(1.0 if settings.temperature is None else settings.temperature, settings.top_k, settings.top_p,
+                        settings.min_p)
+    lengths = opened.tokenizer.token_lengths
+    with track("generating", settings.n * settings.length_bp, "bases") as task:
+        return sample_many(
+            reader, opened.prompt, settings.n, rules, decode, seed=settings.seed, sampling=sampling, filters=filters,
+            attempts=settings.attempts, batch_size=settings.batch_size, device=device,
+            stream=lambda _, token: task.advance(int(lengths[token])),
+        )
+
+
+def compare(
+    settings: GenerateSettings, genome: Genome, new: list[str]
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Measure novelty, GC content and k-mers of what was written, beside sequences that know composition alone."""
+
+    def pieces() -> Iterator[np.ndarray]:
+        return (genome.sequence(chrom) for chrom in genome.lengths)
+
+    lengths, held = [len(one) for one in new], list(pieces())
+    markov, seed = composition.fit_markov(held), settings.seed
+    own = "windows of the training data"
+    sets = {
+        "model": new,
+        f"Markov model of order {markov.order}": composition.sample_markov(markov, lengths, seed, settings.prompt),
+        "uniform bases": composition.sample_uniform(lengths, seed),
+        own: composition.sample_windows(held, lengths, seed),
+    }
+    spectrum = composition.kmer_spectrum(held, settings.kmer)
+    matches = {name: longest_matches(some, pieces) for name, some in sets.items() if name != own}
+    return matches["model"], composition.composition_rows(sets, spectrum, settings.kmer, matches, settings.seed)
+
+
+def _open(settings: GenerateSettings) -> Opened:
+    for file in (settings.out, _json_path(settings.out)):
+        check_new_file(file, settings.force)
+    pick_device(settings.device)
+    folder = None
+    if settings.model.startswith(RANDOM):
+        tokenizer: Tokenizer = CharacterTokenizer()
+        model = build_causal_lm(settings.model.removeprefix(RANDOM), tokenizer.vocab_size, settings.seed).eval()
+    else:
+        folder = resolve_model(settings.model)
+        model, tokenizer = load_causal_lm(folder)
+    if settings.training is not None and tokenizer.alphabet is not DNA:
+        raise ConfigError("novelty and baselines are for DNA", where="training", got=tokenizer.alphabet.name)
+    rules = rules_for(tokenizer, max_bases=settings.length_bp, min_bases=settings.min_length_bp,
+                      letters=settings.letters)
+    ids = tokenizer.encode(settings.prompt).input_ids
+    if (ids == tokenizer.unk_id).any():
+        raise ConfigError("the prompt has letters the model does not know", where="prompt", got=settings.prompt[:60],
+                          expected=" ".join(tokenizer.alphabet.letters))
+    prompt = [model.config.bos_id, *map(int, ids)]
+    longest = int(rules.token_bases_V[rules.allowed_V].max())
+    needed, room = len(prompt) + math.ceil(settings.length_bp / longest) - 1, model.config.max_positions
+    if len(prompt) > room or (needed > room and settings.too_long == "error"):
+        raise DataError("the sequence would be longer than the model can read", where="length_bp, prompt",
+                        got=f"at least {needed:,} tokens", expected=f"at most {room:,}",
+                        hint="shorter sequences, or too_long=slide")
+    genome = Genome.open(settings.training) if settings.training is not None else None
+    return Opened(model, tokenizer, prompt, rules, folder, genome)
+
+
+def _beams(settings: GenerateSettings) -> int:
+    return 1 if settings.method == "greedy" else settings.beams or 5
+
+
+def _json_path(out: Path) -> Path:
+    return out.with_name(out.name + ".json")
+
+
+def _tables(rows: list[dict[str, Any]], comparison: list[dict[str, Any]]) -> list[Table]:
+    titled = (("sequences", rows[:20]), ("beside sequences that know composition alone", comparison))
+    return [Table(title, list(some[0]), [list(row.values()) for row in some]) for title, some in titled if some]

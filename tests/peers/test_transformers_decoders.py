@@ -24,6 +24,13 @@ from lingome.models.decoder import CausalLM, KvCache
 from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm
 from lingome.tokens.kmers import KmerTokenizer
 
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Their classes draw weights from the one generator of torch, which other tests use too."""
+    torch.manual_seed(1)
+
+
 TOKENIZER = KmerTokenizer(3, True)
 V = TOKENIZER.vocab_size
 IDS = {"vocab_size": V, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}

@@ -67,8 +67,11 @@ def test_sequences_and_what_is_said_of_them(model: Path, tmp_path: Path, data_di
     assert (made["drawn"], made["rejected"], made["missing"], made["warnings"]) == (6, {}, 0, [])
     names = [row["name"] for row in made["comparison"]]
     assert names[0] == "model"
-    assert names[1].startswith("Markov model of order ")
-    assert names[2:] == ["uniform bases", "windows of the training data"]
+    assert names[1] == "the same model, random weights"
+    assert names[2].startswith("Markov model of order ")
+    assert names[3:] == ["uniform bases", "windows of the training data"]
+    written = {row["name"]: (row["gc"], row["4mer_distance_bits"]) for row in made["comparison"]}
+    assert written["model"] != written["the same model, random weights"]
     distance = {row["name"]: row["4mer_distance_bits"] for row in made["comparison"]}
     assert distance["windows of the training data"] < distance["model"]
     assert all(row["gc_low"] <= row["gc"] <= row["gc_high"] for row in made["comparison"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from lingome.tokens.alphabet import DNA
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.start import RANDOM, read_lineage, resolve_model
+
+Comparison = tuple[np.ndarray, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def plan(settings: GenerateSettings) -> Plan:
         ("prompt", f"{len(settings.prompt):,} bases, {len(opened.prompt):,} tokens with the first"),
         ("training data", f"{bases:,} bases" if bases else "not given: no novelty, no baselines"),
         ("memory", f"about {memory / 1e9:.1f} GB"),
-        ("time", f"about {2 + seconds + 1e-7 * bases:.0f} s on one core"),
+        ("time", f"about {2 + seconds * (2 if bases else 1) + 1e-7 * bases:.0f} s on one core"),
         ("output", f"{settings.out}, {_json_path(settings.out)}"),
     ])
 
@@ -88,7 +90,9 @@ def run(settings: GenerateSettings) -> Outcome:
     comparison: list[dict[str, Any]] = []
     if opened.genome is not None and new:
         lineage.add_input("training", opened.genome.path)
-        matches, comparison = compare(settings, opened.genome, new)
+        blank = build_causal_lm(opened.model.config, opened.tokenizer.vocab_size, settings.seed + 1).eval()
+        untaught = write_sequences(settings, replace(opened, model=blank))
+        matches, comparison = compare(settings, opened.genome, new, [kept.sequence for kept in untaught.kept])
     rows = [record_row(kept, opened.tokenizer, None if matches is None else int(matches[place]))
             for place, kept in enumerate(made.kept)]
     if opened.folder is not None:
@@ -133,19 +137,17 @@ def write_sequences(settings: GenerateSettings, opened: Opened) -> Collection:
         )
 
 
-def compare(
-    settings: GenerateSettings, genome: Genome, new: list[str]
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """Measure novelty, GC content and k-mers of what was written, beside sequences that know composition alone."""
-
+def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught: list[str]) -> Comparison:
+    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone."""
     def pieces() -> Iterator[np.ndarray]:
         return (genome.sequence(chrom) for chrom in genome.lengths)
 
-    lengths, held = [len(one) for one in new], list(pieces())
-    markov, seed = composition.fit_markov(held), settings.seed
+    lengths, held, seed = [len(one) for one in new], list(pieces()), settings.seed
+    markov = composition.fit_markov(held)
     own = "windows of the training data"
     sets = {
         "model": new,
+        **({"the same model, random weights": untaught} if untaught else {}),
         f"Markov model of order {markov.order}": composition.sample_markov(markov, lengths, seed, settings.prompt),
         "uniform bases": composition.sample_uniform(lengths, seed),
         own: composition.sample_windows(held, lengths, seed),

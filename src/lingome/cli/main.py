@@ -115,7 +115,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
-    except Exception as error:
+    except Exception as error:  # whatever nobody foresaw is our bug: exit code 1, and no traceback unless asked for
         if debug:
             raise
         sink.fail(

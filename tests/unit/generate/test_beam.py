@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,10 @@ def test_prompts_do_not_feel_each_other():
 
 def test_filters_leave_out_and_count():
     toy, rules = Toy(4, seed=2), plain_rules(4, 6)
-    decode = lambda tokens: "".join("ACGT"[token] for token in tokens)  # noqa: E731
+
+    def decode(tokens: Iterable[int]) -> str:
+        return "".join("ACGT"[token] for token in tokens)
+
     free = search_many(toy, [1, 2], 20, rules, decode, n_beams=20)
     strict = search_many(toy, [1, 2], 20, rules, decode, n_beams=20, filters=Filters(max_run=2))
     assert [one.sequence for one in strict.kept] == [

@@ -1,35 +1,39 @@
-"""A training step beside transformers' BERT of the same shape: tokens a second, in interleaved rounds.
+"""Rows of a training step beside transformers' BERT of the same shape; `engine.py` runs them.
 
-Run: ``python benchmarks/training.py``. Shape: 4 layers of 256, sequences of 512 tokens with their
-ends, 609 tokens. Dropout 0.1 in float32 is what people get who keep the defaults; dropout 0 in
-bfloat16 is the strongest setting of the peer on a CPU that has it. Every contender does one whole
-step: hide 15% of the tokens, forward, backward, clip, AdamW. ``bert-mini`` is the same network as
-the peer's, ``mini`` the shape that lingome recommends.
+Sequences of 512 tokens with their ends, of 609 tokens. Dropout 0.1 in float32 is what people get who keep the
+defaults; dropout 0 in bfloat16 is the strongest setting of the peer on a CPU that has it. Every contender does one whole
+step: hide 15% of the tokens, forward, backward, clip, fused AdamW. ``bert-mini`` and ``grover`` are the same network
+as the peer's, ``mini`` is the shape of the same width and depth that lingome recommends.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import json
+import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 import transformers
+from measuring import measure, run_child, times
+from pairs import Options, row, take_turns, twin_of
 
 from lingome.config.train import TrainSettings
+from lingome.core.errors import ConfigError
 from lingome.core.seeds import generator
 from lingome.models.devices import Precision, autocast
-from lingome.models.presets import build_masked_lm, count_parameters
+from lingome.models.heads import MaskedLM
+from lingome.models.interop import find_family
+from lingome.models.presets import build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
+from lingome.train.compiled import compiling
 from lingome.train.objectives import MaskedObjective
 from lingome.train.optimizer import build_optimizer, scale_and_clip
 
 VOCAB, LENGTH, RATE = 609, 512, 0.15
 CPU = torch.device("cpu")
-Step = Callable[[int], float]
+Step = Callable[[], float]
+MEMORY_COLUMNS = ["", "lingome, MB", "defaults, MB", "tuned, MB", "of defaults", "of tuned", "goal"]
 
 
 def filler_tokenizer() -> BpeTokenizer:
@@ -46,85 +50,149 @@ def filler_tokenizer() -> BpeTokenizer:
     return BpeTokenizer(kept)
 
 
-def ours(preset: str, ids: np.ndarray, precision: Precision) -> tuple[Step, int]:
-    """Give lingome's step, as its loop does it, and the number of parameters."""
-    tokenizer = filler_tokenizer()
-    assert tokenizer.vocab_size == VOCAB
-    model = build_masked_lm(preset, VOCAB, 0).train()
-    objective, weights = MaskedObjective(tokenizer, RATE), list(model.parameters())
-    optimizer = build_optimizer(model, TrainSettings(max_steps=1))
+OBJECTIVE = MaskedObjective(filler_tokenizer(), RATE)
 
-    def step(number: int) -> float:
+
+def random_ids(n_sequences: int) -> np.ndarray:
+    ids = np.random.default_rng(0).integers(5, VOCAB, (n_sequences, LENGTH))
+    ids[:, 0], ids[:, -1] = 2, 3
+    return ids
+
+
+def our_step(preset: str, ids: np.ndarray, precision: Precision) -> tuple[Step, MaskedLM]:
+    """Give lingome's step, as its loop does it."""
+    model = build_masked_lm(preset, VOCAB, 0).train()
+    weights, optimizer, steps = list(model.parameters()), build_optimizer(model, TrainSettings(max_steps=1)), iter(range(10**6))
+
+    def step() -> float:
         with autocast(CPU, precision):
-            loss = objective.loss(model, {"input_ids": ids}, generator(0, number))
+            loss = OBJECTIVE.loss(model, {"input_ids": ids}, generator(0, next(steps)))
         loss.total.backward()
         scale_and_clip(weights, loss.items, 1.0)
         optimizer.step()
         optimizer.zero_grad()
         return float(loss.total.detach()) / loss.items
 
-    return step, count_parameters(model)
+    return step, model
 
 
-def theirs(ids: np.ndarray, precision: Precision, dropout: float) -> tuple[Step, int]:
-    """Give a step of BertForMaskedLM with torch's AdamW, and the number of parameters."""
+def their_loss(model: torch.nn.Module, ids: np.ndarray, number: int, precision: Precision) -> torch.Tensor:
+    """Hide the tokens that lingome hides in step `number`, and give the mean loss of transformers' model."""
+    hidden = OBJECTIVE.hide(ids, generator(0, number))
+    labels = np.full(ids.shape, -100)
+    labels[hidden.masked] = hidden.targets
+    with autocast(CPU, precision):
+        loss: torch.Tensor = model(input_ids=torch.from_numpy(hidden.input_ids), labels=torch.from_numpy(labels)).loss
+    return loss
+
+
+def their_step(preset: str, ids: np.ndarray, precision: Precision, dropout: float) -> Step:
+    """Give a step of BertForMaskedLM, with the optimizer of its Trainer."""
     torch.manual_seed(0)
-    model = transformers.BertForMaskedLM(transformers.BertConfig(
-        vocab_size=VOCAB, hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024,
-        max_position_embeddings=LENGTH, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
-    )).train()
-    objective, optimizer = MaskedObjective(filler_tokenizer(), RATE), torch.optim.AdamW(model.parameters(), lr=1e-3)
+    model = twin_of(build_masked_lm(preset, VOCAB, 0), transformers.AutoModelForMaskedLM,
+                    hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout).train()
+    optimizer, steps = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True), iter(range(10**6))
 
-    def step(number: int) -> float:
-        hidden = objective.hide(ids, generator(0, number))
-        labels = np.full(ids.shape, -100)
-        labels[hidden.masked] = hidden.targets
-        with autocast(CPU, precision):
-            loss = model(input_ids=torch.from_numpy(hidden.input_ids), labels=torch.from_numpy(labels)).loss
+    def step() -> float:
+        loss = their_loss(model, ids, next(steps), precision)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         return float(loss.detach())
 
-    return step, count_parameters(model)
+    return step
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sequences", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    ids = np.random.default_rng(0).integers(5, VOCAB, (arguments.sequences, LENGTH))
-    ids[:, 0], ids[:, -1] = 2, 3
-    contenders = {
-        "transformers, defaults (fp32, dropout 0.1)": theirs(ids, "fp32", 0.1),
-        "transformers, dropout 0, auto precision": theirs(ids, "auto", 0.0),
-        "lingome bert-mini (same network), auto": ours("bert-mini", ids, "auto"),
-        "lingome mini, auto": ours("mini", ids, "auto"),
-    }
-    wall: dict[str, list[float]] = {name: [] for name in contenders}
-    cpu: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(arguments.rounds + 1):
-        for name, (step, _) in contenders.items():
-            wall_start, cpu_start = time.perf_counter(), time.process_time()
-            loss = step(number)
-            assert np.isfinite(loss)
-            if number:  # the first round warms up
-                wall[name].append(time.perf_counter() - wall_start)
-                cpu[name].append(time.process_time() - cpu_start)
-    print(f"torch {torch.__version__}, transformers {transformers.__version__}, python {platform.python_version()}, "
-          f"{arguments.threads} threads, {arguments.rounds} rounds, medians")
-    print("contender\tparameters\ttokens/s\ttokens/cpu-s\tx defaults\tx dropout 0")
-    defaults, best = list(contenders)[:2]
-    for name, (_, n_parameters) in contenders.items():
-        pairs = [zip(wall[peer], wall[name], strict=True) for peer in (defaults, best)]
-        ratios = [statistics.median(theirs_s / own_s for theirs_s, own_s in pair) for pair in pairs]
-        speeds = [ids.size / statistics.median(times[name]) for times in (wall, cpu)]
-        print(f"{name}\t{n_parameters:,}\t{speeds[0]:,.0f}\t{speeds[1]:,.0f}\t{ratios[0]:.2f}\t{ratios[1]:.2f}")
+CONTENDERS: dict[str, Callable[[str, np.ndarray], Step]] = {
+    "lingome": lambda preset, ids: our_step(preset, ids, "auto")[0],
+    "defaults": lambda preset, ids: their_step(preset, ids, "fp32", 0.1),
+    "tuned": lambda preset, ids: their_step(preset, ids, "auto", 0.0),
+}
+
+
+def equal_step(preset: str) -> str:
+    """Compare loss and gradients with transformers' on the same weights and masks, in float32."""
+    ids, model = random_ids(1), build_masked_lm(preset, VOCAB, 0).train()
+    peer = twin_of(model, transformers.AutoModelForMaskedLM, hidden_dropout_prob=0.0,
+                   attention_probs_dropout_prob=0.0).train()
+    ours, theirs = OBJECTIVE.loss(model, {"input_ids": ids}, generator(0, 0)), their_loss(peer, ids, 0, "fp32")
+    (ours.total / ours.items).backward()
+    theirs.backward()
+    slopes = {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
+    family, shape = find_family(model.config), model.config
+    expected = {name: one.grad for name, one in peer.named_parameters() if one.grad is not None}
+    # Pooler and segments take no part: they have no gradient in one of the two.
+    named = {name: slope for name, slope in family.to_file(slopes, shape).items() if name in expected}
+    assert len(named) > len(expected) // 2, "no gradients to compare"
+    scale = max(float(slope.abs().max()) for slope in expected.values())
+    worst = max(float((slope - expected[name]).abs().max()) for name, slope in named.items()) / scale
+    difference = abs(float(ours.total.detach()) / ours.items - float(theirs.detach()))
+    return f"loss {difference:.0e}, {len(named)} gradients {worst:.0e}"
+
+
+def speed_rows(peer: str, own: list[str], goals: tuple[str, str], options: Options) -> Iterator[list[str]]:
+    """Compare a step of lingome's shapes with the peer's, as people run it and tuned."""
+    ids = random_ids(1 if options.quick else 4)
+    works = {"defaults": CONTENDERS["defaults"](peer, ids), "tuned": CONTENDERS["tuned"](peer, ids)}
+    works |= {preset: CONTENDERS["lingome"](preset, ids) for preset in own}
+    turns = take_turns(works, options.rounds)
+    for preset in own:
+        check = equal_step(preset)
+        for other, goal in zip(("defaults", "tuned"), goals, strict=True):
+            label = f"{preset}, BERT {'dropout 0.1, fp32' if other == 'defaults' else 'dropout 0, bf16'}"
+            yield row(label, ids.size, turns[preset], turns[other], goal, check)
+
+
+def mini_rows(options: Options) -> Iterator[list[str]]:
+    """Steps of 4 layers of 256."""
+    yield from speed_rows("bert-mini", ["mini", "bert-mini"], (">= 3x", ">= 1.3x"), options)
+
+
+def grover_rows(options: Options) -> Iterator[list[str]]:
+    """Steps of 12 layers of 768, GROVER's."""
+    yield from speed_rows("grover", ["grover"], (">= 2.6x", ">= 1.15x"), options)
+
+
+def compile_rows(options: Options) -> Iterator[list[str]]:
+    """Compare lingome's step with itself under torch.compile, as ``train.compile=true`` runs it."""
+    ids = random_ids(1 if options.quick else 4)
+    plain, (fast, model) = our_step("mini", ids, "auto")[0], our_step("mini", ids, "auto")
+    losses: dict[str, list[float]] = {"plain": [], "compiled": []}
+    works = {"plain": lambda: losses["plain"].append(plain()), "compiled": lambda: losses["compiled"].append(fast())}
+    try:
+        with compiling(model):
+            turns = take_turns(works, options.rounds)
+    except ConfigError as error:
+        yield ["mini, torch.compile: left out", *[""] * 6, "", str(error).splitlines()[0]]
+        return
+    apart = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
+    yield row("mini, torch.compile over plain", ids.size, turns["compiled"], turns["plain"], "", f"loss {apart:.0e}")
+
+
+def memory_rows(options: Options) -> Iterator[list[str]]:
+    """Compare the memory that two steps take, model and optimizer in it, each in a process of its own."""
+    for preset, peer in (("mini", "bert-mini"), ("grover", "grover")):
+        peaks = [
+            run_child(__file__, who, peer if who != "lingome" else preset, 1 if options.quick else 4)[0]["beyond_mb"]
+            for who in CONTENDERS
+        ]
+        own, defaults, tuned = peaks
+        yield [preset, *(f"{peak:,.0f}" for peak in peaks), times(own / defaults), times(own / tuned),
+               "<= 0.55x, <= 1x"]
+
+
+def _child(who: str, preset: str, n_sequences: str) -> None:
+    torch.set_num_threads(1)
+    ids = random_ids(int(n_sequences))
+
+    def work() -> None:
+        step = CONTENDERS[who](preset, ids)
+        step()
+        step()
+
+    print(json.dumps(measure(work)[1]))
 
 
 if __name__ == "__main__":
-    main()
+    _child(*sys.argv[1:])

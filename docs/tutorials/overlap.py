@@ -30,8 +30,8 @@ from lingome.evaluate.features import base_codes, kmer_ids
 from lingome.evaluate.intervals import bootstrap_mean
 from lingome.evaluate.markov import WordCounts, next_kmer_table
 from lingome.evaluate.next_kmer import Stretches
+from lingome.models.heads import MaskedLM
 from lingome.models.presets import build_masked_lm
-from lingome.models.transformer import MaskedLM
 from lingome.report.theme import HUES, chart_config
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.overlap import expected_hidden_share, hidden_bases

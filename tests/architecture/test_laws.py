@@ -33,7 +33,12 @@ def test_a_file_is_short_named_silent_and_documented(file: Path):
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = {call.id for call in calls if isinstance(call, ast.Name)}
     assert "print" not in names, "nothing prints; use core.progress.say"
-    assert not re.search(r"\bimport pickle\b|torch\.load\(|NotImplementedError|TODO|FIXME", text)
+    assert not re.search(r"NotImplementedError|TODO|FIXME", text)
+    if file.name == "old_weights.py":  # the one file that converts old pickles, and takes tensors alone out of them
+        assert re.findall(r"torch\.load\([^)]*\)", text) == ['torch.load(file, map_location="cpu", weights_only=True)']
+        assert "pickle.load" not in text
+    else:
+        assert not re.search(r"\bimport pickle\b|torch\.load\(", text)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -1,39 +1,38 @@
-"""Every model that is small enough goes through one checker; a new preset is checked by being listed."""
+"""Every architecture and preset goes through one public checker; a new one is checked by being listed."""
 
 import dataclasses
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from lingome.models.checkpoint import load_causal_lm, load_classifier, load_masked_lm, save_checkpoint
-from lingome.models.decoder import CausalLM, DecoderConfig
-from lingome.models.presets import (
-    CAUSAL_PRESETS,
-    PRESETS,
-    build_causal_lm,
-    build_classifier,
-    build_masked_lm,
-    count_parameters,
-)
-from lingome.models.transformer import MaskedLM, SequenceClassifier, TransformerConfig
+from lingome.core.errors import ConfigError
+from lingome.models.architectures import ARCHITECTURES
+from lingome.models.checkpoint import with_roles
+from lingome.models.contract import build_models, check_model
+from lingome.models.decoder import DecoderConfig
+from lingome.models.heads import MaskedLM, SequenceClassifier
+from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, build_classifier, build_masked_lm
+from lingome.models.shapes import Shape, TransformerConfig
+from lingome.models.tracks import Tracks
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()
-SMALL = {name: config for name, config in PRESETS.items() if config.hidden_size * config.n_layers <= 2048}
-MIXES = {
-    f"{positions}-{norm}-{ffn}": dataclasses.replace(
-        PRESETS["nano"], positions=positions, norm=norm, ffn=ffn, bias=bias
-    )
-    for positions in ("learned", "rotary")
+ALL_PRESETS: dict[str, Shape] = {**PRESETS, **CAUSAL_PRESETS, **SEQ2SEQ_PRESETS}
+SMALL = {name: config for name, config in ALL_PRESETS.items() if config.hidden_size * config.n_layers <= 520}
+DEFAULTS: dict[str, Shape] = {
+    architecture.name: shape(**{field.name: 1 for field in dataclasses.fields(shape) if field.name == "n_layers"})
+    for shape, architecture in ARCHITECTURES.items()
+}
+NANO, NANO_DECODER = PRESETS["nano"], DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48)
+MIXES: dict[str, Shape] = {
+    f"{positions}-{norm}-{ffn}": dataclasses.replace(NANO, positions=positions, norm=norm, ffn=ffn, bias=bias)
+    for positions in ("learned", "rotary", "alibi", "relative")
     for norm, bias in (("post", True), ("pre", False))
-    for ffn in ("gelu", "geglu")
+    for ffn in ("gelu", "geglu", "swiglu")
 }
-NANO_DECODER = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48)
-SMALL_DECODERS = {
-    name: config for name, config in CAUSAL_PRESETS.items() if config.hidden_size * config.n_layers <= 2048
-}
-DECODER_MIXES = {
+DECODER_MIXES: dict[str, Shape] = {
     f"decoder-{positions}-{norm}-{ffn}-{bias}": dataclasses.replace(
         NANO_DECODER, positions=positions, norm=norm, ffn=ffn, bias=bias, n_kv_heads=kv_heads, tie_head=bias
     )
@@ -42,107 +41,88 @@ DECODER_MIXES = {
     for ffn in ("gelu_tanh", "swiglu")
     for bias, kv_heads in ((True, 4), (False, 2))
 }
-CASES: dict[str, TransformerConfig | DecoderConfig] = {
-    name: dataclasses.replace(config, vocab_size=TOKENIZER.vocab_size)
-    for name, config in {**SMALL, **MIXES, **SMALL_DECODERS, **DECODER_MIXES}.items()
+DECODER_MIXES["decoder-window"] = dataclasses.replace(NANO_DECODER, window=5)
+CASES = {
+    name: with_roles(dataclasses.replace(config, vocab_size=TOKENIZER.vocab_size), TOKENIZER)
+    for name, config in {**DEFAULTS, **SMALL, **MIXES, **DECODER_MIXES}.items()
 }
-Model = MaskedLM | SequenceClassifier | CausalLM
 
 
 def test_what_is_checked() -> None:
-    assert len(SMALL) == 4
-    assert len(SMALL_DECODERS) == 1
-    assert len(CASES) == 12 + 17
+    assert len(DEFAULTS) == len(ARCHITECTURES) >= 7
+    assert len(MIXES) == 24
+    assert len(DECODER_MIXES) == 17
+    assert len(SMALL) >= 7
+    assert len(CASES) == len(DEFAULTS) + len(SMALL) + len(MIXES) + len(DECODER_MIXES)
 
 
-@pytest.fixture(params=CASES)
-def config(request: pytest.FixtureRequest) -> TransformerConfig | DecoderConfig:
-    return CASES[request.param]
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_keeps_its_promises(name: str) -> None:
+    models = build_models(CASES[name], seed=1)
+    assert models
+    for model in models:
+        checked = check_model(model, TOKENIZER)
+        assert len(checked) == (5 if isinstance(model, Tracks) else 7)
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    ids = torch.randint(5, 9, (3, 40), generator=torch.Generator().manual_seed(0))
-    mask = torch.arange(40) < torch.tensor([40, 11, 26])[:, None]
-    return ids.masked_fill(~mask, 0), mask
-
-
-def models(config: TransformerConfig | DecoderConfig, seed: int = 0) -> list[Model]:
-    """Every model that the shape makes."""
-    if isinstance(config, DecoderConfig):
-        return [build_causal_lm(config, seed=seed)]
-    return [build_masked_lm(config, seed=seed), build_classifier(config, label_names=("a", "b", "c"), seed=seed)]
-
-
-def loss_of(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The loss that such a model is trained on."""
-    if isinstance(model, SequenceClassifier):
-        return torch.nn.functional.cross_entropy(model(ids, mask), torch.tensor([0, 1, 2]))
-    if isinstance(model, CausalLM):
-        known = mask[:, 1:]
-        return torch.nn.functional.cross_entropy(model(ids, mask)[:, :-1][known], ids[:, 1:][known])
-    return torch.nn.functional.cross_entropy(model(ids, mask, mask), ids[mask])
-
-
-def test_shapes(config: TransformerConfig | DecoderConfig) -> None:
-    ids, mask = batch()
-    for model in models(config):
-        assert model.body(ids).shape == (3, 40, config.hidden_size)
-        assert model(ids, mask).shape == ((3, 3) if isinstance(model, SequenceClassifier) else (3, 40, 9))
-        if isinstance(model, MaskedLM):
-            assert model(ids, mask, mask).shape == (77, 9)
-        if isinstance(model, CausalLM):
-            assert model.last_logits(ids, mask).shape == (3, 9)
-
-
-def test_a_sequence_does_not_feel_its_batch(config: TransformerConfig | DecoderConfig) -> None:
-    """Hidden states alone equal those in a padded batch, and those beside another neighbour."""
-    ids, mask = batch()
-    for model in models(config):
-        body = model.eval().body
-        with torch.no_grad():
-            together = body(ids, mask)
-            for row, length in enumerate(mask.sum(dim=1).tolist()):
-                alone = body(ids[row : row + 1, :length])
-                assert (together[row, :length] - alone[0]).abs().max() < 1e-5
-            other = ids.clone()
-            other[0] = ids[0].flip(0)
-            other[1, 11:] = 7  # what stands under padding is never seen
-            assert (body(other, mask)[1, :11] - together[1, :11]).abs().max() < 1e-5
-
-
-def test_saved_and_loaded(config: TransformerConfig | DecoderConfig, tmp_path: Path) -> None:
-    ids, mask = batch()
-    loaders = {MaskedLM: load_masked_lm, SequenceClassifier: load_classifier, CausalLM: load_causal_lm}
-    for model in models(config):
-        load = loaders[type(model)]
-        folder = tmp_path / load.__name__
-        save_checkpoint(folder, model.eval(), TOKENIZER)
-        loaded, _ = load(folder)
-        assert torch.equal(loaded(ids, mask), model(ids, mask))
-        assert loaded.config == model.config
-        assert count_parameters(loaded) == count_parameters(model)
-
-
-def test_every_parameter_learns(config: TransformerConfig | DecoderConfig) -> None:
-    ids, mask = batch()
-    for model in models(config):
-        loss_of(model, ids, mask).backward()
-        still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
-        assert still == []
-
-
-def test_weights_are_a_function_of_the_seed(config: TransformerConfig | DecoderConfig) -> None:
-    for first, second, other in zip(models(config), models(config), models(config, seed=1), strict=True):
-        torch.manual_seed(5)
+@pytest.mark.parametrize("name", [*DEFAULTS, "nano", "hyena-mini", "t5-nano", "dilated-tiny"])
+def test_weights_are_a_function_of_the_seed(name: str) -> None:
+    trio = zip(build_models(CASES[name]), build_models(CASES[name]), build_models(CASES[name], seed=1), strict=True)
+    for first, second, other in trio:
         assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
-        assert not torch.equal(first.body.tokens.weight, other.body.tokens.weight)
+        assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
-def test_bfloat16_runs_and_stays_near(config: TransformerConfig | DecoderConfig) -> None:
-    ids, mask = batch()
-    model = models(config)[0].eval()
-    exact = model(ids, mask)
-    with torch.autocast("cpu", torch.bfloat16):
-        rounded = model(ids, mask).float()
-    rounded.sum().backward()
-    assert (rounded - exact)[mask].abs().max() < 0.05
+class Broken(MaskedLM):
+    """A model that breaks one promise."""
+
+    def __init__(self, config: TransformerConfig, how: str) -> None:
+        super().__init__(config)
+        self.how = how
+
+    def forward(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
+    ) -> Tensor:
+        """Give logits that are wrong in one way."""
+        if self.how == "sees padding":
+            attention_mask_BL = None
+        logits = super().forward(input_ids_BL, attention_mask_BL, masked_BL)
+        if self.how == "random":
+            return logits + 1e-3 * torch.rand(1)
+        if self.how == "sees its neighbours":
+            return logits + 1e-3 * input_ids_BL.float().mean()
+        if self.how == "frozen":
+            return logits.detach() + 0 * logits
+        return logits
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("random", "two calls"), ("sees its neighbours", "alone"), ("sees padding", "alone|padding"),
+        ("frozen", "every parameter learns"),
+    ],
+)
+def test_a_broken_promise_is_named(how: str, said: str) -> None:
+    config: Any = CASES["nano"]
+    whole = build_masked_lm(config)
+    broken = Broken(config, how)
+    broken.load_state_dict(whole.state_dict())
+    with pytest.raises(ConfigError, match=f"breaks the contract: .*({said})"):
+        check_model(broken, TOKENIZER)
+    assert len(check_model(whole, TOKENIZER)) == 7
+
+
+def test_a_body_alone_is_checked_too() -> None:
+    model: nn.Module = build_masked_lm(CASES["nano"]).body
+    assert "states" in check_model(model, TOKENIZER)
+
+
+def test_shapes_of_outputs() -> None:
+    ids = torch.randint(5, 9, (3, 40), generator=torch.Generator().manual_seed(0))
+    model = build_masked_lm(NANO, 9)
+    assert model(ids).shape == (3, 40, 9)
+    assert model(ids, None, ids == 5).shape == (int((ids == 5).sum()), 9)
+    classifier = build_classifier("hyena-mini", 9, ("a", "b"))
+    assert isinstance(classifier, SequenceClassifier)
+    assert classifier(ids).shape == (3, 2)

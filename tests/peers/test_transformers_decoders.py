@@ -1,13 +1,17 @@
 """Our decoder against transformers' GPT-2, Llama and Mistral, on random weights."""
 
 import dataclasses
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
+import tokenizers
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
     GPT2Model,
@@ -15,13 +19,16 @@ from transformers import (
     LlamaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     PreTrainedModel,
 )
 
 from lingome.core.errors import CheckpointError
-from lingome.models.checkpoint import load_causal_lm, save_checkpoint
+from lingome.models.batching import collate
+from lingome.models.checkpoint import load_body, load_causal_lm, load_classifier, save_checkpoint
 from lingome.models.decoder import CausalLM, KvCache
-from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm
+from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm, count_parameters
 from lingome.tokens.kmers import KmerTokenizer
 
 
@@ -52,7 +59,11 @@ THEIRS = {
     "llama-tied": lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, tie_word_embeddings=True)),
     "llama-bias": lambda: LlamaForCausalLM(LlamaConfig(**LLAMA, attention_bias=True, mlp_bias=True)),
     "mistral": lambda: MistralForCausalLM(MistralConfig(**LLAMA, sliding_window=None)),
-    "mistral-window": lambda: MistralForCausalLM(MistralConfig(**LLAMA, sliding_window=44)),
+    "mistral-window": lambda: MistralForCausalLM(MistralConfig(**LLAMA, sliding_window=7, head_dim=12)),
+    "mixtral": lambda: MixtralForCausalLM(MixtralConfig(**LLAMA)),
+    "mixtral-window": lambda: MixtralForCausalLM(
+        MixtralConfig(**LLAMA, sliding_window=9, num_local_experts=5, num_experts_per_tok=3, tie_word_embeddings=True)
+    ),
 }
 
 
@@ -105,7 +116,9 @@ def test_their_folder_in_ours_and_back(tmp_path: Path, name: str) -> None:
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
     assert torch.equal(again.eval()(batch("left")[0]).logits, theirs(batch("left")[0]).logits)
-    assert ours.config.max_positions == (44 if name == "mistral-window" else 64)
+    assert ours.config.max_positions == 64
+    assert ours.config.window == {"mistral-window": 7, "mixtral-window": 9}.get(name, 0)
+    assert count_parameters(ours) == sum(parameter.numel() for parameter in theirs.parameters())
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -124,7 +137,7 @@ def test_our_folder_in_transformers(tmp_path: Path, name: str, tied: bool) -> No
     check_equal(model, theirs)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama"])
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mistral-window", "mixtral-window"])
 def test_a_greedy_loop_gives_the_tokens_of_generate(tmp_path: Path, name: str) -> None:
     """Left-padded prompts, one step at a time through the cache, against their `generate`."""
     theirs = THEIRS[name]().eval()
@@ -180,7 +193,6 @@ def test_names_of_the_published_gpt2_files(tmp_path: Path) -> None:
     [
         ({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "rope_type"),
         ({"hidden_act": "gelu"}, "hidden_act"),
-        ({"head_dim": 16}, "head_dim"),
         ({"attention_bias": True}, "mlp_bias"),
     ],
 )
@@ -217,3 +229,55 @@ def test_the_four_sizes_of_gpt2(layers: int, hidden: int, heads: int, expected: 
         theirs = GPT2LMHeadModel(GPT2Config(n_layer=layers, n_embd=hidden, n_head=heads))
     assert sum(parameter.numel() for parameter in ours.parameters()) == expected
     assert sum(parameter.numel() for parameter in theirs.parameters()) == expected
+
+
+CLASSIFIERS = {"gpt2": GPT2Config(**IDS, n_embd=32, n_layer=2, n_head=4, n_positions=64, num_labels=3),
+               "llama": LlamaConfig(**LLAMA, num_labels=3), "mistral": MistralConfig(**LLAMA, sliding_window=7),
+               "mixtral": MixtralConfig(**LLAMA, num_labels=3)}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_their_classifier_in_ours_and_back(tmp_path: Path, name: str) -> None:
+    """It reads the last token that is not padding, with no bias; embedding and fine-tuning take the mean instead."""
+    theirs = AutoModelForSequenceClassification.from_config(CLASSIFIERS[name]).eval()
+    shake(theirs)
+    theirs.save_pretrained(tmp_path / "theirs")
+    TOKENIZER.save(tmp_path / "theirs")
+    ours, _ = load_classifier(tmp_path / "theirs")
+    assert len(ours.config.label_names) == (2 if name == "mistral" else 3)
+    assert load_body(tmp_path / "theirs")[0].config.pooling == "mean"
+    ids, mask, _ = batch("right")
+    with torch.no_grad():
+        expected = theirs(input_ids=ids, attention_mask=mask.long()).logits
+        assert (ours(ids, mask) - expected).abs().max() < 1e-5
+    save_checkpoint(tmp_path / "ours", ours, TOKENIZER)
+    again, info = AutoModelForSequenceClassification.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert type(again) is type(theirs)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    with torch.no_grad():
+        assert torch.equal(again.eval()(input_ids=ids, attention_mask=mask.long()).logits, expected)
+
+
+@pytest.mark.skipif("LINGOME_DATA" not in os.environ, reason="the trained classifiers are outside of the repository")
+@pytest.mark.parametrize("name", ["tf0", "prom"])
+def test_trained_classifiers_of_dna(name: str) -> None:
+    """Mistral-DNA (Mourad), a Mixtral of eight experts: the same logits of sequence cut by the same tokens."""
+    folder = Path(os.environ["LINGOME_DATA"]) / "models" / f"mistral-dna-1m-{name}"
+    ours, tokenizer = load_classifier(folder)
+    theirs = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    their_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    draw = np.random.default_rng(0)
+    sequences = ["".join(draw.choice(list("ACGT"), length)) for length in draw.integers(20, 300, 50)]
+    assert [list(one.input_ids) for one in tokenizer.encode_batch(sequences)] == [
+        their_tokenizer.encode(one, add_special_tokens=False).ids for one in sequences
+    ]
+    ids, mask = collate(
+        [one.input_ids for one in tokenizer.encode_batch(sequences)], pad_id=tokenizer.pad_id,
+        cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id, max_tokens=256,
+    )
+    assert ids[0, : mask[0].sum()].tolist() == their_tokenizer.encode(sequences[0]).ids
+    with torch.no_grad():
+        expected = theirs(input_ids=ids, attention_mask=mask.long()).logits
+        assert (ours(ids, mask) - expected).abs().max() < 1e-5
+    assert count_parameters(ours) == 723_648

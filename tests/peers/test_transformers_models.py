@@ -1,4 +1,4 @@
-"""Our encoder against transformers' BertForMaskedLM and ModernBertForMaskedLM, on random weights."""
+"""Our encoder against transformers' BERT and ModernBERT, on random weights."""
 
 import dataclasses
 from pathlib import Path
@@ -16,8 +16,10 @@ from transformers import (
     ModernBertConfig,
     ModernBertForMaskedLM,
 )
+from transformers.models.t5.modeling_t5 import T5Attention
 
 from lingome.core.errors import CheckpointError
+from lingome.models.attention import relative_buckets
 from lingome.models.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
 from lingome.models.presets import PRESETS, build_classifier, build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
@@ -103,10 +105,34 @@ def test_special_ids_of_the_tokenizer_win(tmp_path: Path) -> None:
     assert load_masked_lm(tmp_path)[0].config.cls_id == TOKENIZER.cls_id == 2
 
 
-def test_their_modernbert_with_local_attention_is_refused(tmp_path: Path) -> None:
-    ModernBertForMaskedLM(ModernBertConfig(**SHAPE, **SPECIAL)).save_pretrained(tmp_path)
+@pytest.mark.parametrize(("every", "n_layers"), [(3, 5), (2, 3), (4, 2)])
+def test_their_modernbert_with_local_attention(tmp_path: Path, every: int, n_layers: int) -> None:
+    """A window of 6 tokens to each side of 50, with wavelengths of its own; and our folder of it in theirs again."""
+    shape = SHAPE | {"num_hidden_layers": n_layers}
+    theirs = ModernBertForMaskedLM(
+        ModernBertConfig(**shape, **SPECIAL, local_attention=12, global_attn_every_n_layers=every)
+    )
+    shake(theirs)
+    theirs.save_pretrained(tmp_path / "theirs")
+    TOKENIZER.save(tmp_path / "theirs")
+    ours, _ = load_masked_lm(tmp_path / "theirs")
+    assert (ours.config.local_window, ours.config.global_every) == (12, every)
+    assert (ours.config.rope_theta, ours.config.local_rope_theta) == (160_000, 10_000)
+    assert largest_difference(ours, theirs) < 1e-5
+    long = torch.randint(5, V, (1, 300), generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        assert (ours(long) - theirs(input_ids=long).logits).abs().max() < 1e-5
+    save_checkpoint(tmp_path / "ours", ours, TOKENIZER)
+    again, info = AutoModelForMaskedLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not info["missing_keys"]
+    assert largest_difference(ours, again) < 1e-5
+
+
+def test_their_modernbert_with_an_odd_pattern_is_refused(tmp_path: Path) -> None:
+    kinds = ["sliding_attention", "full_attention", "sliding_attention"]
+    ModernBertForMaskedLM(ModernBertConfig(**SHAPE, **SPECIAL, layer_types=kinds)).save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    with pytest.raises(CheckpointError, match="local attention"):
+    with pytest.raises(CheckpointError, match="mix of local and global layers"):
         load_masked_lm(tmp_path)
 
 
@@ -176,3 +202,9 @@ def test_same_gradients_as_bert(tmp_path: Path) -> None:
     rows = torch.arange(V) != 0  # theirs never moves the padding token's vector
     word = "bert.embeddings.word_embeddings.weight"
     torch.testing.assert_close(mine[word][rows], stepped[word][rows], atol=2e-5, rtol=1e-4)
+
+
+def test_relative_buckets_are_those_of_t5() -> None:
+    distance = torch.arange(-400, 401)
+    theirs = T5Attention._relative_position_bucket(distance, bidirectional=True, num_buckets=32, max_distance=128)
+    assert torch.equal(relative_buckets(distance), theirs)

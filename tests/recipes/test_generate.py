@@ -113,6 +113,25 @@ def test_beams_come_best_first(model: Path, tmp_path: Path):
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize("method", ["sample", "greedy"])
+def test_letters_are_shown_as_they_are_made(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
+):
+    n = "2" if method == "sample" else "1"
+    words = ["generate", "-m", str(model), "--method", method, "--n", n, "--length", "30", "--prompt", "ta"]
+    assert main([*words, "-o", str(tmp_path / "whole.fa")]) == 0
+    capsys.readouterr()
+    assert main([*words, "-o", str(tmp_path / "shown.fa"), "--stream"]) == 0
+    shown = capsys.readouterr().out.split()
+    assert shown[0] == ">generated_1"
+    records = (tmp_path / "whole.fa").read_text().split("\n")
+    assert shown[1::2] == [line for line in records if line and line[0] != ">"]
+    assert (tmp_path / "shown.fa").read_text() == (tmp_path / "whole.fa").read_text()
+    for extra, said in ((["--method", "beam"], "beam"), (["max_run=3"], "max_run")):
+        assert main([*words, "-o", str(tmp_path / "no.fa"), "--stream", "--n", "1", *extra]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_what_filters_take_away_is_said(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "out.fa"
     words = ["generate", "-m", str(model), "--n", "8", "--length", "60", "-o", str(out), "max_run=2", "attempts=2"]

@@ -17,10 +17,11 @@ from lingome.config.settings import load_settings
 from lingome.core.outcome import Table
 from lingome.models.checkpoint import save_checkpoint
 from lingome.models.decoder import CausalLM
+from lingome.models.heads import MaskedLM, SequenceClassifier
+from lingome.models.interop import FAMILIES
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
 from lingome.models.published import PUBLISHED
 from lingome.models.shapes import DecoderConfig
-from lingome.models.transformer import MaskedLM, SequenceClassifier
 from lingome.recipes.model import count
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tune.start import packaged_models
@@ -122,7 +123,12 @@ def test_a_file_that_does_not_fit_its_formula_says_by_how_much(
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["model", "list"]) == 0
-    rows = {row["name"]: row for row in table(capsys.readouterr().out)}
+    models, folders = capsys.readouterr().out.split("folders that are read\t")
+    kinds = {line.split("\t")[0]: line.split("\t")[1:] for line in folders.splitlines()[1:]}
+    assert {"bert", "llama", "hyenadna", "t5", "esm"} < set(kinds)
+    assert kinds["hyenadna"] == ["hyenadna", "Hyena", "lingome"]
+    assert len(kinds) == len(FAMILIES) > 15
+    rows = {row["name"]: row for row in table(models)}
     assert set(PUBLISHED) < set(rows)
     assert rows["human-mini"]["here"] == "weights"
     assert rows["human-mini"]["models"] == "a masked language model of human DNA"
@@ -186,7 +192,7 @@ def test_folders_that_hold_no_model_are_refused(tmp_path: Path, capsys: pytest.C
     assert "the weights are missing" in capsys.readouterr().err
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04")
     assert main(["model", "show", str(tmp_path)]) == 3
-    assert "is a pickle, which is never read" in capsys.readouterr().err
+    assert "is a pickle, read on import alone" in capsys.readouterr().err
 
 
 def test_a_checkpoint_wins_over_a_name(

@@ -221,7 +221,7 @@ def test_a_complete_run_is_neither_replaced_nor_resumed(pretrained, genome, caps
         (["exclude=[chr20_30M_32M:0-2000000]"], 3, "nothing is left"),
         (["--preset", "minni"], 2, "did you mean 'mini'"),
         (["train.learning_rate=1"], 2, "no setting"),
-        (["objective=causal", "--preset", "mini"], 2, "of the other kind"),
+        (["objective=causal", "--preset", "mini"], 2, "of another kind"),
         (["objective=causal", "mask_rate=0.2"], 2, "hides nothing"),
         (["objective=next"], 2, "'masked' or 'causal'"),
         (["mask_scheme=bert", "mask_span=2"], 2, "leave out mask_span"),
@@ -276,3 +276,43 @@ def test_killed_runs_resume_to_the_same_bytes(genome, tmp_path):
     assert timeless[0] == timeless[1]
     assert not list(parted.glob(".*"))
     assert yaml.safe_load((parted / "config.yaml").read_text())["train"]["max_steps"] == 50
+
+
+def test_contrastive_training_goes_on_from_a_checkpoint(pretrained, genome, tmp_path, capsys):
+    out = tmp_path / "pairs"
+    words = ["pretrain", genome, "-o", str(out), "objective=contrastive", "--start-from", str(pretrained), *QUICK[4:],
+             "max_tokens=30"]
+    assert main([*words, "contrastive.views=reverse_complement"]) == 0
+    table = (out / "tables" / "language.tsv").read_text().splitlines()
+    assert table[0].split("\t") == ["name", "kind", "loss", "accuracy"]
+    assert [row.split("\t")[0] for row in table[1:4]] == ["trained", "at the start", "chance"]
+    assert "find their partner among 4" in json.loads((out / "run.json").read_text())["answer"]
+    assert "contrastive" in (out / "checkpoint" / "README.md").read_text()
+    assert load_masked_lm(out / "checkpoint")[0].config.vocab_size == 39
+    assert main(["report", str(out)]) == 0
+    assert "partners found" in (out / "report.html").read_text()
+    capsys.readouterr()
+    for more, message in [
+        (["contrastive.views=dropout"], "dropout=0.1"), (["train.batch_tokens=40"], "at least 2 windows"),
+        (["lengths=mixed"], "packs masked batches only"), (["repeats=softmasked"], "cannot be down-weighted"),
+    ]:
+        assert main([*words, "--force", *more, "--dry-run"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_repeats_count_less_and_lengths_are_packed(genome, store, tmp_path, capsys):
+    out, bed = tmp_path / "run", tmp_path / "repeats.bed"
+    bed.write_text("chr20_30M_32M\t0\t700000\nchr20_30M_32M\t1985000\t1992000\n")
+    words = ["pretrain", genome, "-o", str(out), *QUICK]
+    assert main([*words, f"repeats={bed}", "lengths=mixed"]) == 0
+    header = (out / "tables" / "language.tsv").read_text().splitlines()[0].split("\t")
+    assert header[-2:] == ["loss_outside_repeats", "bits_per_base_outside_repeats"]
+    capsys.readouterr()
+    for more, code, message in [
+        (["repeat_weight=0.5"], 2, "needs repeats"), (["repeats=nothere.bed"], 3, "nothere.bed"),
+        (["repeats=softmasked"], 3, "lower case"), (["repeats=softmasked", "soft_masked=n"], 2, "choose one"),
+    ]:
+        assert main([*words, "--force", *more]) == code
+        assert message in capsys.readouterr().err
+    assert main(["pretrain", str(store), "-o", str(out), "--force", *QUICK, f"repeats={bed}"]) == 2
+    assert "need the FASTA" in capsys.readouterr().err

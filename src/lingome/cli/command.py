@@ -11,6 +11,7 @@ import typer
 
 from lingome.config.settings import Settings, load_settings
 from lingome.core.outcome import Outcome, Plan
+from lingome.core.processes import is_first_process
 
 Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write.", show_default=False)]
@@ -63,6 +64,9 @@ def run_command(
     settings = load_settings(settings_class, config, overrides, flags)
     plan, run = recipe()
     if dry_run:
-        show_plan(plan(settings))
-    else:
-        show_outcome(run(settings))
+        if is_first_process():
+            show_plan(plan(settings))
+        return
+    outcome = run(settings)
+    if is_first_process():
+        show_outcome(outcome)

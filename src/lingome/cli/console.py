@@ -72,6 +72,11 @@ class TerminalSink:
         if not self.quiet:
             self.console.print(message, markup=False)
 
+    def show(self, text: str) -> None:
+        """Write data to standard output at once, even when quiet."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
     def fail(self, message: str) -> None:
         """Print an error, even when quiet."""
         self.console.print(message, markup=False, style="red")

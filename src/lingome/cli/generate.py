@@ -42,6 +42,9 @@ def command(
     top_p: Annotated[float | None, _number("--top-p", "Draw from the likeliest that add up to p.")] = None,
     min_p: Annotated[float | None, _number("--min-p", "Draw from those at least p times as likely.")] = None,
     training: Annotated[Path | None, _number("--training", "FASTA the model learnt from: novelty, baselines.")] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Show letters on standard output as they are made.", show_default=False)
+    ] = False,
     config: Config = None,
     out: Out = None,
     force: Force = False,
@@ -60,7 +63,7 @@ def command(
     flags = {
         "model": model, "n": n, "length_bp": length, "prompt": prompt, "method": method, "temperature": temperature,
         "top_k": top_k, "top_p": top_p, "min_p": min_p, "training": training, "out": out, "force": force or None,
-        "seed": seed, "device": device,
+        "seed": seed, "device": device, "stream": stream or None,
     }
     run_command(GenerateSettings, _recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
 

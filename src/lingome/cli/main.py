@@ -12,22 +12,27 @@ from typing import Annotated
 import typer
 
 import lingome
-from lingome.core.errors import DataError, LingomeError
+from lingome.core.errors import ConfigError, DataError, LingomeError
+from lingome.core.processes import count_processes, is_first_process, process_rank
 
 COMMANDS = {
     "demo": "From a genome to an answered question, in one go.",
     "doctor": "Say what this machine has, and whether lingome works on it.",
     "data": "List, fetch and check data.",
     "tokens": "Train, choose and apply vocabularies.",
-    "model": "List, look at and count models.",
+    "model": "List, look at, count, import and export models.",
     "pretrain": "Pre-train a language model on sequence.",
     "finetune": "Teach a model to tell labelled sequences apart.",
     "evaluate": "Measure a model beside its baselines.",
     "predict": "Score sequences or sites with a fine-tuned model.",
+    "score": "Say how likely a model finds sequences and variants.",
     "embed": "Turn sequences into vectors.",
     "generate": "Write sequence with a causal model.",
     "report": "Write the page of a run.",
 }
+
+SHARED = ("pretrain",)
+"""Commands whose work several processes can share, when ``torchrun`` starts them."""
 
 EPILOG = """Start with:  lingome demo
 
@@ -82,6 +87,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     debug, quiet = "--debug" in words, "--quiet" in words
     words = [word for word in words if word not in ("--debug", "--quiet")]
+    quiet = quiet or not is_first_process()
 
     def call() -> int:
         code = build_app(words)(words, prog_name="lingome", standalone_mode=True)
@@ -101,6 +107,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
     try:
+        _check_shared(words)
         code = _exit_code(call)
         if code == INTERRUPTED:
             sink.fail("interrupted")
@@ -108,7 +115,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except LingomeError as error:
         if debug:
             raise
-        sink.fail(f"error: {error}")
+        sink.fail(f"error: {error}" if is_first_process() else f"process {process_rank()}: {error.what}")
         return error.exit_code
     except KeyboardInterrupt:
         sink.fail("interrupted")
@@ -125,6 +132,16 @@ def main(words: Sequence[str] | None = None) -> int:
         return 1
     finally:
         set_sink(None)
+
+
+def _check_shared(words: Sequence[str]) -> None:
+    """Refuse to run a command several times over, which torchrun would do with most of them."""
+    asked = next((word for word in words if not word.startswith("-")), "")
+    if count_processes() > 1 and asked in COMMANDS and asked not in SHARED:
+        raise ConfigError(
+            f"lingome {asked} runs in one process", got=f"{count_processes()} processes",
+            expected=f"one; several share the work of: {', '.join(SHARED)}", hint="leave torchrun out",
+        )
 
 
 def _exit_code(call: Callable[[], int]) -> int:

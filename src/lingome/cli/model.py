@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lingome.cli import model_export, model_import
 from lingome.cli.command import Config, split_words
 from lingome.config.model import ModelSettings, ShowSettings
 from lingome.config.settings import load_settings
@@ -73,3 +74,8 @@ def show_command(
     from lingome.recipes.model import show
 
     show_outcome(show(load_settings(ShowSettings, flags={"model": model})))
+
+
+app.command("import", epilog=model_import.EXAMPLES)(model_import.command)
+
+app.command("export", epilog=model_export.EXAMPLES)(model_export.command)

@@ -37,9 +37,15 @@ class GenerateSettings(RunSettings):
     too_long: Literal["error", "slide"] = Field(
         default="error", description="beyond the context: refuse, or go on from the last half of it"
     )
+    stream: bool = Field(default=False, description="show letters on standard output as they are made, one by one")
     batch_size: int = Field(default=16, ge=1, description="sequences written at a time")
     training: Path | None = Field(default=None, description="FASTA the model learnt from: novelty and baselines")
     kmer: int = Field(default=4, ge=1, le=8, description="length of k-mers whose spectrum is compared")
+
+    @property
+    def json_path(self) -> Path:
+        """The file beside the FASTA that says how it was made."""
+        return self.out.with_name(self.out.name + ".json")
 
     @model_validator(mode="after")
     def _options_belong_to_the_method(self) -> Self:
@@ -51,6 +57,12 @@ class GenerateSettings(RunSettings):
         most = {"sample": self.n, "greedy": 1, "beam": self.beams or 5}[self.method]
         if self.n > most:
             raise ValueError(f"{self.method} gives {most} at most, not n={self.n}; draw with method=sample for more")
+        limits = [name for name in ("max_repeated", "max_low_complexity", "max_run") if getattr(self, name) is not None]
+        if self.stream and (self.method == "beam" or limits):
+            reason = "a beam search knows its letters at the end" if self.method == "beam" else (
+                f"what {limits[0]} rejects was shown already"
+            )
+            raise ValueError(f"stream: {reason}; leave one of the two out")
         if self.min_length_bp is not None and self.min_length_bp > self.length_bp:
             raise ValueError("min_length_bp is above length_bp")
         return self

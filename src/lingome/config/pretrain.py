@@ -7,8 +7,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lingome.config.settings import RunSettings
+from lingome.config.ladder import LadderSettings
+from lingome.config.settings import RunSettings, Settings
 from lingome.config.train import TrainSettings
+
+SOFT_MASKED = "softmasked"
+"""In place of a BED: the lower-case letters of the FASTA."""
 
 
 class PretrainTrainSettings(TrainSettings):
@@ -24,6 +28,16 @@ class PretrainTrainSettings(TrainSettings):
         return values
 
 
+class ContrastiveSettings(Settings):
+    """What two views of a window are, and how sharply they are compared."""
+
+    views: Literal["crops", "reverse_complement", "dropout"] = Field(
+        default="crops", description="two overlapping stretches, both strands, or dropout drawn twice"
+    )
+    temperature: float = Field(default=0.05, gt=0, description="divides the cosines")
+    crop_share: float = Field(default=0.55, gt=0.5, lt=1, description="share of a window in each crop")
+
+
 class PretrainSettings(RunSettings):
     """What to pre-train on, what model, and how long."""
 
@@ -33,17 +47,32 @@ class PretrainSettings(RunSettings):
     resume: bool = Field(default=False, description="go on with the run in `out`")
     tokenizer: Path | None = Field(default=None, description="folder of a tokenizer; by default one is trained")
     merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges, where a tokenizer is trained")
-    preset: str | None = Field(default=None, description="shape of a new model: mini, tiny ...; causal: gpt-mini")
+    preset: str | None = Field(
+        default=None, description="shape of a new model: mini, tiny ...; causal: gpt-mini; span: t5-mini"
+    )
     start_from: Path | None = Field(default=None, description="checkpoint, or run with one, to train further")
-    objective: Literal["masked", "causal"] = Field(
-        default="masked", description="guess hidden tokens from both sides, or each token from those before it"
+    objective: Literal["masked", "causal", "span", "contrastive"] = Field(
+        default="masked",
+        description="guess hidden tokens, each from those before it, or hidden spans (T5); or match views of a window",
     )
     mask_scheme: Literal["bert", "grover", "dnabert"] | None = Field(
         default=None, description="a published way to choose hidden tokens, in place of mask_rate and mask_span"
     )
     mask_rate: float | None = Field(default=None, gt=0, lt=1, description="share of tokens to predict; else 0.15")
     mask_span: int | None = Field(
-        default=None, ge=1, le=64, description="tokens hidden together, else 1; k or more if k-mers overlap"
+        default=None, ge=1, le=64,
+        description="tokens hidden together, else 1; k or more if k-mers overlap; of spans the mean length, else 3"
+    )
+    contrastive: ContrastiveSettings = Field(
+        default_factory=ContrastiveSettings, description="with objective=contrastive: views, temperature"
+    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="of the model; by default its shape's own")
+    repeats: Path | None = Field(
+        default=None, description="BED of repeats, or softmasked for lower-case letters: they count less in the loss"
+    )
+    repeat_weight: float = Field(default=0.1, gt=0, le=1, description="what the loss of a token in a repeat counts")
+    lengths: Literal["batch", "mixed"] = Field(
+        default="batch", description="windows of one length a batch, or of many, packed without padding"
     )
     min_tokens: int = Field(default=20, ge=1, description="shortest window, in tokens")
     max_tokens: int = Field(default=510, ge=1, description="longest window, in tokens, without [CLS] and [SEP]")
@@ -56,13 +85,52 @@ class PretrainSettings(RunSettings):
     train: PretrainTrainSettings = Field(
         default_factory=PretrainTrainSettings, description="length, batches, rate; one pass by default"
     )
+    ladder: LadderSettings = Field(
+        default_factory=LadderSettings, description="with --ladder: sizes, lengths, budget"
+    )
 
     @model_validator(mode="after")
     def _one_way_of_masking(self) -> Self:
         given = [name for name in ("mask_scheme", "mask_rate", "mask_span") if getattr(self, name) is not None]
-        if self.objective == "causal" and given:
-            raise ValueError(f"objective=causal hides nothing: leave out {', '.join(given)}")
+        if self.objective in ("causal", "contrastive") and given:
+            raise ValueError(f"objective={self.objective} hides nothing: leave out {', '.join(given)}")
+        if self.objective == "span" and self.mask_scheme is not None:
+            raise ValueError("objective=span hides spans of its own: set mask_rate and mask_span, not mask_scheme")
         if self.mask_scheme is not None and len(given) > 1:
             beside = ", ".join(given[1:])
             raise ValueError(f"mask_scheme={self.mask_scheme} brings its rate and span: leave out {beside}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_objective(self) -> Self:
+        if self.objective != "contrastive" and self.contrastive != ContrastiveSettings():
+            raise ValueError(f"contrastive.* has no meaning with objective={self.objective}")
+        if self.lengths == "mixed" and self.objective != "masked":
+            raise ValueError(f"lengths=mixed packs masked batches only, not objective={self.objective}")
+        if self.repeats is None:
+            if self.repeat_weight != type(self).model_fields["repeat_weight"].default:
+                raise ValueError("repeat_weight needs repeats: repeats=FILE.bed, or repeats=softmasked")
+            return self
+        if self.objective not in ("masked", "causal"):
+            raise ValueError(f"repeats cannot be down-weighted with objective={self.objective}")
+        if str(self.repeats) == SOFT_MASKED and self.soft_masked == "n":
+            raise ValueError("soft_masked=n leaves no lower-case letter for repeats=softmasked: choose one")
+        return self
+
+    @model_validator(mode="after")
+    def _ladder_is_whole(self) -> Self:
+        if not self.ladder.on:
+            if self.ladder != LadderSettings():
+                raise ValueError("ladder.* needs --ladder, or ladder.on=true")
+            return self
+        if self.objective not in ("masked", "causal"):
+            raise ValueError(f"a ladder is of masked or causal models, not objective={self.objective}")
+        if self.preset is not None or self.start_from is not None:
+            raise ValueError("a ladder brings its own shapes: set ladder.sizes, not preset or start_from")
+        train = self.train
+        if train.max_steps or train.max_seconds or train.patience or train.epochs != 1:
+            raise ValueError("each run of a ladder has its own length: set ladder.tokens, not train.max_steps, "
+                             "train.epochs, train.max_seconds or train.patience")
+        if self.validation_share == 0:
+            raise ValueError("a ladder compares losses: validation_share must be above 0")
         return self

@@ -36,6 +36,12 @@ class TrainSettings(Settings):
     patience: int | None = Field(default=None, ge=1, description="evaluations without a better loss before stopping")
     save_every: int | None = Field(default=None, ge=1, description="steps between saves of the training state")
     save_seconds: float = Field(default=120.0, gt=0, description="seconds between saves, whatever save_every says")
+    parallel: Literal["auto", "none", "ddp", "fsdp"] = Field(
+        default="auto", description="how torchrun's processes share a step; auto: ddp if there are several"
+    )
+    compile: bool = Field(default=False, description="compile the layers first (torch.compile; needs a C++ compiler)")
+    deterministic: bool = Field(default=True, description="the same bits every time; false may be faster on a GPU")
+    tensorboard: bool = Field(default=False, description="write metrics for TensorBoard too")
 
     @model_validator(mode="after")
     def _ends_and_makes_sense(self) -> Self:

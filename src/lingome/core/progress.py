@@ -28,6 +28,9 @@ class Sink(Protocol):
     def say(self, message: str) -> None:
         """Show one message."""
 
+    def show(self, text: str) -> None:
+        """Write data as it is made, without a line break."""
+
     def bar(self, description: str, total: float | None, unit: str) -> Bar:
         """Start a bar."""
         ...
@@ -59,6 +62,12 @@ def say(message: str) -> None:
     """Tell the user one line."""
     if _sink is not None:
         _sink.say(message)
+
+
+def show(text: str) -> None:
+    """Give the user data while it is made, as letters of a sequence; no line break is added."""
+    if _sink is not None:
+        _sink.show(text)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ import yaml
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, write_text
+from lingome.core.processes import is_first_process
 
 Row = Mapping[str, Any]
 
@@ -42,13 +43,19 @@ class RunDir:
 
         When the block fails before anything worth resuming was saved (no ``checkpoint/``),
         what it wrote is removed, so that nothing half-written is left looking whole; and a run that
-        was to be replaced (`force`) is put back: a mistake in the settings costs no results.
+        was to be replaced (`force`) is put back: a mistake in the settings costs no results. Of several
+        processes the first one makes it; the others get a folder that is thrown away.
 
         Raises
         ------
         DataError
             If `path` exists and neither `force` nor `resume` is set, or cannot be written.
         """
+        if not is_first_process():
+            with tempfile.TemporaryDirectory(prefix="lingome-process-") as folder:
+                (Path(folder) / "tables").mkdir()
+                yield cls(Path(folder))
+            return
         if path.exists() and not path.is_dir():
             raise DataError("the output is a file, but a run is a folder", where=path, hint="choose another -o")
         if not resume:
@@ -123,7 +130,8 @@ class RunDir:
         settings : mapping
             All settings now.
         aside : collection of str
-            Those that may differ.
+            Those that may differ; a setting within a setting is ``train.parallel``. So may those that the run
+            does not know, because an older version began it.
         command : str
             What resumes the run as it began.
 
@@ -137,11 +145,12 @@ class RunDir:
         saved = self.read_config()
         if not saved:
             raise DataError("there is no run to resume", where=self.path, hint="leave out --resume to start one")
-        changed = [name for name in settings if name not in aside and settings[name] != saved.get(name)]
+        now, then = dict(_flat(settings)), dict(_flat(saved))
+        changed = [name for name in now if name not in aside and name in then and now[name] != then[name]]
         if changed:
             raise ConfigError(
                 "a run is resumed with the settings it began with", where=", ".join(changed),
-                got={name: settings[name] for name in changed}, expected={name: saved.get(name) for name in changed},
+                got={name: now[name] for name in changed}, expected={name: then[name] for name in changed},
                 hint=command,
             )
 
@@ -222,6 +231,15 @@ class RunDir:
                 return [{key: _value(cell) for key, cell in row.items()} for row in reader]
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError("the table cannot be read", where=file, got=error, hint="make the run again") from error
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give settings within settings by their whole names."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 @contextmanager

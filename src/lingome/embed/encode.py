@@ -16,9 +16,11 @@ from torch import Tensor
 from lingome.config.embed import LongPolicy, Pooling
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import track
+from lingome.models.architectures import Body
 from lingome.models.batching import collate, length_batches
+from lingome.models.decoder import Decoder
 from lingome.models.devices import pick_device
-from lingome.models.transformer import Body
+from lingome.models.hyena import Hyena
 from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -62,7 +64,7 @@ def embed(
 
     Parameters
     ----------
-    body : Transformer or StaticEmbeddings
+    body : Body
         The model's body; it is moved to the device and left in evaluation mode.
     sequences : sequence of str
         N sequences, none of them empty.
@@ -148,6 +150,9 @@ def embed_pieces(
         raise ConfigError("the model has no such layer", where="layer", got=layer, expected=known)
     if pooling == "cls" and isinstance(body, StaticEmbeddings):
         raise ConfigError("static vectors say nothing at [CLS]", where="pooling", got=pooling, expected="mean or max")
+    if pooling == "cls" and isinstance(body, Decoder | Hyena):
+        raise ConfigError("[CLS] comes first, and in a causal model knows no other token", where="pooling", got=pooling,
+                          expected="mean or max")
     place = pick_device(device)
     body.to(place).eval()
     sums = np.full((n_sequences, body.config.hidden_size), -np.inf if pooling == "max" else 0.0)

@@ -8,7 +8,7 @@ from lingome.data.examples import Examples
 from lingome.evaluate.baselines import usable_splits
 from lingome.evaluate.metrics import best_threshold
 from lingome.evaluate.scores import Scored
-from lingome.models.transformer import SequenceClassifier
+from lingome.models.heads import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import predict_probabilities
 

@@ -28,7 +28,7 @@ from lingome.core.seeds import generator
 from lingome.evaluate.features import base_codes
 from lingome.evaluate.markov import MarkovModel, WordCounts
 from lingome.models.batching import collate, length_batches
-from lingome.models.transformer import MaskedLM
+from lingome.models.heads import MaskedLM
 from lingome.tokens.tokenizer import Encoding, Tokenizer
 
 

@@ -19,9 +19,9 @@ from lingome.core.progress import track
 from lingome.core.seeds import derive_seed, generator
 from lingome.evaluate.features import base_codes
 from lingome.evaluate.stretches import Stretches
+from lingome.models.architectures import Body
 from lingome.models.batching import collate
 from lingome.models.presets import build_masked_lm, find_config
-from lingome.models.transformer import Transformer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.loop import train
 from lingome.train.objectives import LossSum, MaskedObjective
@@ -104,7 +104,7 @@ class NextKmerModel(nn.Module):
 
     Parameters
     ----------
-    body : Transformer
+    body : Body
         A trained body; it is trained on.
     token_lengths : ndarray of int64, shape (V,)
         Letters of each token, 0 for special ones.
@@ -116,7 +116,7 @@ class NextKmerModel(nn.Module):
 
     token_lengths: Tensor
 
-    def __init__(self, body: Transformer, token_lengths: np.ndarray, ks: Sequence[int], seed: int) -> None:
+    def __init__(self, body: Body, token_lengths: np.ndarray, ks: Sequence[int], seed: int) -> None:
         super().__init__()
         self.body, self.ks = body, tuple(ks)
         self.register_buffer("token_lengths", torch.from_numpy(np.asarray(token_lengths, dtype=np.int64)))

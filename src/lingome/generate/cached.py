@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lingome.core.errors import DataError
 from lingome.models.decoder import CausalLM, KvCache
+from lingome.models.one_row import OneRow
 
 # Dimension legend: B rows of a batch, L tokens of a prompt, V tokens in the vocabulary
 
@@ -31,6 +32,7 @@ class CachedDecoder:
         self._weight = model.head.weight
         self._history_BT = torch.empty(0, 0, dtype=torch.int64)
         self._cache: KvCache | None = None
+        self._one_row: OneRow | None = None
 
     def start(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
         """Read prompts, padded on the left where the mask is false, and give logits (B, V).
@@ -65,13 +67,18 @@ class CachedDecoder:
                 raise DataError("the sequence becomes longer than the model can read", expected=f"at most "
                                 f"{self.max_tokens:,} tokens", hint="shorter sequences, or too_long=slide")
             return self._read(self._history_BT[:, -max(1, self.max_tokens // 2) :], None)
+        if self._one_row is not None and not torch.is_autocast_enabled("cpu"):
+            return self._one_row.step(int(tokens_B[0]))
         with torch.no_grad():
             return self.model.last_logits(tokens_B[:, None], None, self._cache)
 
     def reorder(self, index_B: Tensor) -> None:
         """Let row `i` go on from row ``index_B[i]``; the batch takes the length of the index."""
         assert self._cache is not None, "start comes first"
+        n_before = self._cache.batch_size
         self._cache.reorder(index_B)
+        if len(index_B) != n_before:
+            self._one_row = OneRow(self.model, self._cache) if OneRow.fits(self.model, self._cache) else None
         if self.slide:
             self._history_BT = self._history_BT[index_B]
 
@@ -79,4 +86,6 @@ class CachedDecoder:
         """Fill a new cache."""
         self._cache = KvCache(self.model.config, len(ids_BL), self.max_tokens, ids_BL.device, self._weight.dtype)
         with torch.no_grad():
-            return self.model.last_logits(ids_BL, mask_BL, self._cache)
+            logits_BV = self.model.last_logits(ids_BL, mask_BL, self._cache)
+        self._one_row = OneRow(self.model, self._cache) if OneRow.fits(self.model, self._cache) else None
+        return logits_BV

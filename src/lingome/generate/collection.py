@@ -15,7 +15,7 @@ from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.next_tokens import NextTokens
 from lingome.generate.rules import Rules
-from lingome.generate.sampling import Generated, Stream, generate
+from lingome.generate.sampling import Generated, Tell, generate
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -53,7 +53,7 @@ class Collection:
 def sample_many(
     model: NextTokens, prompt: Sequence[int], n: int, rules: Rules, decode: Decode, *, seed: int,
     sampling: Sampling | None = None, filters: Filters | None = None, attempts: int = 10, batch_size: int = 16,
-    device: torch.device | None = None, stream: Stream | None = None,
+    device: torch.device | None = None, tell: Tell | None = None,
 ) -> Collection:
     """Draw n sequences after a prompt.
 
@@ -79,7 +79,7 @@ def sample_many(
         Draws of a sequence at most; sequences written at a time.
     device : torch.device, optional
         Where the model is.
-    stream : callable, optional
+    tell : callable, optional
         Told of every token: (index of the sequence, token).
 
     Raises
@@ -99,7 +99,7 @@ def sample_many(
             ids = torch.tensor([list(prompt)] * len(rows), device=device)
             draws = Draws(seed, [(index, attempt) for index in rows])
             for index, one in zip(rows, generate(model, ids, rules, draws=draws, sampling=sampling,
-                                                 stream=_renamed(stream, rows)), strict=True):
+                                                 tell=_renamed(tell, rows)), strict=True):
                 complaint = _sort(result, Kept(index, attempt, decode(one.tokens), one), filters)
                 if complaint:
                     again.append(index)
@@ -147,8 +147,8 @@ def _sort(result: Collection, one: Kept, filters: Filters) -> str | None:
     return complaint
 
 
-def _renamed(stream: Stream | None, rows: Sequence[int]) -> Stream | None:
-    if stream is None:
+def _renamed(tell: Tell | None, rows: Sequence[int]) -> Tell | None:
+    if tell is None:
         return None
-    tell = stream
-    return lambda row, token: tell(rows[row], token)
+    told = tell
+    return lambda row, token: told(rows[row], token)

@@ -9,12 +9,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lingome.core.errors import ConfigError
 
 # Dimension legend: B rows of a batch, V tokens in the vocabulary
+
+
+_FEW = 256
+"""Tokens that nucleus sampling looks at before it sorts the whole vocabulary."""
 
 
 def allow_only(logits_BV: Tensor, allowed_BV: Tensor) -> Tensor:
@@ -47,9 +52,17 @@ def keep_top_k(logits_BV: Tensor, k: int) -> Tensor:
     if k >= logits_BV.shape[-1]:
         return logits_BV
     least_B1 = logits_BV.topk(k, dim=-1).values[:, -1:]
-    above_BV, tied_BV = logits_BV > least_B1, logits_BV == least_B1
-    room_B1 = k - above_BV.sum(dim=-1, keepdim=True)
-    return allow_only(logits_BV, above_BV | (tied_BV & (tied_BV.cumsum(dim=-1) <= room_B1)))
+    return _keep_largest(logits_BV, logits_BV, least_B1, torch.full_like(least_B1, k, dtype=torch.int64))
+
+
+def _keep_largest(logits_BV: Tensor, ranks_BV: Tensor, least_B1: Tensor, n_B1: Tensor) -> Tensor:
+    """Keep `n_B1` tokens of each row, of which the last has the rank `least_B1`; of tied ones those of lowest id."""
+    kept_BV = ranks_BV >= least_B1
+    if bool((kept_BV.sum(dim=-1, keepdim=True) > n_B1).any()):
+        above_BV, tied_BV = ranks_BV > least_B1, ranks_BV == least_B1
+        room_B1 = n_B1 - above_BV.sum(dim=-1, keepdim=True)
+        kept_BV = above_BV | (tied_BV & (tied_BV.cumsum(dim=-1) <= room_B1))
+    return allow_only(logits_BV, kept_BV)
 
 
 def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
@@ -62,10 +75,19 @@ def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
     """
     if p >= 1:
         return logits_BV
-    sorted_BV, order_BV = logits_BV.softmax(dim=-1, dtype=torch.float64).sort(dim=-1, descending=True, stable=True)
-    before_BV = sorted_BV.cumsum(dim=-1) - sorted_BV
-    kept_BV = torch.zeros_like(before_BV, dtype=torch.bool).scatter(-1, order_BV, before_BV < p)
-    return allow_only(logits_BV, kept_BV)
+    probs_BV = logits_BV.softmax(dim=-1, dtype=torch.float64)
+    best_BN = probs_BV.topk(min(_FEW, probs_BV.shape[-1]), dim=-1).values
+    sums_BN = best_BN.cumsum(dim=-1)
+    n_B1 = (sums_BN - best_BN < p).sum(dim=-1, keepdim=True)
+    least_B1 = best_BN.gather(-1, n_B1 - 1)
+    flat_B = sums_BN[:, -1] < p  # more than a few tokens are in
+    if bool(flat_B.any()):
+        # NumPy's sort is the faster of the two, and of equal values any order gives the same sums.
+        rising_FV = np.sort(probs_BV[flat_B].cpu().numpy(), axis=-1)
+        best_FV = torch.from_numpy(rising_FV[:, ::-1].copy()).to(probs_BV.device)
+        n_B1[flat_B] = (best_FV.cumsum(dim=-1) - best_FV < p).sum(dim=-1, keepdim=True)
+        least_B1[flat_B] = best_FV.gather(-1, n_B1[flat_B] - 1)
+    return _keep_largest(logits_BV, probs_BV, least_B1, n_B1)
 
 
 def keep_min_p(logits_BV: Tensor, p: float) -> Tensor:

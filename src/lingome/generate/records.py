@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from lingome.core.progress import show, track
 from lingome.generate.collection import Kept
+from lingome.generate.sampling import Tell
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -26,6 +30,35 @@ def record_row(kept: Kept, tokenizer: Tokenizer, longest_match: int | None = Non
         "stop": kept.generated.stop, "draw": kept.attempt + 1,
     }
     return row if longest_match is None else {**row, "longest_match": longest_match}
+
+
+@contextmanager
+def telling(tokenizer: Tokenizer, n_letters: int, prompt: str, *, stream: bool) -> Iterator[Tell]:
+    """Give what is to be told of every token: it advances a bar, or shows sequences as FASTA while they are made.
+
+    Parameters
+    ----------
+    n_letters : int
+        Letters to be written in all.
+    prompt : str
+        Shown before each sequence.
+    stream : bool
+        Whether to show letters; then sequences must be written one after the other. Each is one line.
+    """
+    if not stream:
+        with track("generating", n_letters, "bases") as task:
+            yield lambda _, token: task.advance(int(tokenizer.token_lengths[token]))
+        return
+    begun: list[int] = []
+
+    def tell(index: int, token: int) -> None:
+        if begun[-1:] != [index]:
+            show(("\n" if begun else "") + f">generated_{index + 1}\n{prompt}")
+            begun.append(index)
+        show(tokenizer.decode((token,)))
+
+    yield tell
+    show("\n")
 
 
 def fasta_record(row: dict[str, Any], sequence: str) -> str:

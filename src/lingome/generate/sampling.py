@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from lingome.generate.rules import Rules, Stop
 
 # Dimension legend: B rows of a batch, L tokens of a prompt, V tokens in the vocabulary
 
-Stream = Callable[[int, int], None]
+Tell = Callable[[int, int], None]
 """Called with (row, token) as soon as a token is chosen."""
 
 
@@ -45,7 +46,75 @@ class Generated:
         return sum(self.log_probs)
 
 
+class Written(NamedTuple):
+    """One token, as soon as it is chosen.
+
+    Parameters
+    ----------
+    row : int
+        The prompt it belongs to.
+    token : int, optional
+        None where no token fits any more; the row ends without one.
+    log_prob : float
+        As in `Generated`; 0 without a token.
+    stop : {"end token", "bases", "tokens", "no token fits"}, optional
+        Why the row ends with it; None where it goes on.
+    """
+
+    row: int
+    token: int | None
+    log_prob: float
+    stop: Stop | None
+
+
 @torch.no_grad()
+def stream(
+    model: NextTokens,
+    prompts_BL: Tensor,
+    rules: Rules,
+    *,
+    draws: Draws | None = None,
+    sampling: Sampling | None = None,
+    attention_mask_BL: Tensor | None = None,
+) -> Iterator[Written]:
+    """Continue each prompt until a rule stops it, and give every token when it is made.
+
+    Rows take turns: one token of each that goes on, then the next. Parameters and errors are those of `generate`.
+    """
+    sampling, device = sampling or Sampling(), prompts_BL.device
+    n_tokens = 0
+    going = list(range(len(prompts_BL)))  # row of the batch -> row of the prompts: finished rows leave the batch
+    bases_B = torch.zeros(len(going), dtype=torch.int64)
+    logits_BV = model.start(prompts_BL, attention_mask_BL)
+    while True:
+        n_tokens += 1
+        masked_BV, own_BV = next_scores(logits_BV, rules, bases_B)
+        stuck_B = ~masked_BV.isfinite().any(dim=-1)
+        masked_BV = masked_BV.masked_fill(stuck_B[:, None], 0.0)  # nothing fits: the row ends, what is drawn is let go
+        if draws is None or sampling.temperature == 0:
+            chosen_B = greedy_tokens(masked_BV)
+        else:
+            chosen_B = sample_tokens(shape_logits(masked_BV, sampling), draws.next()[going])
+        paid_B = own_BV.gather(1, chosen_B[:, None])[:, 0]
+        bases_B = bases_B + rules.token_bases_V[chosen_B]
+        columns = (going, chosen_B.tolist(), paid_B.tolist(), bases_B.tolist(), stuck_B.tolist())
+        kept = []
+        for place, (row, token, paid, n_bases, stuck) in enumerate(zip(*columns, strict=True)):
+            if stuck:
+                yield Written(row, None, 0.0, "no token fits")
+                continue
+            stop = rules.stop(token, n_tokens, n_bases)
+            if stop is None:
+                kept.append(place)
+            yield Written(row, token, paid, stop)
+        if not kept:
+            return
+        if len(kept) < len(going):
+            model.reorder(torch.tensor(kept, device=device))
+            chosen_B, bases_B, going = chosen_B[kept], bases_B[kept], [going[place] for place in kept]
+        logits_BV = model.step(chosen_B.to(device))
+
+
 def generate(
     model: NextTokens,
     prompts_BL: Tensor,
@@ -54,7 +123,7 @@ def generate(
     draws: Draws | None = None,
     sampling: Sampling | None = None,
     attention_mask_BL: Tensor | None = None,
-    stream: Stream | None = None,
+    tell: Tell | None = None,
 ) -> list[Generated]:
     """Continue each prompt until a rule stops it.
 
@@ -72,8 +141,8 @@ def generate(
         How tokens are drawn; from the model's own distribution by default.
     attention_mask_BL : Tensor of bool, shape (B, L), optional
         False on padding.
-    stream : callable, optional
-        Told of every token.
+    tell : callable, optional
+        Told of every token; `stream` gives them instead.
 
     Returns
     -------
@@ -85,55 +154,21 @@ def generate(
     DataError
         If the model gives scores that are not numbers.
     """
-    sampling, device = sampling or Sampling(), prompts_BL.device
-    done = [_Row() for _ in prompts_BL]
-    going = list(range(len(done)))  # row of the batch -> row of the prompts: rows that are finished leave the batch
-    bases_B = torch.zeros(len(done), dtype=torch.int64)
-    logits_BV = model.start(prompts_BL, attention_mask_BL)
-    while True:
-        masked_BV, own_BV = next_scores(logits_BV, rules, bases_B)
-        stuck_B = ~masked_BV.isfinite().any(dim=-1)
-        masked_BV = masked_BV.masked_fill(stuck_B[:, None], 0.0)  # nothing fits: the row ends, what is drawn is let go
-        if draws is None:
-            chosen_B = greedy_tokens(masked_BV)
-        else:
-            chosen_B = sample_tokens(shape_logits(masked_BV, sampling), draws.next()[going])
-        paid_B = own_BV.gather(1, chosen_B[:, None])[:, 0]
-        bases_B = bases_B + rules.token_bases_V[chosen_B]
-        columns = (going, chosen_B.tolist(), paid_B.tolist(), bases_B.tolist(), stuck_B.tolist())
-        for row, token, paid, n_bases, stuck in zip(*columns, strict=True):
-            if stuck:
-                done[row].stop = "no token fits"
-                continue
-            done[row].add(token, paid, rules, n_bases)
-            if stream is not None:
-                stream(row, token)
-        kept = [place for place, row in enumerate(going) if done[row].stop is None]
-        if not kept:
-            break
-        if len(kept) < len(going):
-            model.reorder(torch.tensor(kept, device=device))
-            chosen_B, bases_B, going = chosen_B[kept], bases_B[kept], [going[place] for place in kept]
-        logits_BV = model.step(chosen_B.to(device))
-    return [row.result() for row in done]
+    rows: list[list[Written]] = [[] for _ in prompts_BL]
+    made = stream(model, prompts_BL, rules, draws=draws, sampling=sampling, attention_mask_BL=attention_mask_BL)
+    for one in made:
+        rows[one.row].append(one)
+        if tell is not None and one.token is not None:
+            tell(one.row, one.token)
+    return [_collected(row) for row in rows]
 
 
-class _Row:
-    """A sequence under way."""
-
-    def __init__(self) -> None:
-        self.tokens: list[int] = []
-        self.log_probs: list[float] = []
-        self.stop: Stop | None = None
-
-    def add(self, token: int, log_prob: float, rules: Rules, n_bases: int) -> None:
-        self.tokens.append(token)
-        self.log_probs.append(log_prob)
-        self.stop = rules.stop(token, len(self.tokens), n_bases)
-
-    def result(self) -> Generated:
-        assert self.stop is not None
-        return Generated(tuple(self.tokens), tuple(self.log_probs), self.stop)
+def _collected(row: list[Written]) -> Generated:
+    """Put the tokens of one row together."""
+    stop = row[-1].stop
+    assert stop is not None, "a row ends with a reason"
+    some = [(one.token, one.log_prob) for one in row if one.token is not None]
+    return Generated(tuple(token for token, _ in some), tuple(paid for _, paid in some), stop)
 
 
 def next_scores(logits_BV: Tensor, rules: Rules, bases_B: Tensor) -> tuple[Tensor, Tensor]:

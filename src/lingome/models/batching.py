@@ -100,3 +100,44 @@ def length_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> li
         batches.append(order[start : start + rows])
         start += rows
     return batches
+
+
+def token_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+    """Group sequences for packed batches, which have no padding.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Tokens of each sequence, special ones included.
+    batch_tokens : int
+        Most tokens in a batch; a longer single sequence is a batch of its own.
+
+    Returns
+    -------
+    list of ndarray, int64
+        Indices into `lengths`, longest first; each index once. The caller puts results back in order.
+
+    >>> [batch.tolist() for batch in token_batches([3, 9, 4, 8], batch_tokens=13)]
+    [[1], [3, 2], [0]]
+    """
+    if batch_tokens < 1:
+        raise ConfigError("a batch holds at least one token", where="batch_tokens", got=batch_tokens)
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(-sizes, kind="stable")
+    batches, start, held = [], 0, 0
+    for place, size in enumerate(sizes[order].tolist()):
+        if held and held + size > batch_tokens:
+            batches.append(order[start:place])
+            start, held = place, 0
+        held += size
+    return [*batches, order[start:]] if len(order) else []
+
+
+def frame(sequences: Sequence[np.ndarray], cls_id: int, sep_id: int) -> np.ndarray:
+    """Put ``[CLS]`` before and ``[SEP]`` after each sequence, one after the other: (T,) int64.
+
+    >>> frame([np.array([5, 6]), np.array([7])], cls_id=2, sep_id=3).tolist()
+    [2, 5, 6, 3, 2, 7, 3]
+    """
+    parts = [part for ids in sequences for part in ((cls_id,), ids, (sep_id,))]
+    return np.concatenate(parts).astype(np.int64)

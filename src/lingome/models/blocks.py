@@ -7,7 +7,7 @@ positions, H heads of K numbers, N = B * H.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -27,10 +27,13 @@ class Rotation(NamedTuple):
     sin: Tensor
 
     @classmethod
-    def of(cls, length: int, config: TransformerConfig | DecoderConfig, device: torch.device) -> Rotation:
-        """Compute the table for positions 0 to `length` - 1, in float32."""
+    def of(
+        cls, length: int, config: TransformerConfig | DecoderConfig, device: torch.device, theta: float | None = None
+    ) -> Rotation:
+        """Compute the table for positions 0 to `length` - 1, in float32; `theta` stands for the shape's own base."""
+        base = config.rope_theta if theta is None else theta
         steps = torch.arange(0, config.head_size, 2, device=device, dtype=torch.float32) / config.head_size
-        angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / config.rope_theta**steps)
+        angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / base**steps)
         cos, sin = angles.cos(), angles.sin()
         return cls(torch.cat([cos, cos], 1)[None, :, None], torch.cat([-sin, sin], 1)[None, :, None])
 
@@ -40,37 +43,46 @@ class Rotation(NamedTuple):
         return torch.addcmul(x_BLHK * self.cos.to(x_BLHK.dtype), halves, self.sin.to(x_BLHK.dtype))
 
     def at(self, places_BQ: Tensor | slice) -> Rotation:
-        """Give the table of chosen positions; a slice is the same for every sequence."""
+        """Give the table of chosen positions, (B, Q) or one a row, (T,); a slice is the same for every sequence."""
         if isinstance(places_BQ, slice):
             return Rotation(self.cos[:, places_BQ], self.sin[:, places_BQ])
         return Rotation(self.cos[0, places_BQ], self.sin[0, places_BQ])
 
 
 def attend(
-    q_BHQK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, bias_BQL: Tensor | None, dropout: float, *, causal: bool = False
+    q_BHQK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, bias: Tensor | None, dropout: float, *, causal: bool = False,
+    scale: float | None = None,
 ) -> Tensor:
-    """Compute softmax(q k' / sqrt(K) + bias) v: (B, H, Q, K).
+    """Compute softmax(q k' / sqrt(K) + bias) v: (B, H, Q, K); `scale` stands for 1 / sqrt(K), if given.
 
-    The bias has 1 or Q rows a sequence. With `causal` (as many queries as keys, and no bias) a query sees the keys up
-    to its own place. On CPUs in bfloat16 two matrix products and a softmax take 0.3 to 0.8 of the
-    fused kernel's time up to about a thousand tokens; in float32 and elsewhere the fused kernel wins.
+    The bias is (B, Q, L), the same for all heads, or (B, H, Q, L); B, H and Q may be 1 instead. With `causal` (as
+    many queries as keys, and no bias) a query sees the keys up to its own place. On CPUs in bfloat16 two
+    matrix products and a softmax take 0.3 to 0.8 of the fused kernel's time up to about a thousand
+    tokens; in float32 and elsewhere the fused kernel wins.
     """
     B, H, Q, K = q_BHQK.shape
+    if bias is not None:
+        bias = (bias if bias.dim() == 4 else bias[:, None]).to(q_BHQK.dtype)
     if q_BHQK.device.type != "cpu" or q_BHQK.dtype != torch.bfloat16 or k_BHLK.shape[2] > 1024:
-        bias = None if bias_BQL is None else bias_BQL[:, None].to(q_BHQK.dtype)
         return F.scaled_dot_product_attention(
-            q_BHQK, k_BHLK, v_BHLK, attn_mask=bias, dropout_p=dropout, is_causal=causal
+            q_BHQK, k_BHLK, v_BHLK, attn_mask=bias, dropout_p=dropout, is_causal=causal, scale=scale
         )
     if causal:
-        bias_BQL = hide(torch.ones(1, Q, Q, dtype=torch.bool, device=q_BHQK.device).tril())
+        bias = hide(torch.ones(Q, Q, dtype=torch.bool, device=q_BHQK.device).tril())[None, None].to(q_BHQK.dtype)
     q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K) for x in (q_BHQK, k_BHLK, v_BHLK))
     used, bias_NQL = 0, q_NQK.new_zeros(1)
-    if bias_BQL is not None:
-        used, bias_NQL = 1, bias_BQL.to(q_NQK.dtype)
-        bias_NQL = bias_NQL if bias_NQL.shape[0] == 1 else bias_NQL.repeat_interleave(H, dim=0)
-    scores_NQL = torch.baddbmm(bias_NQL, q_NQK, k_NLK.transpose(1, 2), beta=used, alpha=1 / math.sqrt(K))
+    if bias is not None:
+        used, bias_NQL = 1, bias[0] if bias.shape[:2] == (1, 1) else bias.expand(B, H, -1, -1).flatten(0, 1)
+    scores_NQL = torch.baddbmm(bias_NQL, q_NQK, k_NLK.transpose(1, 2), beta=used, alpha=scale or 1 / math.sqrt(K))
     weights_NQL = F.dropout(scores_NQL.softmax(dim=-1), dropout, training=dropout > 0)
     return torch.bmm(weights_NQL, v_NLK).view(B, H, Q, K)
+
+
+def is_padded(attention_mask_BL: Tensor | None) -> TypeGuard[Tensor]:
+    """Say whether a batch has padding. While a model is exported it always may: a graph cannot ask its input."""
+    if attention_mask_BL is None:
+        return False
+    return torch.compiler.is_exporting() or not bool(attention_mask_BL.all())
 
 
 def hide(visible: Tensor) -> Tensor:

@@ -8,12 +8,22 @@ from dataclasses import dataclass, field
 import yaml
 
 from lingome import __version__
-from lingome.models.shapes import DecoderConfig, SavedShape, StaticConfig
+from lingome.models.architectures import find_architecture
+from lingome.models.encoder_decoder import EncoderDecoderConfig
+from lingome.models.family import Family, Kind
+from lingome.models.shapes import Shape, StaticConfig
 
-_LIBRARY = dict.fromkeys(("bert", "modernbert", "gpt2", "llama"), "transformers")
-"""Who loads a family; the others are lingome's own."""
-
-_TASK = {"word2vec": "feature-extraction"}
+_TASK: dict[Kind, str] = {
+    "masked_lm": "fill-mask", "causal_lm": "text-generation", "seq2seq_lm": "text2text-generation",
+    "encoder": "feature-extraction", "static": "feature-extraction", "tracks": "other",
+}
+_LOADER: dict[Kind, str] = {
+    "masked_lm": "load_masked_lm", "causal_lm": "load_causal_lm", "encoder": "load_body", "static": "load_body",
+}
+_AUTO: dict[Kind, str] = {"masked_lm": "MaskedLM", "causal_lm": "CausalLM", "seq2seq_lm": "Seq2SeqLM"}
+_SEES: dict[Kind, str] = {
+    "masked_lm": "; each token sees all others", "causal_lm": "; each token sees those before it",
+}
 
 
 @dataclass(frozen=True)
@@ -46,22 +56,21 @@ class ModelCard:
     training: Mapping[str, object] = field(default_factory=dict)
     limits: Sequence[str] = ("For research; it gives no medical advice.",)
 
-    def render(self, config: SavedShape, family: str, tokenizer: str, n_parameters: int, note: str = "") -> str:
+    def render(self, config: Shape, family: Family, tokenizer: str, n_parameters: int, note: str = "") -> str:
         """Write the card: a YAML header, then Markdown; `note` is what others must know to use the tokenizer."""
-        decoder = isinstance(config, DecoderConfig)
-        label_names = () if isinstance(config, DecoderConfig) else config.label_names
-        classifier = bool(label_names)
-        task = "text-generation" if decoder else _TASK.get(family, "fill-mask")
-        summary = self.summary or f"A{' decoder' if decoder else 'n encoder'} of DNA sequence made with lingome."
+        classifier = bool(config.label_names)
+        kind = {"causal_lm": " decoder", "seq2seq_lm": "n encoder and decoder", "tracks": " model of tracks"}
+        summary = self.summary or f"A{kind.get(family.kind, 'n encoder')} of DNA sequence made with lingome."
         header = {
             "license": self.licence,
-            "library_name": "lingome" if classifier else _LIBRARY.get(family, "lingome"),
-            "pipeline_tag": "text-classification" if classifier else task,
+            "library_name": "lingome" if classifier and not _is_foreign(config, family) else family.library,
+            "pipeline_tag": "text-classification" if classifier else _TASK[family.kind],
             "tags": list(self.tags),
         }
-        shape = f"{_shape(config)}; {n_parameters:,} parameters; {tokenizer} tokenizer with {config.vocab_size} tokens."
+        shape = f"{_shape(config, family)}; {n_parameters:,} parameters; {tokenizer} tokenizer with "
+        shape += f"{config.vocab_size} " + ("rows of the embedding." if family.spare_rows else "tokens.")
         shape += f"\n\n{note}" if note else ""
-        parts = [f"# {self.title}", summary, "## Shape", shape, "## Use", _use(family, label_names, decoder)]
+        parts = [f"# {self.title}", summary, "## Shape", shape, "## Use", _use(config, family)]
         if self.data:
             parts += ["## Data", "\n".join(f"- {line}" for line in self.data)]
         if self.training:
@@ -73,50 +82,64 @@ class ModelCard:
         return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{text}\n"
 
 
-def _shape(config: SavedShape) -> str:
+def _is_foreign(config: Shape, family: Family) -> bool:
+    """Say whether a classifier is one that the family's own library knows."""
+    return family.library != "lingome" and not family.classifier(config)[1].startswith("Lingome")
+
+
+def _shape(config: Shape, family: Family) -> str:
     if isinstance(config, StaticConfig):
         algorithm = {"cbow": "CBOW", "skipgram": "skip-gram"}[config.algorithm]
         return f"A table of {config.hidden_size} numbers a token, the same in any context (Word2Vec, {algorithm})"
-    if isinstance(config, DecoderConfig):
-        return (
-            f"{config.n_layers} layers of {config.hidden_size}, {config.n_heads} heads ({config.n_kv_heads} of keys "
-            f"and values), feed-forward {config.ffn_size} ({config.ffn}), {config.positions} positions up to "
-            f"{config.max_positions}, {config.norm} norm; each token sees those before it"
-        )
-    return (
-        f"{config.n_layers} layers of {config.hidden_size}, {config.n_heads} heads, feed-forward "
-        f"{config.ffn_size} ({config.ffn}), {config.positions} positions up to {config.max_positions}, "
-        f"{config.norm}-norm"
-    )
+    second = config.n_decoder_layers if isinstance(config, EncoderDecoderConfig) and not config.label_names else 0
+    layers = f"{config.n_layers} and {second}" if second else str(config.n_layers)
+    said = [f"{layers} layers of {config.hidden_size}"]
+    if heads := getattr(config, "n_heads", 0):
+        shared = getattr(config, "n_kv_heads", 0)
+        said.append(f"{heads} heads" + (f" ({shared} of keys and values)" if shared not in (0, heads) else ""))
+    if isinstance(config, EncoderDecoderConfig):
+        said[-1] += f" of {config.head_size}"
+    ffn, positions, norm = (getattr(config, name, None) for name in ("ffn", "positions", "norm"))
+    said.append(f"feed-forward {getattr(config, 'ffn_size', '')}" + (f" ({ffn})" if ffn else ""))
+    said.append((f"{positions} positions " if positions else "") + f"up to {config.max_positions} tokens")
+    said += [f"{norm}-norm" if norm in ("pre", "post") else f"{norm} norm"] if norm else []
+    reach = getattr(config, "reach", None)
+    sees = _SEES.get(family.kind, "") if reach is None else f"; each token sees {reach} to either side"
+    return f"{find_architecture(config).name}: {', '.join(said)}{sees}"
 
 
 def _cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _use(family: str, label_names: Sequence[str], decoder: bool) -> str:
-    name = "load_classifier" if label_names else "load_body" if family == "word2vec" else "load_masked_lm"
-    name = "load_causal_lm" if decoder else name
+def _use(config: Shape, family: Family) -> str:
+    label_names = config.label_names
+    name = "load_classifier" if label_names else _LOADER.get(family.kind, "load_model")
+    more = f', "{family.kind}"' if name == "load_model" else ""
     text = (
         "```python\nfrom pathlib import Path\n\n"
-        f'from lingome.models.checkpoint import {name}\n\nmodel, tokenizer = {name}(Path("this-folder"))\n```\n\n'
+        f'from lingome.models.checkpoint import {name}\n\nmodel, tokenizer = {name}(Path("this-folder"){more})\n```\n\n'
     )
     if label_names:
-        classes = ", ".join(label_names)
+        text += f"Classes, in the order of the logits: {', '.join(label_names)}. "
+        if _is_foreign(config, family):
+            return text + "It also loads with `transformers.AutoModelForSequenceClassification.from_pretrained`."
         text += (
-            f"Classes, in the order of the logits: {classes}. The head is one linear layer on the mean over real "
-            "tokens (without `[PAD]`, `[CLS]`, `[SEP]`), which no class of transformers computes, so only lingome "
-            "loads it."
+            "The head is one linear layer on the mean over real tokens (without `[PAD]`, `[CLS]`, `[SEP]`), which no "
+            "class of transformers computes, so only lingome loads it."
         )
-        if family in _LIBRARY:
-            text += "\nThe body loads with `transformers.AutoModel.from_pretrained`, which reports the head as unused."
+        if family.library == "transformers":
+            body = family.architecture if family.kind == "encoder" else "AutoModel"
+            text += f"\nThe body loads with `transformers.{body}.from_pretrained`, which reports the head as unused."
         return text
-    if family == "word2vec":
+    if family.kind == "static":
         return text + (
             "`lingome embed -m this-folder` gives the mean of a sequence's vectors, `lingome finetune -m this-folder "
             "method=features` a classifier on it. Special tokens, and tokens that training did not see, have zeros."
         )
-    if family not in _LIBRARY:
+    if family.library == "lingome":
         return text + "transformers has no architecture of this shape; the folder loads in lingome alone."
-    kind = "CausalLM" if decoder else "MaskedLM"
+    if family.kind == "encoder":
+        return text + f"It also loads with `transformers.{family.architecture}.from_pretrained`, with equal states."
+    kind = _AUTO[family.kind]
     return text + f"It also loads with `transformers.AutoModelFor{kind}.from_pretrained`, with equal logits."

@@ -1,12 +1,14 @@
 """How many parameters a model has, by arithmetic: each row is a product of named sizes.
 
 Symbols: V tokens in the vocabulary, D hidden size, F feed-forward size, L layers, P positions,
-S segments, H heads, K size of a head, G heads of keys and values, C classes, E experts. No tensor is
+S segments, H heads, K size of a head, G heads of keys and values, C classes, E experts; of an encoder-decoder,
+M decoder layers and B buckets of distance. No tensor is
 made, so the largest model costs as little as the smallest.
 """
 
 from __future__ import annotations
 
+from lingome.models.attention import N_BUCKETS
 from lingome.models.count_rows import Count, Rows
 from lingome.models.shapes import TransformerConfig
 
@@ -15,7 +17,7 @@ def count_encoder(
     config: TransformerConfig, *, masked_head: bool = True, pooler: bool = False, next_sentence: bool = False,
     convention: str = "masked language model",
 ) -> Count:
-    """Count an encoder of the BERT family: BERT, GROVER, DNABERT, Geneformer, ModernBERT and lingome's own.
+    """Count an encoder of any mix: BERT, GROVER, DNABERT, Geneformer, ModernBERT and lingome's own among them.
 
     Parameters
     ----------
@@ -29,22 +31,31 @@ def count_encoder(
         Name of the count.
     """
     rows = Rows(
-        V=config.vocab_size, D=config.hidden_size, F=config.ffn_size, L=config.n_layers, P=config.max_positions,
-        S=config.n_segments, C=config.n_classes,
+        V=config.vocab_size, D=config.hidden_size, F=config.ffn_size, L=config.n_layers, S=config.segment_rows,
+        P=config.max_positions + config.position_offset, C=config.n_classes, H=config.n_heads, G=config.kv_heads,
+        K=config.head_size, R=N_BUCKETS,
     )
-    pair = "2" if config.bias else "1"  # weights and biases of a LayerNorm, or weights alone
+    pair = "2" if config.bias and config.norm_kind == "layer" else "1"  # weights and biases, or weights alone
+    width = "F" if config.ffn == "gelu" else "2F"
     rows.add("token embedding", "V D")
     if config.positions == "learned":
         rows.add("position embedding", "P D")
-        rows.add("segment embedding", "S D")
-    rows.add("norm of embeddings", "D", pair)
-    rows.attention(bias=config.bias)
-    rows.add("norms of attention", "D", f"{pair} {'L-1' if config.norm == 'pre' else 'L'}")
-    rows.add("up-projection", "D 2F" if config.ffn == "geglu" else "D F", "L")
-    if config.bias:
-        rows.add("biases of up-projection", "2F" if config.ffn == "geglu" else "F", "L")
+    if config.positions == "relative":
+        rows.add("relative positions", "R H")
+    rows.add("segment embedding", "S D")
+    if config.first_norm != "layer":
+        rows.add("norm of embeddings", "D", pair)
+    if config.kv_heads == config.n_heads:
+        rows.attention(bias=config.bias)
+    else:
+        rows.grouped_attention(bias=config.bias)
+    bare = config.norm == "pre" and config.first_norm == "embedding"  # the first layer has none
+    rows.add("norms of attention", "D", f"{pair} {'L-1' if bare else 'L'}")
+    rows.add("up-projection", f"D {width}", "L")
+    if config.bias and config.ffn_bias == "all":
+        rows.add("biases of up-projection", width, "L")
     rows.add("down-projection", "F D", "L")
-    if config.bias:
+    if config.bias and config.ffn_bias != "none":
         rows.add("biases of down-projection", "D", "L")
     rows.add("norms of feed-forward", "D", f"{pair} L")
     if config.norm == "pre":
@@ -52,7 +63,7 @@ def count_encoder(
     if pooler:
         _add_pooler(rows)
     if masked_head:
-        _add_masked_head(rows, bias=config.bias, tied=config.tie_head)
+        _add_masked_head(rows, bias=config.bias, tied=config.tie_head, norm=pair)
     if next_sentence:
         rows.add("next-sentence head", "2 D")
         rows.add("biases of next-sentence head", "2")
@@ -226,6 +237,34 @@ def count_esm(
     return rows.count(convention)
 
 
+def count_encoder_decoder(
+    *, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, ffn_size: int, head_size: int = 64,
+    n_decoder_layers: int | None = None, n_buckets: int = 32, gated: bool = False, tied: bool = True,
+    n_classes: int = 0, convention: str = "all weights",
+) -> Count:
+    """Count a T5 (Raffel et al. 2020, arXiv:1910.10683) or, `gated`, a T5 1.1; with 0 decoder layers, its encoder.
+
+    M layers of the decoder, as many as of the encoder by default; each has attention to itself and to the source.
+    """
+    M = n_layers if n_decoder_layers is None else n_decoder_layers
+    rows = Rows(
+        V=vocab_size, D=hidden_size, F=ffn_size, L=n_layers, M=M, H=n_heads, K=head_size, B=n_buckets, C=n_classes
+    )
+    rows.add("token embedding", "V D")
+    for name, layers, per_layer in (("encoder", "L", "4"), ("decoder", "M", "8")):
+        rows.add(f"{name}: attention", "K D", f"{per_layer} H {layers}")
+        rows.add(f"{name}: distances", "B H", "1" if rows.sizes[layers] else "0")
+        rows.add(f"{name}: up-projection" + (" and gate" if gated else ""), "D 2F" if gated else "D F", layers)
+        rows.add(f"{name}: down-projection", "F D", layers)
+        rows.add(f"{name}: norms", "D", f"{2 if name == 'encoder' else 3} {layers}")
+        rows.add(f"{name}: final norm", "D", "1" if rows.sizes[layers] else "0")
+    if M and not tied:
+        rows.add("unembedding", "V D")
+    if n_classes:
+        _add_classifier(rows)
+    return rows.count(convention)
+
+
 def count_hyena(
     *, hidden_size: int, n_layers: int, vocab_size: int = 16, filter_size: int = 64, filter_positions: int = 0,
     ffn_size: int | None = None, tied: bool = True, convention: str = "as in the paper",
@@ -276,11 +315,11 @@ def _add_pooler(rows: Rows) -> None:
     rows.add("biases of pooler", "D")
 
 
-def _add_masked_head(rows: Rows, *, bias: bool, tied: bool) -> None:
+def _add_masked_head(rows: Rows, *, bias: bool, tied: bool, norm: str = "2") -> None:
     rows.add("head: dense layer", "D D")
     if bias:
         rows.add("head: biases of dense layer", "D")
-    rows.add("head: norm", "D", "2" if bias else "1")
+    rows.add("head: norm", "D", norm)
     if not tied:
         rows.add("unembedding", "V D")
     rows.add("head: biases of logits", "V")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from lingome.core.errors import CheckpointError, ConfigError
 from lingome.models.count import (
     count_decoder,
     count_encoder,
+    count_encoder_decoder,
     count_esm,
     count_gpt,
     count_hyena,
@@ -20,17 +22,20 @@ from lingome.models.count import (
     count_table,
 )
 from lingome.models.count_rows import Count, Part
+from lingome.models.interop import from_config_json
 from lingome.models.shapes import TransformerConfig
 from lingome.models.tensor_list import Tensor, list_tensors, mark_copies, module_parts
 
 _SIZES = {
-    "type": ("model_type",), "architecture": ("architectures",), "layers": ("num_hidden_layers", "n_layers", "n_layer"),
-    "hidden size": ("hidden_size", "n_embd", "d_model"), "heads": ("num_attention_heads", "n_heads", "n_head"),
+    "type": ("model_type",), "architecture": ("architectures",),
+    "layers": ("num_hidden_layers", "n_layers", "n_layer", "num_layers"), "decoder layers": ("num_decoder_layers",),
+    "hidden size": ("hidden_size", "n_embd", "d_model"),
+    "heads": ("num_attention_heads", "n_heads", "n_head", "num_heads"), "head size": ("d_kv",),
     "heads of keys and values": ("num_key_value_heads", "n_kv_heads"), "experts": ("num_local_experts",),
-    "feed-forward size": ("intermediate_size", "ffn_size", "n_inner", "d_inner"), "vocabulary": ("vocab_size",),
+    "feed-forward size": ("intermediate_size", "ffn_size", "n_inner", "d_inner", "d_ff"), "vocabulary": ("vocab_size",),
     "positions": ("max_position_embeddings", "max_positions", "n_positions"),
 }
-TIED_BY_DEFAULT = ("bert", "modernbert", "lingome", "lingome-decoder", "gpt2", "esm", "hyenadna")
+TIED_BY_DEFAULT = ("bert", "modernbert", "mosaicbert", "lingome", "lingome-decoder", "gpt2", "esm", "hyenadna", "t5")
 """Types whose output matrix is the embedding unless ``tie_word_embeddings`` says otherwise."""
 
 
@@ -122,9 +127,10 @@ def expected_count(content: Mapping[str, Any], tensors: Sequence[Tensor], file: 
         If the configuration lacks a size, or one is no whole number.
     """
     counters: dict[object, Callable[[_Reader], Count | None]] = {
-        "bert": _bert, "modernbert": _modernbert, "lingome": _lingome, "word2vec": _word2vec, "gpt2": _gpt2,
+        "bert": _bert, "modernbert": _modernbert, "lingome": _own_encoder,
+        "mosaicbert": _own_encoder, "nucleotide-transformer-v2": _own_encoder, "word2vec": _word2vec, "gpt2": _gpt2,
         "lingome-decoder": _lingome_decoder,        "llama": _llama, "mistral": _llama, "mixtral": _llama, "esm": _esm,
-        "hyenadna": _hyenadna,
+        "hyenadna": _hyenadna, "t5": _t5,
     }
     family = content.get("model_type")
     counter = counters.get(family) if isinstance(family, str) else None
@@ -200,14 +206,16 @@ def _modernbert(reader: _Reader) -> Count | None:
     return count_encoder(shape, masked_head=reader.has("head.dense."))
 
 
-def _lingome(reader: _Reader) -> Count | None:
-    choices = {name: reader.content.get(name) for name in ("positions", "norm", "ffn", "bias")}
-    known = {"positions": ("learned", "rotary"), "norm": ("pre", "post"), "ffn": ("gelu", "geglu")}
-    if any(choices[name] not in values for name, values in known.items()) or not isinstance(choices["bias"], bool):
+def _own_encoder(reader: _Reader) -> Count | None:
+    """Count an encoder of a kind of folder that only lingome writes."""
+    config = from_config_json(reader.content, reader.file)
+    if not isinstance(config, TransformerConfig):
         return None
-    names = ("hidden_size", "n_layers", "n_heads", "ffn_size", "max_positions", "n_segments")
-    shape = _shape(reader, **{name: reader.size(name) for name in names}, **choices, tie_head=reader.tied)
-    return count_encoder(shape, masked_head=reader.has("head.dense."))
+    masked = reader.has("head.dense.", "cls.predictions.")
+    classes = tuple(str(index) for index in range(reader.classes(*_CLASSIFIERS)))
+    return count_encoder(
+        dataclasses.replace(config, label_names=classes, tie_head=reader.tied), masked_head=masked
+    )
 
 
 def _word2vec(reader: _Reader) -> Count:
@@ -233,6 +241,7 @@ def _lingome_decoder(reader: _Reader) -> Count:
     return count_decoder(
         vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"), n_layers=reader.size("n_layers"),
         n_heads=reader.size("n_heads"), n_kv_heads=reader.size("n_kv_heads"), ffn_size=reader.size("ffn_size"),
+        head_size=reader.size("head_dim", 0) or None, n_experts=reader.size("n_experts", 0),
         max_positions=reader.size("max_positions") if learned else 0, bias=bias,
         norm_bias=bias and reader.content.get("norm") == "layer", gated=reader.content.get("ffn") == "swiglu",
         tied=reader.tied,
@@ -264,6 +273,20 @@ def _esm(reader: _Reader) -> Count | None:
         ffn_size=reader.size("intermediate_size"), masked_head=reader.has("lm_head.dense."),
         n_positions=reader.size("max_position_embeddings") if stored else 0, contact_head=reader.has("contact_head."),
         pooler=reader.has("pooler."), n_classes=reader.classes("classifier.out_proj.weight"), tied=reader.tied,
+    )
+
+
+def _t5(reader: _Reader) -> Count | None:
+    said = reader.content.get("feed_forward_proj", "relu")
+    if said not in ("relu", "gated-gelu"):
+        return None
+    layers = reader.size("num_layers")
+    return count_encoder_decoder(
+        vocab_size=reader.size("vocab_size"), hidden_size=reader.size("d_model"), n_layers=layers,
+        n_decoder_layers=reader.size("num_decoder_layers", layers) if reader.has("EncDecAttention") else 0,
+        n_heads=reader.size("num_heads"), head_size=reader.size("d_kv"), ffn_size=reader.size("d_ff"),
+        n_buckets=reader.size("relative_attention_num_buckets", 32), gated=said != "relu",
+        tied=reader.tied or not reader.has("lm_head."), n_classes=reader.classes(*_CLASSIFIERS),
     )
 
 

@@ -7,7 +7,7 @@ B     sequences in a batch
 L, Q  tokens given now, padding included; the queries
 T     tokens seen, those in the cache and those given now
 D     hidden size
-H, K  heads of queries, and the size of one (D = H * K)
+H, K  heads of queries, and the size of one (D = H * K, if no head_dim is given)
 G     heads of keys and values; each serves H / G heads of queries
 F     feed-forward size
 V     vocabulary
@@ -16,7 +16,8 @@ V     vocabulary
 Every layer is pre-norm. Two families are exact twins of published ones, so their weights can be exchanged:
 learned positions + LayerNorm + GELU (tanh) + biases is GPT-2 (Radford et al. 2019, "Language models are
 unsupervised multitask learners"); rotary positions + RMSNorm + SwiGLU is Llama (Touvron et al. 2023,
-arXiv:2302.13971) and, with fewer heads of keys and values, Mistral (Jiang et al. 2023, arXiv:2310.06825).
+arXiv:2302.13971); with fewer heads of keys and values and a sliding window, Mistral (Jiang et al. 2023,
+arXiv:2310.06825); and with experts (`lingome.models.experts`) Mixtral (Jiang et al. 2024, arXiv:2401.04088).
 
 Initialisation (`initialise_causal`), the rule of the encoder:
 
@@ -40,7 +41,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
-from lingome.models.blocks import Rotation, attend, draw_weights, hide
+from lingome.models.blocks import Rotation, attend, draw_weights, hide, is_padded
+from lingome.models.experts import Mixture, activate
 from lingome.models.shapes import DecoderConfig, require
 
 __all__ = [
@@ -99,19 +101,20 @@ class KvCache:
         """B, the number of sequences."""
         return self.real_BT.shape[0]
 
-    def put(self, index: int, k_BGQK: Tensor, v_BGQK: Tensor) -> tuple[Tensor, Tensor]:
-        """Write one layer's new keys and values; give all of that layer's, (B, G, T, K)."""
+    def put(self, index: int, k_BGQK: Tensor, v_BGQK: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+        """Write one layer's new keys and values; give all of that layer's from `first` on, (B, G, T, K)."""
         end = self.length + k_BGQK.shape[2]
         keys, values = self.keys_BGTK[index], self.values_BGTK[index]
         keys[:, :, self.length : end] = k_BGQK
         values[:, :, self.length : end] = v_BGQK
-        return keys[:, :, :end].to(k_BGQK.dtype), values[:, :, :end].to(v_BGQK.dtype)
+        return keys[:, :, first:end].to(k_BGQK.dtype), values[:, :, first:end].to(v_BGQK.dtype)
 
     def reorder(self, index_B: Tensor) -> None:
         """Replace sequence i by a copy of sequence ``index_B[i]``; the batch takes the length of the index."""
         if len(index_B) == self.batch_size:
-            for store in (*self.keys_BGTK, *self.values_BGTK):
-                store[:, :, : self.length] = store[index_B, :, : self.length]
+            moved = (index_B != torch.arange(len(index_B), device=index_B.device)).nonzero()[:, 0]
+            for store in (*self.keys_BGTK, *self.values_BGTK) if len(moved) else ():
+                store[moved, :, : self.length] = store[index_B[moved], :, : self.length]
         else:
             self.keys_BGTK = [store[index_B] for store in self.keys_BGTK]
             self.values_BGTK = [store[index_B] for store in self.values_BGTK]
@@ -119,30 +122,36 @@ class KvCache:
 
 
 class Sight(NamedTuple):
-    """Where the new tokens stand, and what each may see."""
+    """Where the new tokens stand, and what each may see: keys from `first` on, as far as the bias lets it."""
 
     places_BQ: Tensor | slice
     bias_BQT: Tensor | None
     causal: bool
+    first: int = 0
 
     @classmethod
-    def of(cls, length: int, real_BQ: Tensor | None, cache: KvCache | None, device: torch.device) -> Sight:
-        """Count positions over real tokens, and hide later tokens and padding."""
+    def of(
+        cls, length: int, real_BQ: Tensor | None, cache: KvCache | None, device: torch.device, window: int = 0
+    ) -> Sight:
+        """Count positions over real tokens; hide later tokens, those before the window, and padding."""
         start = 0 if cache is None else cache.length
         end = start + length
-        if real_BQ is None and not (cache is not None and cache.padded):
-            if length == 1 or start == 0:
-                return cls(slice(start, end), None, length > 1)
-            seen = torch.ones(length, end, dtype=torch.bool, device=device).tril(start)
-            return cls(slice(start, end), hide(seen)[None], False)
+        window = window or end
+        first = max(0, start + 1 - window)  # no new token sees what is before
+        plain = real_BQ is None and not (cache is not None and cache.padded)
+        if plain and (length == 1 or (start == 0 and length <= window)):
+            return cls(slice(start, end), None, length > 1, first)
+        seen_QT = torch.ones(length, end - first, dtype=torch.bool, device=device).tril(start - first)
+        seen_QT = seen_QT.triu(start - first - window + 1)
+        if plain:
+            return cls(slice(start, end), hide(seen_QT)[None], False, first)
         if cache is not None:
             real_BT = cache.real_BT[:, :end]
         else:
             assert real_BQ is not None
             real_BT = real_BQ
         places_BT = (real_BT.cumsum(dim=1) - 1).clamp(min=0)
-        seen_BQT = torch.ones(length, end, dtype=torch.bool, device=device).tril(start) & real_BT[:, None]
-        return cls(places_BT[:, start:], hide(seen_BQT), False)
+        return cls(places_BT[:, start:], hide(seen_QT & real_BT[:, None, first:]), False, first)
 
 
 class DecoderLayer(nn.Module):
@@ -152,12 +161,16 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.config, self.index = config, index
         D, width = config.hidden_size, config.ffn_size * (2 if config.ffn == "swiglu" else 1)
+        H, G, K = config.n_heads, config.n_kv_heads, config.head_size
         self.attention_norm = build_norm(config)
-        self.qkv = nn.Linear(D, D + 2 * config.n_kv_heads * config.head_size, bias=config.bias)
-        self.attention_out = nn.Linear(D, D, bias=config.bias)
+        self.qkv = nn.Linear(D, (H + 2 * G) * K, bias=config.bias)
+        self.attention_out = nn.Linear(H * K, D, bias=config.bias)
         self.ffn_norm = build_norm(config)
-        self.ffn_in = nn.Linear(D, width, bias=config.bias)
-        self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias)
+        if config.n_experts:
+            self.mixture = Mixture(config)
+        else:
+            self.ffn_in = nn.Linear(D, width, bias=config.bias)
+            self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias)
 
     def forward(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
         """Give (B, Q, D)."""
@@ -165,33 +178,30 @@ class DecoderLayer(nn.Module):
         return x_BQD + self._drop(self._ffn(self.ffn_norm(x_BQD)))
 
     def _attention(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
-        B, Q, D = x_BQD.shape
+        B, Q = x_BQD.shape[:2]
         H, G, K = self.config.n_heads, self.config.n_kv_heads, self.config.head_size
         q, k, v = self.qkv(x_BQD).view(B, Q, H + 2 * G, K).split([H, G, G], dim=2)
         if rotation is not None:
             q, k = rotation.turn(q), rotation.turn(k)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if cache is not None:
-            k, v = cache.put(self.index, k, v)
+            k, v = cache.put(self.index, k, v, sight.first)
         dropout = self.config.dropout if self.training else 0.0
         if Q == 1:  # the queries that share a head of keys stand in for positions: nothing is copied
             o_BGRK = attend(q.reshape(B, G, H // G, K), k, v, sight.bias_BQT, dropout)
-            out: Tensor = self.attention_out(o_BGRK.reshape(B, 1, D))
+            out: Tensor = self.attention_out(o_BGRK.reshape(B, 1, H * K))
             return out
         if G < H:
             k, v = k.repeat_interleave(H // G, dim=1), v.repeat_interleave(H // G, dim=1)
         o_BHQK = attend(q, k, v, sight.bias_BQT, dropout, causal=sight.causal)
-        out = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, Q, D))
+        out = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, Q, H * K))
         return out
 
     def _ffn(self, x_BQD: Tensor) -> Tensor:
-        inner = self.ffn_in(x_BQD)
-        if self.config.ffn == "swiglu":
-            gate, value = inner.chunk(2, dim=-1)
-            inner = F.silu(gate) * value
+        if self.config.n_experts:
+            out: Tensor = self.mixture(x_BQD)
         else:
-            inner = F.gelu(inner, approximate="tanh")
-        out: Tensor = self.ffn_out(inner)
+            out = self.ffn_out(activate(self.ffn_in(x_BQD), self.config.ffn))
         return out
 
     def _drop(self, x: Tensor) -> Tensor:
@@ -218,7 +228,8 @@ class Decoder(nn.Module):
         self.final_norm = build_norm(config)
 
     def forward(
-        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, cache: KvCache | None = None
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None, *,
+        cache: KvCache | None = None,
     ) -> Tensor:
         """Compute final hidden states.
 
@@ -229,12 +240,14 @@ class Decoder(nn.Module):
         attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
             True at real tokens, False at padding, on the left or on the right. None: no padding.
             Padding takes no position: the first real token stands at 0.
+        masked_BL : Tensor, (B, L) bool, optional
+            Positions whose states are wanted.
         cache : KvCache, optional
             Read, and filled with these tokens. Nothing computed with a cache has a gradient.
 
         Returns
         -------
-        Tensor, (B, L, D) float
+        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given
             The states at padding mean nothing.
 
         Raises
@@ -243,18 +256,25 @@ class Decoder(nn.Module):
             If a sequence is longer than the model's positions or the cache, or the batch is not the cache's.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and cache is None):
-            return self._run(input_ids_BL, attention_mask_BL, cache)
+            hidden_BLD = self._run(input_ids_BL, attention_mask_BL, cache)[-1]
+        return hidden_BLD if masked_BL is None else hidden_BLD[masked_BL]
 
-    def _run(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, cache: KvCache | None) -> Tensor:
+    def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
+        """Compute the states after the embedding and after each layer: n_layers + 1 of (B, L, D), the last is final."""
+        return self._run(input_ids_BL, attention_mask_BL, None, every=True)
+
+    def _run(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, cache: KvCache | None, *, every: bool = False
+    ) -> list[Tensor]:
         config, (B, L), device = self.config, input_ids_BL.shape, input_ids_BL.device
         self._check_room(B, L, cache)
         real_BL = None
-        if attention_mask_BL is not None and not bool(attention_mask_BL.all()):
+        if is_padded(attention_mask_BL):
             real_BL = attention_mask_BL.bool()
         if cache is not None:
             cache.padded = cache.padded or real_BL is not None
             cache.real_BT[:, cache.length : cache.length + L] = True if real_BL is None else real_BL
-        sight = Sight.of(L, real_BL, cache, device)
+        sight = Sight.of(L, real_BL, cache, device, config.window)
         x_BLD = self.tokens(input_ids_BL)
         rotation = None
         if config.positions == "learned":
@@ -265,12 +285,14 @@ class Decoder(nn.Module):
             rotation = table.at(sight.places_BQ)
         if config.dropout:
             x_BLD = F.dropout(x_BLD, config.dropout, self.training)
+        states = [x_BLD]
         for layer in self.layers:
-            x_BLD = layer(x_BLD, sight, rotation, cache)
+            x_BLD = layer(states[-1], sight, rotation, cache)
+            states = [*states, x_BLD] if every else [x_BLD]
         if cache is not None:
             cache.length += L
-        out: Tensor = self.final_norm(x_BLD)
-        return out
+        states[-1] = self.final_norm(states[-1])
+        return states
 
     def _check_room(self, B: int, L: int, cache: KvCache | None) -> None:
         if cache is not None and cache.batch_size != B:
@@ -303,14 +325,14 @@ class CausalLM(nn.Module):
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, cache: KvCache | None = None
     ) -> Tensor:
         """Give logits (B, L, V): row i scores token i + 1. Parameters are those of `Decoder.forward`."""
-        logits: Tensor = self.head(self.body(input_ids_BL, attention_mask_BL, cache))
+        logits: Tensor = self.head(self.body(input_ids_BL, attention_mask_BL, cache=cache))
         return logits
 
     def last_logits(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, cache: KvCache | None = None
     ) -> Tensor:
         """Give logits (B, V) after the last real token of each sequence; the head is computed there alone."""
-        hidden_BLD = self.body(input_ids_BL, attention_mask_BL, cache)
+        hidden_BLD = self.body(input_ids_BL, attention_mask_BL, cache=cache)
         if attention_mask_BL is None:
             last_BD = hidden_BLD[:, -1]
         else:

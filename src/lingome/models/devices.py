@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from lingome.core.errors import ConfigError
+from lingome.core.processes import local_rank
 
 # oneDNN keeps compiled kernels of the last 1,024 shapes: gigabytes, where lengths and masks vary from
 # step to step. Few of them are ever met again; 64 cost no speed and bound the memory.
@@ -33,9 +34,10 @@ def pick_device(name: str = "auto") -> torch.device:
     here = ["cpu"]
     here += [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     here += ["mps"] if torch.backends.mps.is_available() else []
-    if name == "auto":
-        return torch.device(here[1] if len(here) > 1 else "cpu")
-    found = f"{name}:0" if name == "cuda" else name
+    mine = f"cuda:{local_rank()}"  # of the processes that torchrun starts on a machine, each has its own
+    if name == "auto" and "cuda:0" not in here:
+        return torch.device(here[-1])
+    found = mine if name in ("auto", "cuda") else name
     if found not in here:
         raise ConfigError("this machine has no such device", where="device", got=name,
                           expected=f"auto, {', '.join(here)}", hint="leave --device out to take the best one")

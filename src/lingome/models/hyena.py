@@ -61,6 +61,7 @@ from torch import Tensor, nn
 
 from lingome.core.errors import DataError
 from lingome.core.seeds import derive_seed
+from lingome.models.blocks import is_padded
 from lingome.models.shapes import require
 
 __all__ = [
@@ -102,7 +103,9 @@ class HyenaConfig:
         Whether the output matrix is the embedding matrix. It was in the published training; the
         published folders store it twice.
     pad_id, cls_id, sep_id : int
-        Special tokens.
+        Tokens that a classifier leaves out of the mean.
+    label_names : tuple of str
+        Names of the classes; empty unless the model is a classifier.
 
     Raises
     ------
@@ -124,6 +127,7 @@ class HyenaConfig:
     pad_id: int = 4
     cls_id: int = 0
     sep_id: int = 1
+    label_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         limits = {"n_layers": 1000, "vocab_multiple": 1024}  # a damaged file must not ask for the moon
@@ -137,6 +141,7 @@ class HyenaConfig:
         for name in ("embedding_dropout", "dropout"):
             require(0 <= getattr(self, name) < 1, name, getattr(self, name), "at least 0 and below 1")
         require(self.norm_eps > 0, "norm_eps", self.norm_eps, "above 0")
+        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
 
     @property
     def n_rows(self) -> int:
@@ -274,7 +279,9 @@ class Hyena(nn.Module):
         self.layers = nn.ModuleList(HyenaBlock(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps)
 
-    def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
+    def forward(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
+    ) -> Tensor:
         """Compute final hidden states.
 
         Parameters
@@ -284,17 +291,20 @@ class Hyena(nn.Module):
         attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
             True at real tokens, False at padding on either side. None: every token counts, as in the
             published code.
+        masked_BL : Tensor, (B, L) bool, optional
+            Positions whose states are wanted.
 
         Returns
         -------
-        Tensor, (B, L, D) float
+        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
 
         Raises
         ------
         DataError
             If a sequence is longer than the model's positions.
         """
-        return self.hidden_states(input_ids_BL, attention_mask_BL)[-1]
+        hidden_BLD = self.hidden_states(input_ids_BL, attention_mask_BL)[-1]
+        return hidden_BLD if masked_BL is None else hidden_BLD[masked_BL]
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
         """Compute the states after the embedding and after each block: n_layers + 1 of (B, L, D), the last is final."""
@@ -311,7 +321,7 @@ class Hyena(nn.Module):
         features_LP = position_features(length, config, x_BLD.device).to(exact)
         window_LD = torch.exp(-features_LP[:, :1] * decay_rates(config, x_BLD.device).to(exact)) + SHIFT
         shown_B1L = None
-        if attention_mask_BL is not None and not bool(attention_mask_BL.all()):
+        if is_padded(attention_mask_BL):
             shown_B1L = attention_mask_BL.bool()[:, None]
         states = [x_BLD]
         for layer in self.layers:
@@ -341,12 +351,21 @@ class HyenaLM(nn.Module):
         if self.config.tie_head:
             self.head.weight = self.body.tokens.weight
 
+    def last_logits(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
+        """Give logits (B, V) after the last real token of each sequence; the head is computed there alone."""
+        hidden_BLD = self.body(input_ids_BL, attention_mask_BL)
+        last_B = torch.full((len(hidden_BLD),), input_ids_BL.shape[1] - 1, device=input_ids_BL.device)
+        if attention_mask_BL is not None:
+            count = torch.arange(1, input_ids_BL.shape[1] + 1, device=input_ids_BL.device)
+            last_B = (attention_mask_BL.bool() * count).argmax(dim=1)
+        logits: Tensor = self.head(hidden_BLD[torch.arange(len(last_B), device=last_B.device), last_B])
+        return logits
+
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
         """Give logits (B, L, V); (M, V) at the positions where `masked_BL` is true, if it is given."""
-        hidden = self.body(input_ids_BL, attention_mask_BL)
-        logits: Tensor = self.head(hidden if masked_BL is None else hidden[masked_BL])
+        logits: Tensor = self.head(self.body(input_ids_BL, attention_mask_BL, masked_BL))
         return logits
 
 
@@ -374,8 +393,10 @@ def build_hyena_lm(shape: str | HyenaConfig, seed: int = 0) -> HyenaLM:
 
 
 @torch.no_grad()
-def initialise_hyena(model: Hyena | HyenaLM, seed: int) -> None:
+def initialise_hyena(model: nn.Module, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
+    config = model.config
+    assert isinstance(config, HyenaConfig)
     for name, parameter in model.named_parameters():
         values = torch.empty(parameter.shape, dtype=torch.float32)
         draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
@@ -389,5 +410,5 @@ def initialise_hyena(model: Hyena | HyenaLM, seed: int) -> None:
             values.fill_(0.0 if name.endswith("bias") else 1.0)
         else:
             out = name.endswith(("mixer_out.weight", "ffn_out.weight"))
-            values.normal_(0.0, 0.02 / math.sqrt(2 * model.config.n_layers) if out else 0.02, generator=draw)
+            values.normal_(0.0, 0.02 / math.sqrt(2 * config.n_layers) if out else 0.02, generator=draw)
         parameter.copy_(values)

@@ -16,50 +16,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lingome.core.errors import CheckpointError, ConfigError
+from lingome.core.errors import CheckpointError
 from lingome.models.config_json import check_values, read_number
+from lingome.models.family import Family, within
 from lingome.models.hyena import N_BANDS, SHORT_TAPS, HyenaConfig, decay_rates, position_features
 
-_WHOLE = {
-    "body.tokens.weight": "hyena.backbone.embeddings.word_embeddings.weight",
-    "body.final_norm.weight": "hyena.backbone.ln_f.weight",
-    "body.final_norm.bias": "hyena.backbone.ln_f.bias",
-    "head.weight": "lm_head.weight",
-}
-_BLOCK = {
-    "mixer_norm": "norm1", "mixer_in": "mixer.in_proj", "short": "mixer.short_filter", "mixer_out": "mixer.out_proj",
-    "ffn_norm": "norm2", "ffn_in": "mlp.fc1", "ffn_out": "mlp.fc2",
-    "filter.layers.0": "mixer.filter_fn.implicit_filter.0", "filter.layers.1": "mixer.filter_fn.implicit_filter.2",
-    "filter.layers.2": "mixer.filter_fn.implicit_filter.4", "filter.out": "mixer.filter_fn.implicit_filter.6",
-}
 _FREQUENCIES = tuple(f"mixer.filter_fn.implicit_filter.{index}.freq" for index in (1, 3, 5))
 _FEATURES, _PLACES, _RATES = (
     f"mixer.filter_fn.{name}" for name in ("pos_emb.z", "pos_emb.t", "modulation.deltas")
 )
-
-
-def published_name(name: str) -> str:
-    """Give the published name of one of our tensors.
-
-    >>> published_name("body.layers.0.ffn_in.weight")
-    'hyena.backbone.layers.0.mlp.fc1.weight'
-    """
-    if name in _WHOLE:
-        return _WHOLE[name]
-    index, rest = name.removeprefix("body.layers.").split(".", 1)
-    if rest == "filter.frequency":
-        theirs = _FREQUENCIES[0]
-    elif rest == "filter.skip":
-        theirs = "mixer.filter_fn.bias"
-    else:
-        part, kind = rest.rsplit(".", 1)
-        theirs = f"{_BLOCK[part]}.{kind}"
-    return f"hyena.backbone.layers.{index}.{theirs}"
+_LAYER, _EMBEDDINGS = "hyena.backbone.layers.#", "hyena.backbone.embeddings.word_embeddings.weight"
+_PARTS: dict[str, str | tuple[str, ...]] = {
+    "body.tokens.weight": _EMBEDDINGS,
+    "body.final_norm": "hyena.backbone.ln_f",
+    "head": "lm_head",
+    **within("body.layers.#", _LAYER, {
+        "mixer_norm": "norm1", "mixer_in": "mixer.in_proj", "short": "mixer.short_filter",
+        "mixer_out": "mixer.out_proj", "ffn_norm": "norm2", "ffn_in": "mlp.fc1", "ffn_out": "mlp.fc2",
+        "filter.frequency": _FREQUENCIES[0], "filter.skip": "mixer.filter_fn.bias",
+        **{f"filter.layers.{i}": f"mixer.filter_fn.implicit_filter.{2 * i}" for i in range(3)},
+        "filter.out": "mixer.filter_fn.implicit_filter.6",
+    }),
+}
 
 
 def published_tables(config: HyenaConfig, layer: int) -> dict[str, tuple[int, ...]]:
     """Name the three computed tables of a block, and their shapes in the file."""
-    n, prefix = config.max_positions, f"hyena.backbone.layers.{layer}."
+    n, prefix = config.max_positions, _LAYER.replace("#", str(layer)) + "."
     return {
         prefix + _FEATURES: (1, n, 1 + 2 * N_BANDS),
         prefix + _PLACES: (1, n, 1),
@@ -67,11 +50,12 @@ def published_tables(config: HyenaConfig, layer: int) -> dict[str, tuple[int, ..
     }
 
 
-def to_published(state: Mapping[str, Tensor], config: HyenaConfig) -> dict[str, Tensor]:
-    """Turn our tensors into those of a published folder, computed tables and the head's matrix included."""
-    tensors = {}
-    for name, tensor in state.items():
-        tensors[published_name(name)] = tensor[None] if name.endswith("frequency") else tensor
+def _add_tables(tensors: dict[str, Tensor], config: HyenaConfig) -> dict[str, Tensor]:
+    """Add what a published folder has beside the weights: computed tables, and the tied head's matrix again."""
+    for name in [name for name in tensors if name.endswith(_FREQUENCIES[0])]:
+        tensors[name] = tensors[name][None]
+    if config.tie_head and not config.label_names:
+        tensors["lm_head.weight"] = tensors[_EMBEDDINGS]
     features_LP = position_features(config.max_positions, config).float()
     for layer in range(config.n_layers):
         features, places, rates = published_tables(config, layer)
@@ -80,62 +64,17 @@ def to_published(state: Mapping[str, Tensor], config: HyenaConfig) -> dict[str, 
     return tensors
 
 
-def from_published(
-    tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], config: HyenaConfig, file: Path
-) -> dict[str, Tensor]:
-    """Turn the tensors of a published file into ours, in float32.
-
-    Parameters
-    ----------
-    tensors : mapping
-        Content of the file.
-    shapes : mapping
-        Our names and the shape that each must have: those of `HyenaLM`, or of its body alone.
-    config : HyenaConfig
-        The model's shape.
-    file : Path
-        Named in errors.
-
-    Raises
-    ------
-    CheckpointError
-        If tensors are missing, unexpected or of another shape, if a computed table holds other values
-        than the shape gives, or a shared tensor comes in unequal copies; the message names them.
-    """
-    tensors, problems = _one_frequency({_plain(name): tensor for name, tensor in tensors.items()}, config)
-    if config.tie_head and "lm_head.weight" not in tensors and _WHOLE["body.tokens.weight"] in tensors:
-        tensors["lm_head.weight"] = tensors[_WHOLE["body.tokens.weight"]]
-    wanted = {published_name(name): name for name in shapes}
+def _prepare(given: dict[str, Tensor], config: HyenaConfig) -> tuple[dict[str, Tensor], list[str]]:
+    """Bring every kind of published file to one set of names without tables; name what does not fit the shape."""
+    tensors, problems = _one_frequency({_plain(name): tensor for name, tensor in given.items()}, config)
     tables: dict[str, tuple[int, ...]] = {}
     for layer in range(config.n_layers):
         tables |= published_tables(config, layer)
-    spare = set(tables) | ({"lm_head.weight"} if "head.weight" not in shapes else set())
-    problems += [f"missing {name}" for name in sorted(wanted.keys() - tensors.keys())]
-    problems += [f"unexpected {name}" for name in sorted(tensors.keys() - wanted.keys() - spare)]
-    found: dict[str, Tensor] = {}
-    for theirs, ours in wanted.items():
-        if theirs not in tensors:
-            continue
-        tensor, shape = tensors[theirs], tuple(shapes[ours])
-        shape = (1, *shape) if theirs.endswith(".freq") else shape
-        if tuple(tensor.shape) != shape:
-            problems.append(f"{theirs} is {list(tensor.shape)}, config.json asks for {list(shape)}")
-        elif not tensor.is_floating_point():
-            problems.append(f"{theirs} holds {tensor.dtype}, not floating-point numbers")
-        else:
-            found[ours] = (tensor[0] if theirs.endswith(".freq") else tensor).float()
     problems += _wrong_tables(tensors, tables, config)
-    head, embeddings = found.get("head.weight"), found.get("body.tokens.weight")
+    head, embeddings = tensors.get("lm_head.weight"), tensors.get(_EMBEDDINGS)
     if config.tie_head and head is not None and embeddings is not None and not torch.equal(head, embeddings):
         problems.append("lm_head.weight differs from the embeddings, though config.json ties them")
-    if problems:
-        shown = "; ".join(problems[:6]) + (f"; and {len(problems) - 6} more" if len(problems) > 6 else "")
-        raise CheckpointError(
-            "the weights do not fit the model that config.json describes", where=file, got=shown,
-            expected=f"a hyenadna model of {config.n_layers} layers of {config.hidden_size}, "
-            f"max_seq_len {config.max_positions}",
-        )
-    return found
+    return {name: tensor for name, tensor in tensors.items() if name not in tables}, problems
 
 
 def _plain(name: str) -> str:
@@ -153,7 +92,7 @@ def _one_frequency(tensors: dict[str, Tensor], config: HyenaConfig) -> tuple[dic
         if any(copy.shape != copies[0].shape or not torch.equal(copy, copies[0]) for copy in copies):
             problems.append(f"the copies of {names[0]} differ")
         if copies:
-            tensors[names[0]] = copies[0]
+            tensors[names[0]] = copies[0][0] if copies[0].shape[:-1] == (1,) else copies[0]
     return tensors, problems
 
 
@@ -178,19 +117,6 @@ def _wrong_tables(
     return problems
 
 
-def to_config_json(config: HyenaConfig, dtype: str = "float32") -> dict[str, Any]:
-    """Give the content of ``config.json`` as the published folders have it."""
-    return {
-        "architectures": ["HyenaDNAForCausalLM"], "model_type": "hyenadna", "dtype": dtype, "torch_dtype": dtype,
-        "vocab_size": config.vocab_size, "pad_vocab_size_multiple": config.vocab_multiple,
-        "d_model": config.hidden_size, "n_layer": config.n_layers, "d_inner": config.ffn_size,
-        "max_seq_len": config.max_positions, "filter_order": config.filter_size,
-        "embed_dropout": config.embedding_dropout, "resid_dropout": config.dropout,
-        "layer_norm_epsilon": config.norm_eps, "tie_word_embeddings": config.tie_head,
-        "pad_token_id": config.pad_id, "cls_token_id": config.cls_id, "sep_token_id": config.sep_id, **_FIXED,
-    }
-
-
 _FIXED = {
     "activation_freq": 10, "emb_dim": 1 + 2 * N_BANDS, "hyena_order": 2, "num_inner_mlps": 2,
     "short_filter_order": SHORT_TAPS, "train_freq": True, "use_bias": True, "hyena_dropout": 0.0,
@@ -207,17 +133,8 @@ _KEYS: dict[str, tuple[str, type, float | None]] = {
 }
 
 
-def from_config_json(content: Mapping[str, Any], file: Path) -> HyenaConfig:
-    """Read the shape from ``config.json``; `file` is named in errors.
-
-    Raises
-    ------
-    CheckpointError
-        If it is no HyenaDNA, a variant that is not built here, or a value is missing or cannot be used.
-    """
-    if content.get("model_type") != "hyenadna":
-        raise CheckpointError("this is not a HyenaDNA model", where=file, got=repr(content.get("model_type")),
-                              expected='model_type "hyenadna"')
+def _read(content: Mapping[str, Any], file: Path) -> HyenaConfig:
+    """Read the shape from ``config.json``; refuse variants that are not built here."""
     check_values(content, _FIXED, file)
     values: dict[str, Any] = {"tie_head": content.get("tie_word_embeddings", False)}
     said = {name: value for name, value in content.items() if value is not None}
@@ -226,7 +143,24 @@ def from_config_json(content: Mapping[str, Any], file: Path) -> HyenaConfig:
     if not isinstance(values["tie_head"], bool):
         raise CheckpointError("config.json needs true or false for 'tie_word_embeddings'", where=file,
                               got=repr(values["tie_head"]))
-    try:
-        return HyenaConfig(**values)
-    except ConfigError as error:
-        raise CheckpointError("the model's shape cannot be used", where=file, got=error) from error
+    return HyenaConfig(**values)
+
+
+def _write(config: HyenaConfig) -> dict[str, Any]:
+    """Give the settings as the published folders have them."""
+    return {
+        "vocab_size": config.vocab_size, "pad_vocab_size_multiple": config.vocab_multiple,
+        "d_model": config.hidden_size, "n_layer": config.n_layers, "d_inner": config.ffn_size,
+        "max_seq_len": config.max_positions, "filter_order": config.filter_size,
+        "embed_dropout": config.embedding_dropout, "resid_dropout": config.dropout,
+        "layer_norm_epsilon": config.norm_eps, "tie_word_embeddings": config.tie_head,
+        "pad_token_id": config.pad_id, "cls_token_id": config.cls_id, "sep_token_id": config.sep_id, **_FIXED,
+    }
+
+
+FAMILIES = (
+    Family(
+        "hyenadna", HyenaConfig, _read, _write, "causal_lm", "HyenaDNAForCausalLM", parts=_PARTS,
+        body="hyena.backbone.", ties={"head.weight": "body.tokens.weight"}, prepare=_prepare, finish=_add_tables,
+    ),
+)

@@ -5,41 +5,120 @@ from __future__ import annotations
 import copy
 import dataclasses
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.decoder import CausalLM, initialise_causal
+from lingome.models.architectures import Body, CausalModel, find_architecture, initialise
+from lingome.models.dilated import DilatedConfig
+from lingome.models.encoder_decoder import EncoderDecoderConfig, EncoderDecoderLM
+from lingome.models.heads import MaskedLM, SequenceClassifier
+from lingome.models.hyena import RELEASED, HyenaConfig
 from lingome.models.shapes import DecoderConfig, Shape, TransformerConfig
-from lingome.models.transformer import Body, MaskedLM, SequenceClassifier, initialise
+
+MaskedShape = TransformerConfig | DilatedConfig
+CausalShape = DecoderConfig | HyenaConfig
 
 _BERT = TransformerConfig(positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
 
-PRESETS: dict[str, TransformerConfig] = {
+PRESETS: dict[str, MaskedShape] = {
     "grover": dataclasses.replace(_BERT, hidden_size=768, n_layers=12, n_heads=12, ffn_size=3072),
     "bert-mini": dataclasses.replace(_BERT, hidden_size=256, n_layers=4, n_heads=4, ffn_size=1024),
     "mini": TransformerConfig(hidden_size=256, n_layers=4, n_heads=4, ffn_size=512),
     "tiny": TransformerConfig(hidden_size=64, n_layers=2, n_heads=2, ffn_size=128),
     "nano": TransformerConfig(hidden_size=32, n_layers=1, n_heads=2, ffn_size=64),
+    "dilated-mini": DilatedConfig(hidden_size=192, ffn_size=192, block="convnet", bias=True),
+    "dilated-tiny": DilatedConfig(hidden_size=32, n_layers=3, ffn_size=64),
+    "gpn": DilatedConfig(hidden_size=512, n_layers=25, ffn_size=2048),
 }
 """Shapes by name; the vocabulary comes from the tokenizer. ``grover`` is BERT-base for 512
 tokens (Sanabria et al. 2024, doi:10.1038/s42256-024-00872-0), ``bert-mini`` the small BERT of Turc
-et al. 2019 (arXiv:1908.08962); ``mini``, ``tiny`` and ``nano`` are small ModernBERTs."""
+et al. 2019 (arXiv:1908.08962); ``mini``, ``tiny`` and ``nano`` are small ModernBERTs;
+``gpn`` is GPN (Benegas et al. 2023, doi:10.1073/pnas.2311219120), of single bases, and ``dilated-mini`` and
+``dilated-tiny`` are small ones."""
 
 
-CAUSAL_PRESETS: dict[str, DecoderConfig] = {
+def _hyena(name: str) -> HyenaConfig:
+    """Give a published shape with lingome's own ids of padding, beginning and end."""
+    return dataclasses.replace(RELEASED[name], vocab_size=9, pad_id=0, cls_id=2, sep_id=3)
+
+
+CAUSAL_PRESETS: dict[str, CausalShape] = {
     "gpt2": DecoderConfig(
         hidden_size=768, n_layers=12, n_heads=12, n_kv_heads=12, ffn_size=3072, positions="learned", norm="layer",
         ffn="gelu_tanh", bias=True,
     ),
     "gpt-mini": DecoderConfig(hidden_size=256, n_layers=4, n_heads=4, n_kv_heads=2, ffn_size=768),
+    "hyena-tiny": _hyena("hyenadna-tiny-1k"),
+    "hyena-wide": _hyena("hyenadna-tiny-1k-d256"),
+    "hyena-small": _hyena("hyenadna-small-32k"),
+    "hyena-medium": _hyena("hyenadna-medium-160k"),
+    "hyena-mini": dataclasses.replace(
+        _hyena("hyenadna-tiny-1k"), hidden_size=64, ffn_size=256, filter_size=32, vocab_multiple=1,
+        embedding_dropout=0.0,
+    ),
 }
-"""Shapes of decoders by name. ``gpt2`` is the small GPT-2 (Radford et al. 2019); ``gpt-mini`` a small Llama, its
-feed-forward size by Llama's rule (two thirds of 4 D, rounded up to a multiple of 256)."""
+"""Shapes of models that guess the next token, by name. ``gpt2`` is the small GPT-2 (Radford et al. 2019);
+``gpt-mini`` a small Llama, its feed-forward size by Llama's rule (two thirds of 4 D, rounded up to a multiple of 256).
+``hyena-tiny``, ``hyena-wide``, ``hyena-small`` and ``hyena-medium`` are the four published sizes of HyenaDNA (Nguyen
+et al. 2023, arXiv:2306.15794), for up to 1,026, 1,026, 32,770 and 160,002 tokens; ``hyena-mini`` is a small one, to
+try things out."""
 
 
-def find_config(preset: str | TransformerConfig, vocab_size: int | None = None) -> TransformerConfig:
+SEQ2SEQ_PRESETS: dict[str, EncoderDecoderConfig] = {
+    "t5-small": EncoderDecoderConfig(
+        hidden_size=512, n_layers=6, n_decoder_layers=6, n_heads=8, ffn_size=2048, ffn="relu", tie_head=True,
+        scale_head=True,
+    ),
+    "t5-mini": EncoderDecoderConfig(
+        hidden_size=256, n_layers=4, n_decoder_layers=4, n_heads=4, ffn_size=512, tie_head=False, scale_head=False,
+    ),
+    "t5-nano": EncoderDecoderConfig(
+        hidden_size=32, n_layers=1, n_decoder_layers=1, n_heads=2, head_size=16, ffn_size=64, tie_head=False,
+        scale_head=False,
+    ),
+}
+"""Shapes of encoder-decoders by name. ``t5-small`` is the small T5 (Raffel et al. 2020, arXiv:1910.10683); the others
+are small T5 1.1."""
+
+
+def find_seq2seq_config(preset: str | EncoderDecoderConfig, vocab_size: int | None = None) -> EncoderDecoderConfig:
+    """Give the configuration of an encoder-decoder's name, or the given one, for so many rows of the embedding.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    if isinstance(preset, str):
+        if preset not in SEQ2SEQ_PRESETS:
+            raise _unknown(preset, SEQ2SEQ_PRESETS, (*PRESETS, *CAUSAL_PRESETS))
+        preset = SEQ2SEQ_PRESETS[preset]
+    return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
+
+
+def build_seq2seq_lm(
+    preset: str | EncoderDecoderConfig, vocab_size: int | None = None, seed: int = 0
+) -> EncoderDecoderLM:
+    """Build an encoder-decoder with random weights, the same for the same seed.
+
+    Parameters
+    ----------
+    preset : str or EncoderDecoderConfig
+        A name in `SEQ2SEQ_PRESETS`, or a configuration.
+    vocab_size : int, optional
+        Rows of the embedding: the tokenizer's vocabulary and any sentinels; None keeps the configuration's.
+    seed : int
+        Seed of the weights.
+    """
+    model = EncoderDecoderLM(find_seq2seq_config(preset, vocab_size))
+    initialise(model, seed)
+    return model
+
+
+def find_config(preset: str | MaskedShape, vocab_size: int | None = None) -> MaskedShape:
     """Give the configuration of a preset's name, or the given one, for a vocabulary.
 
     Raises
@@ -48,14 +127,15 @@ def find_config(preset: str | TransformerConfig, vocab_size: int | None = None) 
         If there is no such preset.
     """
     if isinstance(preset, str):
-        if preset not in PRESETS:
-            raise _unknown(preset, PRESETS, CAUSAL_PRESETS)
-        preset = PRESETS[preset]
+        sized = read_size(preset)
+        if sized is None and preset not in PRESETS:
+            raise _unknown(preset, PRESETS, (*CAUSAL_PRESETS, *SEQ2SEQ_PRESETS))
+        preset = PRESETS[preset] if sized is None else TransformerConfig(**sized, ffn_size=2 * sized["hidden_size"])
     return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
 
 
-def find_causal_config(preset: str | DecoderConfig, vocab_size: int | None = None) -> DecoderConfig:
-    """Give the configuration of a decoder's name, or the given one, for a vocabulary.
+def find_causal_config(preset: str | CausalShape, vocab_size: int | None = None) -> CausalShape:
+    """Give the configuration of a causal model's name, or the given one, for a vocabulary.
 
     Raises
     ------
@@ -63,9 +143,54 @@ def find_causal_config(preset: str | DecoderConfig, vocab_size: int | None = Non
         If there is no such preset.
     """
     if isinstance(preset, str):
-        if preset not in CAUSAL_PRESETS:
-            raise _unknown(preset, CAUSAL_PRESETS, PRESETS)
-        preset = CAUSAL_PRESETS[preset]
+        sized = read_size(preset)
+        if sized is None and preset not in CAUSAL_PRESETS:
+            raise _unknown(preset, CAUSAL_PRESETS, (*PRESETS, *SEQ2SEQ_PRESETS))
+        preset = CAUSAL_PRESETS[preset] if sized is None else DecoderConfig(
+            **sized, n_kv_heads=sized["n_heads"], ffn_size=3 * sized["hidden_size"]
+        )
+    return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
+
+
+def read_size(name: str) -> dict[str, int] | None:
+    """Read a size, width times layers: the shapes of `nano` (32x1), `tiny` (64x2) and `mini` (256x4), and any between.
+
+    Heads have 64 numbers, fewer where that would leave less than two. None for any other name.
+
+    Raises
+    ------
+    ConfigError
+        If the width cannot be split into such heads.
+
+    Examples
+    --------
+    >>> read_size("192x4"), read_size("mini")
+    ({'hidden_size': 192, 'n_layers': 4, 'n_heads': 3}, None)
+    """
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", name)
+    if found is None:
+        return None
+    width, layers = int(found[1]), int(found[2])
+    heads = max(2, width // 64)
+    if width % (2 * heads):
+        raise ConfigError("this width has no heads of one even size", where="preset", got=name,
+                          expected="a width that is a multiple of 64, or below 192 of 4")
+    return {"hidden_size": width, "n_layers": layers, "n_heads": heads}
+
+
+def find_shape(preset: str | Shape, vocab_size: int | None = None) -> Shape:
+    """Give the configuration of any preset's name, or the given one, for a vocabulary.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    presets: dict[str, Shape] = {**PRESETS, **CAUSAL_PRESETS, **SEQ2SEQ_PRESETS}
+    if isinstance(preset, str):
+        if preset not in presets:
+            raise _unknown(preset, presets, ())
+        preset = presets[preset]
     return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
 
 
@@ -73,33 +198,35 @@ def _unknown(name: str, known: Iterable[str], others: Iterable[str]) -> ConfigEr
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else None
     if name in others:
-        hint = "decoders guess the next token, encoders hidden tokens: that one is of the other kind"
+        hint = "encoders guess hidden tokens, decoders the next, encoder-decoders spans: that one is of another kind"
     return ConfigError(f"there is no model {name!r}", expected=", ".join(known), hint=hint)
 
 
-def build_causal_lm(preset: str | DecoderConfig, vocab_size: int | None = None, seed: int = 0) -> CausalLM:
+def build_causal_lm(preset: str | CausalShape, vocab_size: int | None = None, seed: int = 0) -> CausalModel:
     """Build a causal language model with random weights, the same for the same seed.
 
     Parameters
     ----------
-    preset : str or DecoderConfig
+    preset : str or DecoderConfig or HyenaConfig
         A name in `CAUSAL_PRESETS`, or a configuration.
     vocab_size : int, optional
         Size of the tokenizer's vocabulary; None keeps the configuration's.
     seed : int
         Seed of the weights.
     """
-    model = CausalLM(find_causal_config(preset, vocab_size))
-    initialise_causal(model, seed)
+    config = find_causal_config(preset, vocab_size)
+    model = find_architecture(config).models["causal_lm"](config)
+    assert isinstance(model, CausalModel)
+    initialise(model, seed)
     return model
 
 
-def build_masked_lm(preset: str | TransformerConfig, vocab_size: int | None = None, seed: int = 0) -> MaskedLM:
+def build_masked_lm(preset: str | MaskedShape, vocab_size: int | None = None, seed: int = 0) -> MaskedLM:
     """Build a masked language model with random weights, the same for the same seed.
 
     Parameters
     ----------
-    preset : str or TransformerConfig
+    preset : str or TransformerConfig or DilatedConfig
         A name in `PRESETS`, or a configuration.
     vocab_size : int, optional
         Size of the tokenizer's vocabulary; None keeps the configuration's.
@@ -122,18 +249,18 @@ def build_classifier(
 
     Parameters
     ----------
-    preset : str or TransformerConfig
-        A name in `PRESETS`, or a configuration (for `body`, its own).
+    preset : str or shape
+        A name of any preset, or a configuration (for `body`, its own).
     vocab_size : int, optional
         Size of the tokenizer's vocabulary; None keeps the configuration's.
     label_names : sequence of str
         Names of the classes, in the order of the logits.
     seed : int
         Seed of the weights.
-    body : Transformer or StaticEmbeddings, optional
-        A trained body; it is copied, not shared.
+    body : Body, optional
+        A trained body of any architecture; it is copied, not shared.
     """
-    shape: Shape = find_config(preset, vocab_size) if isinstance(preset, str | TransformerConfig) else preset
+    shape = find_shape(preset, vocab_size)
     config = dataclasses.replace(shape, label_names=tuple(label_names))
     model = SequenceClassifier(config)
     initialise(model, seed)

@@ -6,9 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
+from lingome.models.architectures import find_architecture
 from lingome.models.count import (
     count_decoder,
     count_encoder,
+    count_encoder_decoder,
     count_esm,
     count_gpt,
     count_hyena,
@@ -17,14 +21,24 @@ from lingome.models.count import (
     count_mosaic_bert,
 )
 from lingome.models.count_rows import Count
-from lingome.models.presets import CAUSAL_PRESETS, PRESETS
-from lingome.models.shapes import TransformerConfig
+from lingome.models.dilated import DilatedConfig
+from lingome.models.encoder_decoder import EncoderDecoderConfig
+from lingome.models.heads import MaskedLM
+from lingome.models.hyena import HyenaConfig
+from lingome.models.interop import find_family
+from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
+from lingome.models.shapes import DecoderConfig, Shape, TransformerConfig
+from lingome.models.tensor_list import Tensor, module_parts
 
 PRESET_VOCABULARY = 609
 """Four letters, 600 merges and five special tokens."""
+PRESET_LETTERS = 9
+"""Four letters and five special tokens."""
 _PRESET_PURPOSES = {
     "bert-mini": "DNA, to compare with BERT", "mini": "DNA, to train on a laptop", "tiny": "DNA, to try things out",
     "nano": "DNA, to test", "gpt-mini": "DNA, to generate",
+    "t5-mini": "DNA, to write hidden spans", "t5-nano": "DNA, to test",
+    "hyena-mini": "DNA, by bases, to try things out",
 }
 
 
@@ -151,6 +165,27 @@ def _llama(
     return PublishedModel(name, "text", n_layers, hidden_size, vocab_size, source, (count,))
 
 
+def _t5(
+    name: str, purpose: str, source: str, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int,
+    ffn_size: int, *, head_size: int = 64, gated: bool = False, tied: bool = True, encoder_first: bool = False,
+) -> PublishedModel:
+    def whole(tokens: int) -> Count:
+        return count_encoder_decoder(
+            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, head_size=head_size,
+            ffn_size=ffn_size, gated=gated, tied=tied,
+        )
+
+    def encoder(tokens: int) -> Count:
+        return count_encoder_decoder(
+            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, head_size=head_size,
+            ffn_size=ffn_size, gated=gated, n_decoder_layers=0, convention="encoder alone",
+        )
+
+    counters = (encoder, whole) if encoder_first else (whole, encoder)
+    return PublishedModel(name, purpose, n_layers, hidden_size, vocab_size, source, counters)
+
+
+_T5 = "arXiv:1910.10683"
 _GROVER = "doi:10.1038/s42256-024-00872-0"
 _DNABERT = "doi:10.1093/bioinformatics/btab083"
 _GENEFORMER = "doi:10.1038/s41586-023-06139-9"
@@ -188,6 +223,12 @@ PUBLISHED: dict[str, PublishedModel] = {
         _gpt2("gpt2-large", 36, 1280),
         _gpt2("gpt2-xl", 48, 1600),
         _gpt3(),
+        _t5("t5-small", "English", _T5, 32_128, 512, 6, 8, 2048),
+        _t5("t5-base", "English", _T5, 32_128, 768, 12, 12, 3072),
+        _t5("t5-large", "English", _T5, 32_128, 1024, 24, 16, 4096),
+        _t5("flan-t5-base", "English", "arXiv:2210.11416", 32_128, 768, 12, 12, 2048, gated=True, tied=False),
+        _t5("prot-t5-xl", "proteins", "doi:10.1109/TPAMI.2021.3095381", 128, 1024, 24, 32, 16_384, head_size=128,
+            encoder_first=True),
         _llama("llama2-7b", "arXiv:2307.09288", 32_000, 4096, 32, 32, 32, 11_008),
         _llama("llama3-8b", "arXiv:2407.21783", 128_256, 4096, 32, 32, 8, 14_336),
         _llama("mistral-7b", "arXiv:2310.06825", 32_000, 4096, 32, 32, 8, 14_336),
@@ -197,25 +238,49 @@ PUBLISHED: dict[str, PublishedModel] = {
 
 
 def preset_names() -> list[str]:
-    """List the shapes that can be trained here, encoders first."""
-    return [*PRESETS, *CAUSAL_PRESETS]
+    """List the shapes that can be trained here: encoders, models that guess the next token, encoder-decoders."""
+    return [*PRESETS, *CAUSAL_PRESETS, *SEQ2SEQ_PRESETS]
 
 
 def preset_model(name: str) -> PublishedModel:
-    """Describe a preset as models with a name are described, with the vocabulary of 600 merges."""
-    shape = PRESETS.get(name) or CAUSAL_PRESETS[name]
+    """Describe a preset as models with a name are described; with the vocabulary of 600 merges, or single bases."""
+    shape = find_shape(name)
+    letters = isinstance(shape, HyenaConfig | DilatedConfig)
 
     def count(tokens: int) -> Count:
-        if name in PRESETS:
-            encoder = dataclasses.replace(PRESETS[name], vocab_size=tokens, pad_id=0, cls_id=0, sep_id=0)
-            return count_encoder(encoder)
-        config = CAUSAL_PRESETS[name]
-        return count_decoder(
-            vocab_size=tokens, hidden_size=config.hidden_size, n_layers=config.n_layers, n_heads=config.n_heads,
-            n_kv_heads=config.n_kv_heads, ffn_size=config.ffn_size, bias=config.bias, tied=config.tie_head,
-            max_positions=config.max_positions if config.positions == "learned" else 0,
-            norm_bias=config.bias and config.norm == "layer", gated=config.ffn == "swiglu",
-        )
+        config = dataclasses.replace(shape, vocab_size=tokens, pad_id=0, cls_id=0, sep_id=0)
+        if isinstance(config, TransformerConfig):
+            return count_encoder(config)
+        if isinstance(config, HyenaConfig):
+            return count_hyena(
+                hidden_size=config.hidden_size, n_layers=config.n_layers, vocab_size=config.n_rows,
+                filter_size=config.filter_size, ffn_size=config.ffn_size, tied=config.tie_head,
+            )
+        if isinstance(config, DecoderConfig):
+            return count_decoder(
+                vocab_size=tokens, hidden_size=config.hidden_size, n_layers=config.n_layers, n_heads=config.n_heads,
+                n_kv_heads=config.n_kv_heads, ffn_size=config.ffn_size, bias=config.bias, tied=config.tie_head,
+                max_positions=config.max_positions if config.positions == "learned" else 0,
+                norm_bias=config.bias and config.norm == "layer", gated=config.ffn == "swiglu",
+            )
+        if isinstance(config, EncoderDecoderConfig):
+            return count_encoder_decoder(
+                vocab_size=tokens, hidden_size=config.hidden_size, n_layers=config.n_layers,
+                n_decoder_layers=config.n_decoder_layers, n_heads=config.n_heads, head_size=config.head_size,
+                ffn_size=config.ffn_size, n_buckets=config.n_buckets, gated=config.ffn != "relu", tied=config.tie_head,
+            )
+        return count_built(config)
 
-    purpose = _PRESET_PURPOSES.get(name, "DNA")
-    return PublishedModel(name, purpose, shape.n_layers, shape.hidden_size, PRESET_VOCABULARY, "lingome", (count,))
+    purpose = _PRESET_PURPOSES.get(name, "DNA, by bases" if letters else "DNA")
+    vocab_size = PRESET_LETTERS if letters else PRESET_VOCABULARY
+    return PublishedModel(name, purpose, shape.n_layers, shape.hidden_size, vocab_size, "lingome", (count,))
+
+
+def count_built(config: Shape) -> Count:
+    """Count a model by building it without weights: a row a module, layers of one shape together."""
+    kind = find_family(config).kind
+    with torch.device("meta"):
+        model = MaskedLM(config) if kind == "masked_lm" else find_architecture(config).models[kind](config)
+    tensors = [Tensor(name, "F32", tuple(parameter.shape)) for name, parameter in model.named_parameters()]
+    sizes = {"V": config.vocab_size, "D": config.hidden_size, "L": config.n_layers}
+    return Count("all weights", tuple(module_parts(tensors, set())), sizes)

@@ -10,17 +10,18 @@ strands, then wrap ("post-hoc conjoined": best or second on their tasks, never b
 With R for reverse complement, f for the model and flip for the change of its output that belongs to R,
 ``g(x) = (f(x) + flip f(R x)) / 2`` gives ``g(R x) = flip g(x)``, exactly.
 
-Shapes: B sequences, L tokens, V tokens of the vocabulary (rows of the output), D hidden size.
+Shapes: B sequences, L tokens, V tokens of the vocabulary (rows of the output), D hidden size, n bins, T tracks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lingome.core.errors import ConfigError
+from lingome.core.errors import ConfigError, DataError
 from lingome.tokens.tokenizer import Tokenizer
 
 _PAIRS = dict(zip("ACGT", "TGCA", strict=True))
@@ -92,25 +93,33 @@ class ReverseComplement(nn.Module):
         Called as ``model(input_ids_BL, attention_mask_BL)``.
     complement : Complement
         The vocabulary's table.
-    output : {"tokens", "states", "sequence"}
+    output : {"tokens", "states", "sequence", "bins"}
         What the model gives: ``tokens``, scores (B, L, V) of the token at each position, which change places
         with their bases and their letters with each other; ``states``, vectors (B, L, D), which change
-        places; ``sequence``, numbers (B, ...) of the whole sequence, the same for both strands.
+        places; ``sequence``, numbers (B, ...) of the whole sequence, the same for both strands; ``bins``, signal
+        (B, n, T) of bins along a sequence of bases alone: the bins are read from the other end.
+    opposite_tracks : sequence of int, optional
+        For ``bins``: the track that stands on the other strand for each track, as signal of the plus strand and of
+        the minus strand; each is itself unless given.
 
     Raises
     ------
     ConfigError
         If `output` is not one of these, or is ``tokens`` and the model says of itself (``model.causal``) that
         it scores the next token: on the other strand that is the previous one, so the two cannot be averaged.
+        If `opposite_tracks` does not pair tracks.
     """
 
     def __init__(
-        self, model: nn.Module, complement: Complement, output: Literal["tokens", "states", "sequence"] = "tokens"
+        self, model: nn.Module, complement: Complement,
+        output: Literal["tokens", "states", "sequence", "bins"] = "tokens",
+        opposite_tracks: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        if output not in ("tokens", "states", "sequence"):
+        if output not in ("tokens", "states", "sequence", "bins"):
             raise ConfigError("there is no such output", where="output", got=output,
-                              expected="tokens, states or sequence")
+                              expected="tokens, states, sequence or bins")
+        self.opposite_tracks = None if opposite_tracks is None else check_pairs(opposite_tracks)
         if output == "tokens" and getattr(model, "causal", False):
             raise ConfigError(
                 "scores of the next token cannot be averaged over strands", where="output", got=output,
@@ -145,6 +154,8 @@ class ReverseComplement(nn.Module):
 
     def flip(self, output: Tensor, places_BL: Tensor) -> Tensor:
         """Change an output as the reverse complement changes it; twice is back again."""
+        if self.output == "bins":
+            return flip_bins(output, self.opposite_tracks)
         if self.output == "sequence":
             return output
         moved = output.gather(1, places_BL[:, :, None].expand_as(output))
@@ -164,9 +175,44 @@ class ReverseComplement(nn.Module):
         -------
         Tensor
             Of the shape that the model gives.
+
+        Raises
+        ------
+        DataError
+            If bins are asked for and anything but bases stands in a row: then the bins of the other strand are others.
         """
         places_BL = self.places(input_ids_BL, attention_mask_BL)
+        whole = torch.arange(input_ids_BL.shape[1] - 1, -1, -1, device=input_ids_BL.device)
+        if self.output == "bins" and not bool((places_BL == whole).all()):
+            raise DataError("bins are turned round with bases alone", got="special tokens or padding in a row",
+                            hint="give tokens of bases, A, C, G, T or N, without [CLS], [SEP] and padding")
         turned_BL = self.opposite_V[input_ids_BL].gather(1, places_BL)
         there: Tensor = self.model(input_ids_BL, attention_mask_BL)
         back: Tensor = self.model(turned_BL, attention_mask_BL)
         return (there + self.flip(back, places_BL)) / 2
+
+
+def flip_bins(signal: Tensor, opposite_tracks: Sequence[int] | None = None) -> Tensor:
+    """Read the bins of (..., n, T) from the other end, and each track where its opposite stands.
+
+    >>> flip_bins(torch.tensor([[1, 2], [3, 4]]), [1, 0]).tolist()
+    [[4, 3], [2, 1]]
+    """
+    turned = signal.flip(-2)
+    return turned if opposite_tracks is None else turned[..., list(opposite_tracks)]
+
+
+def check_pairs(opposite_tracks: Sequence[int]) -> list[int]:
+    """Give the opposite of each track as a list.
+
+    Raises
+    ------
+    ConfigError
+        If the opposite of a track's opposite is another one.
+    """
+    pairs = list(opposite_tracks)
+    known = range(len(pairs))
+    if any(other not in known or pairs[other] != one for one, other in enumerate(pairs)):
+        raise ConfigError("opposite tracks come in pairs", where="opposite_tracks", got=pairs,
+                          expected=f"for each of tracks 0 to {len(pairs) - 1} its opposite, or itself")
+    return pairs

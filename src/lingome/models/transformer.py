@@ -1,25 +1,25 @@
-"""The transformer encoder, whole: layers, masked-LM head, classifier.
+"""The transformer encoder, whole: layers and masked-LM head.
 
-Shapes are in the names: ``x_BLD`` has axes B, L, D.
+Shapes are in the names: ``x_TD`` has axes T, D.
 
 ====  =====================================================
 B     sequences in a batch
 L     tokens in a sequence, padding included
+T     tokens of the whole batch: B * L, or without padding
+M     masked positions in the whole batch
 D     hidden size
 H, K  attention heads, and the size of one (D = H * K)
-N     B * H, one row an attention head of a sequence
+G     heads of keys and values
 F     feed-forward size
-Q     query positions a sequence (L, or the most masked ones)
-M     masked positions in the whole batch
-V, C  vocabulary, classes
+V     vocabulary
 ====  =====================================================
 
-Two families are exact twins of published ones, so their weights can be exchanged:
-learned positions + post-norm + GELU + biases is BERT (Devlin et al. 2019,
-doi:10.18653/v1/N19-1423); rotary positions + pre-norm + gated GELU without biases is ModernBERT
-(Warner et al. 2024, arXiv:2412.13663) with global attention in every layer.
+A layer works on one matrix of tokens, (T, D); which of them belong together is known to its
+`AttentionContext` alone, so a padded batch and a packed one take the same way. Published mixes whose
+weights can be exchanged: BERT, ModernBERT and MosaicBERT (`lingome.models.interop_encoder`), ESM and the
+Nucleotide Transformer (`lingome.models.interop_esm`). Parts and their sources: `TransformerConfig`.
 
-Initialisation, one rule for every model (`initialise`):
+Initialisation, one rule for every model (`initialise_transformer`):
 
 =========================  ==================================  =================================
 tensor                     value                               source
@@ -33,40 +33,18 @@ biases, norms              0; scale 1                          Ba et al. 2016, a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
-from lingome.models.blocks import HIDDEN_SCORE, Rotation, attend, draw_weights
-from lingome.models.shapes import Shape, StaticConfig, TransformerConfig, require
-from lingome.models.word2vec import StaticEmbeddings
+from lingome.models.attention import N_BUCKETS, AttentionContext, Bias, Packed, alibi, relative_buckets
+from lingome.models.blocks import draw_weights, is_padded
+from lingome.models.shapes import TransformerConfig
 
-__all__ = [
-    "Body", "Layer", "MaskedLM", "MaskedLMHead", "Rotation", "SequenceClassifier", "Transformer", "TransformerConfig",
-    "attend", "build_body", "initialise",
-]
-
-class Picked(NamedTuple):
-    """Masked positions of a batch: their places, the rows padded to the longest, and which are real."""
-
-    places_BQ: Tensor
-    real_BQ: Tensor
-
-    @classmethod
-    def of(cls, masked_BL: Tensor) -> Picked:
-        """Find the masked positions; read row by row they are in the order of ``x[masked_BL]``."""
-        count_B = masked_BL.sum(dim=1)
-        longest = int(count_B.max())
-        places_BL = masked_BL.logical_not().byte().argsort(dim=1, stable=True)
-        real_BQ = torch.arange(longest, device=masked_BL.device) < count_B[:, None]
-        return cls(places_BL[:, :longest], real_BQ)
-
-    def take(self, x_BLD: Tensor) -> Tensor:
-        """Take those positions of every sequence: (B, Q, D)."""
-        return x_BLD.gather(1, self.places_BQ[:, :, None].expand(-1, -1, x_BLD.shape[2]))
+__all__ = ["Layer", "MaskedLMHead", "Transformer", "TransformerConfig", "initialise_transformer"]
 
 
 class Layer(nn.Module):
@@ -74,26 +52,22 @@ class Layer(nn.Module):
 
     def __init__(self, config: TransformerConfig, index: int) -> None:
         super().__init__()
-        self.config = config
-        D, width = config.hidden_size, config.ffn_size * (2 if config.ffn == "geglu" else 1)
-        bare = config.norm == "pre" and index == 0
+        self.config, self.local = config, config.is_local(index)
+        D, G, K = config.hidden_size, config.kv_heads, config.head_size
+        width = config.ffn_size * (1 if config.ffn == "gelu" else 2)
+        bare = config.norm == "pre" and config.first_norm == "embedding" and index == 0
         self.attention_norm = nn.Identity() if bare else build_norm(config)
-        self.qkv = nn.Linear(D, 3 * D, bias=config.bias)
+        self.qkv = nn.Linear(D, D + 2 * G * K, bias=config.bias)
         self.attention_out = nn.Linear(D, D, bias=config.bias)
         self.ffn_norm = build_norm(config)
-        self.ffn_in = nn.Linear(D, width, bias=config.bias)
-        self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias)
+        self.ffn_in = nn.Linear(D, width, bias=config.bias and config.ffn_bias == "all")
+        self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias and config.ffn_bias != "none")
 
-    def forward(
-        self, x_BLD: Tensor, bias_B1L: Tensor | None, rotation: Rotation | None, picked: Picked | None = None
-    ) -> Tensor:
-        """Give (B, L, D); with `picked`, only the masked positions, (M, D): the rest is never computed."""
-        pre = self.config.norm == "pre"
-        mixed = self._attention(self.attention_norm(x_BLD) if pre else x_BLD, bias_B1L, rotation, picked)
-        if picked is not None:
-            x, mixed = picked.take(x_BLD)[picked.real_BQ], mixed[picked.real_BQ]
-        else:
-            x = x_BLD
+    def forward(self, x_TD: Tensor, context: AttentionContext) -> Tensor:
+        """Give (T, D), or (M, D) if the context wants some rows only: the rest is never computed."""
+        pre, rows_M = self.config.norm == "pre", context.rows_M
+        mixed = self._attention(self.attention_norm(x_TD) if pre else x_TD, context)
+        x = x_TD if rows_M is None else x_TD[rows_M]
         if pre:
             x = x + self._drop(mixed)
             return x + self._drop(self._ffn(self.ffn_norm(x)))
@@ -101,33 +75,26 @@ class Layer(nn.Module):
         out: Tensor = self.ffn_norm(x + self._drop(self._ffn(x)))
         return out
 
-    def _attention(
-        self, x_BLD: Tensor, bias_B1L: Tensor | None, rotation: Rotation | None, picked: Picked | None
-    ) -> Tensor:
-        B, L, D = x_BLD.shape
-        H, K = self.config.n_heads, self.config.head_size
-        if picked is None:
-            q, k, v = self.qkv(x_BLD).view(B, L, 3, H, K).unbind(dim=2)
+    def _attention(self, x_TD: Tensor, context: AttentionContext) -> Tensor:
+        H, G, K = self.config.n_heads, self.config.kv_heads, self.config.head_size
+        if context.rows_M is None:
+            q, k, v = torch.split(self.qkv(x_TD).view(-1, H + 2 * G, K), [H, G, G], dim=1)
         else:
-            weight, bias = self.qkv.weight, self.qkv.bias
+            weight, bias, D = self.qkv.weight, self.qkv.bias, H * K
             q_bias, kv_bias = (None, None) if bias is None else (bias[:D], bias[D:])
-            q = F.linear(picked.take(x_BLD), weight[:D], q_bias).view(B, -1, H, K)
-            k, v = F.linear(x_BLD, weight[D:], kv_bias).view(B, L, 2, H, K).unbind(dim=2)
-        if rotation is not None:
-            q = (rotation if picked is None else rotation.at(picked.places_BQ)).turn(q)
-            k = rotation.turn(k)
+            q = F.linear(x_TD[context.rows_M], weight[:D], q_bias).view(-1, H, K)
+            k, v = F.linear(x_TD, weight[D:], kv_bias).view(-1, 2 * G, K).chunk(2, dim=1)
         dropout = self.config.dropout if self.training else 0.0
-        o_BHQK = attend(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), bias_B1L, dropout)
-        out: Tensor = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, -1, D))
+        out: Tensor = self.attention_out(context.attend(q, k, v, local=self.local, dropout=dropout))
         return out
 
     def _ffn(self, x_D: Tensor) -> Tensor:
         inner = self.ffn_in(x_D)
-        if self.config.ffn == "geglu":
-            value, gate = inner.chunk(2, dim=-1)
-            inner = F.gelu(value) * gate
-        else:
+        if self.config.ffn == "gelu":
             inner = F.gelu(inner)
+        else:
+            first, second = inner.chunk(2, dim=-1)
+            inner = (F.gelu(first) if self.config.ffn == "geglu" else F.silu(first)) * second
         out: Tensor = self.ffn_out(inner)
         return out
 
@@ -135,8 +102,10 @@ class Layer(nn.Module):
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-def build_norm(config: TransformerConfig) -> nn.LayerNorm:
-    """Make a LayerNorm over D."""
+def build_norm(config: TransformerConfig) -> nn.Module:
+    """Make a norm over D."""
+    if config.norm_kind == "rms":
+        return nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
     return nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.bias)
 
 
@@ -146,11 +115,15 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
-        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        D = config.hidden_size
+        self.tokens = nn.Embedding(config.vocab_size, D)
         if config.positions == "learned":
-            self.places = nn.Embedding(config.max_positions, config.hidden_size)
-            self.segments = nn.Embedding(config.n_segments, config.hidden_size)
-        self.embedding_norm = build_norm(config)
+            self.places = nn.Embedding(config.position_offset + config.max_positions, D)
+        if config.segment_rows:
+            self.segments = nn.Embedding(config.segment_rows, D)
+        if config.positions == "relative":
+            self.relative = nn.Embedding(N_BUCKETS, config.n_heads)
+        self.embedding_norm = nn.Identity() if config.first_norm == "layer" else build_norm(config)
         self.layers = nn.ModuleList(Layer(config, index) for index in range(config.n_layers))
         self.final_norm = build_norm(config) if config.norm == "pre" else nn.Identity()
 
@@ -164,7 +137,7 @@ class Transformer(nn.Module):
         input_ids_BL : Tensor, (B, L) int
             Token ids.
         attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
-            True at real tokens, False at padding. None: no padding.
+            True at real tokens, False at padding on either side. None: no padding.
         masked_BL : Tensor, (B, L) bool, optional
             Positions whose states are wanted.
 
@@ -177,47 +150,136 @@ class Transformer(nn.Module):
         DataError
             If a sequence is longer than the model's positions.
         """
-        picked = None if masked_BL is None else Picked.of(masked_BL)
-        return self._run(input_ids_BL, attention_mask_BL, picked)[-1]
+        return _last(self._read_padded(input_ids_BL, attention_mask_BL, masked_BL))
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
         """Compute the states after the embedding and after each layer: n_layers + 1 of (B, L, D), the last is final."""
-        return self._run(input_ids_BL, attention_mask_BL, None)
+        return list(self._read_padded(input_ids_BL, attention_mask_BL, None))
 
-    def _run(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, picked: Picked | None) -> list[Tensor]:
-        config, length = self.config, input_ids_BL.shape[1]
-        if length > config.max_positions:
+    def forward_packed(
+        self, input_ids_T: Tensor, lengths: Sequence[int] | Tensor, masked_T: Tensor | None = None
+    ) -> Tensor:
+        """Compute final hidden states of sequences that stand one after the other, without padding.
+
+        Each sequence has its own positions and sees itself alone; the result is that of `forward` to rounding.
+
+        Parameters
+        ----------
+        input_ids_T : Tensor, (T,) int
+            Token ids of all sequences.
+        lengths : sequence of int, or Tensor (B,) int
+            Tokens of each sequence, in order; they add up to T. Sequences of equal length are computed together
+            wherever they stand.
+        masked_T : Tensor, (T,) bool, optional
+            Positions whose states are wanted.
+
+        Returns
+        -------
+        Tensor, (T, D) float, or (M, D) in the order of ``hidden[masked_T]`` when `masked_T` is given.
+
+        Raises
+        ------
+        DataError
+            If a sequence is longer than the model's positions, or the lengths do not add up to T.
+        """
+        packed = Packed.of(lengths, len(input_ids_T), input_ids_T.device)
+        return packed.restore(_last(self._read_packed(input_ids_T, packed, masked_T)), masked_T)
+
+    def hidden_states_packed(self, input_ids_T: Tensor, lengths: Sequence[int] | Tensor) -> list[Tensor]:
+        """Compute the states after the embedding and after each layer: n_layers + 1 of (T, D), the last is final."""
+        packed = Packed.of(lengths, len(input_ids_T), input_ids_T.device)
+        return [packed.restore(x_TD, None) for x_TD in self._read_packed(input_ids_T, packed, None)]
+
+    def _read_padded(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, masked_BL: Tensor | None
+    ) -> Iterator[Tensor]:
+        """Give the states after the embedding and each layer, one at a time."""
+        B, L = input_ids_BL.shape
+        self._check_length(L)
+        real_BL = None
+        if is_padded(attention_mask_BL):
+            real_BL = attention_mask_BL.bool()
+        places_T = None
+        if self.config.positions == "learned" and real_BL is not None and is_padded(real_BL[:, 0]):
+            places_T = (real_BL.cumsum(dim=1) - 1).clamp(min=0).flatten()  # the first real token stands first
+        context = AttentionContext.padded(self.config, B, L, real_BL, self._bias(), input_ids_BL.device)
+        real_T = None if real_BL is None else real_BL.flatten()
+        x_TD = self._embed(input_ids_BL.flatten(), context, places_T, real_T)
+        for index, x in enumerate(self._run(x_TD, context, None if masked_BL is None else masked_BL.flatten())):
+            yield x if masked_BL is not None and index == self.config.n_layers else x.view(B, L, -1)
+
+    def _read_packed(self, input_ids_T: Tensor, packed: Packed, masked_T: Tensor | None) -> Iterator[Tensor]:
+        """Give the states after the embedding and each layer, in the order of computation, one at a time."""
+        self._check_length(max(packed.lengths))
+        context = AttentionContext.packed(self.config, packed.lengths, self._bias(), input_ids_T.device)
+        places_T = context.places() if self.config.positions == "learned" else None
+        x_TD = self._embed(packed.arrange(input_ids_T), context, places_T, None)
+        yield from self._run(x_TD, context, None if masked_T is None else packed.arrange(masked_T))
+
+    def _run(self, x_TD: Tensor, context: AttentionContext, masked_T: Tensor | None) -> Iterator[Tensor]:
+        yield x_TD
+        for index, layer in enumerate(self.layers, start=1):
+            last = index == self.config.n_layers
+            if last and masked_T is not None:
+                context = context.pick(masked_T)
+            x_TD = layer(x_TD, context)
+            yield self.final_norm(x_TD) if last else x_TD
+
+    def _check_length(self, length: int) -> None:
+        if length > self.config.max_positions:
             raise DataError(
                 "a sequence is longer than the model can read", got=f"{length} tokens",
-                expected=f"at most {config.max_positions}", hint="cut the sequences into windows, or truncate them",
+                expected=f"at most {self.config.max_positions}",
+                hint="cut the sequences into windows, or truncate them",
             )
-        x_BLD = self.tokens(input_ids_BL)
-        rotation = None
+
+    def _embed(
+        self, input_ids_T: Tensor, context: AttentionContext, places_T: Tensor | None, real_T: Tensor | None
+    ) -> Tensor:
+        """Look up tokens, segment and learned positions; `places_T` is None where all are 0, 1, 2 ..."""
+        config, x_TD = self.config, self.tokens(input_ids_T)
+        if config.token_dropout:
+            x_TD = self._rescale(x_TD, input_ids_T, context, real_T)
+        if config.segment_rows:
+            x_TD = x_TD + self.segments.weight[0]
         if config.positions == "learned":
-            x_BLD = x_BLD + self.segments.weight[0] + self.places.weight[:length]
-        else:
-            rotation = Rotation.of(length, config, x_BLD.device)
-        x_BLD = self.embedding_norm(x_BLD)
-        if config.dropout:
-            x_BLD = F.dropout(x_BLD, config.dropout, self.training)
-        bias_B1L = None
-        if attention_mask_BL is not None and not bool(attention_mask_BL.all()):
-            bias_B1L = torch.where(attention_mask_BL.bool(), 0.0, HIDDEN_SCORE)[:, None].to(x_BLD.dtype)
-        states = [x_BLD]
-        for index, layer in enumerate(self.layers, start=1):
-            last = index == config.n_layers
-            states.append(layer(states[-1], bias_B1L, rotation, picked if last else None))
-        states[-1] = self.final_norm(states[-1])
-        return states
+            first = config.position_offset
+            if places_T is None:
+                table_LD = self.places.weight[first : first + context.groups[0].length]
+                x_TD = (x_TD.view(-1, *table_LD.shape) + table_LD).view_as(x_TD)
+            else:
+                x_TD = x_TD + self.places(places_T + first)
+        x_TD = self.embedding_norm(x_TD)
+        return F.dropout(x_TD, config.dropout, self.training) if config.dropout else x_TD
+
+    def _rescale(
+        self, x_TD: Tensor, input_ids_T: Tensor, context: AttentionContext, real_T: Tensor | None
+    ) -> Tensor:
+        """Zero embeddings of ``[MASK]``, and scale those of each sequence to the length they had in training."""
+        sequence_T, hidden_T = context.sequences(), input_ids_T == self.config.mask_id
+        real = torch.ones_like(hidden_T) if real_T is None else real_T
+        sums_B2 = x_TD.new_zeros(int(sequence_T[-1]) + 1, 2, dtype=torch.float32)
+        sums_B2 = sums_B2.index_add(0, sequence_T, torch.stack([hidden_T & real, real], dim=1).float())
+        seen_B = 1 - sums_B2[:, 0] / sums_B2[:, 1].clamp(min=1)
+        # A sequence of masks alone has only zeros to scale.
+        scale_B = (1 - self.config.token_dropout) / seen_B.clamp(min=1e-6)
+        return x_TD.masked_fill(hidden_T[:, None], 0.0) * scale_B[sequence_T][:, None].to(x_TD.dtype)
+
+    def _bias(self) -> Bias | None:
+        """Give what positions add to scores, as a function of distances (..., Q, L): (..., H, Q, L)."""
+        if self.config.positions == "relative":
+            return lambda distance: self.relative(relative_buckets(distance)).movedim(-1, -3)
+        if self.config.positions == "alibi":
+            return lambda distance: alibi(distance, self.config.n_heads)
+        return None
 
 
-Body = Transformer | StaticEmbeddings
-"""What gives one vector a token: a transformer, or a table of static vectors."""
-
-
-def build_body(config: Shape) -> Body:
-    """Make the body that a shape describes; the weights are not set."""
-    return StaticEmbeddings(config) if isinstance(config, StaticConfig) else Transformer(config)
+def _last(states: Iterator[Tensor]) -> Tensor:
+    """Walk to the last state, and keep no other."""
+    state = next(states)
+    while (following := next(states, None)) is not None:
+        state = following
+    return state
 
 
 class MaskedLMHead(nn.Module):
@@ -235,57 +297,8 @@ class MaskedLMHead(nn.Module):
         return logits
 
 
-class MaskedLM(nn.Module):
-    """A body and a head that guesses hidden tokens."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.body = Transformer(config)
-        self.head = MaskedLMHead(config)
-        if config.tie_head:
-            self.head.decoder.weight = self.body.tokens.weight
-
-    def forward(
-        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
-    ) -> Tensor:
-        """Give logits (M, V) at the positions where `masked_BL` is true; (B, L, V) everywhere when it is None."""
-        logits: Tensor = self.head(self.body(input_ids_BL, attention_mask_BL, masked_BL))
-        return logits
-
-
-class SequenceClassifier(nn.Module):
-    """A body of any kind, the mean over real tokens, and one linear layer.
-
-    The mean leaves out ``[PAD]``, ``[CLS]`` and ``[SEP]``; unknown letters (``[UNK]``) count. A
-    sequence with no token left pools to zeros.
-    """
-
-    def __init__(self, config: Shape) -> None:
-        super().__init__()
-        require(config.n_classes >= 2, "label_names", config.label_names, "at least two classes")
-        self.config = config
-        self.body = build_body(config)
-        self.head = nn.Linear(config.hidden_size, config.n_classes)
-
-    def pool(self, hidden_BLD: Tensor, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
-        """Average the states of real tokens, in float32: (B, D)."""
-        special = torch.tensor([self.config.pad_id, self.config.cls_id, self.config.sep_id], device=input_ids_BL.device)
-        counted_BL = torch.isin(input_ids_BL, special, invert=True)
-        if attention_mask_BL is not None:
-            counted_BL = counted_BL & attention_mask_BL.bool()
-        weight_BL1 = counted_BL[:, :, None].float()
-        return (hidden_BLD.float() * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
-
-    def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
-        """Give logits (B, C)."""
-        hidden_BLD = self.body(input_ids_BL, attention_mask_BL)
-        logits: Tensor = self.head(self.pool(hidden_BLD, input_ids_BL, attention_mask_BL))
-        return logits
-
-
-def initialise(model: MaskedLM | SequenceClassifier | Body, seed: int) -> None:
+def initialise_transformer(model: nn.Module, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
     config = model.config
-    pre = isinstance(config, TransformerConfig) and config.norm == "pre"
-    draw_weights(model, seed, config.n_layers if pre else None)
+    assert isinstance(config, TransformerConfig)
+    draw_weights(model, seed, config.n_layers if config.norm == "pre" else None)

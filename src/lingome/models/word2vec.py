@@ -43,10 +43,15 @@ class StaticEmbeddings(nn.Module):
         self.config = config
         self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
 
-    def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
-        """Look the vectors up: (B, L, D) float. The mask changes nothing: no token sees another."""
-        x_BLD: Tensor = self.tokens(input_ids_BL)
-        return x_BLD
+    def forward(
+        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
+    ) -> Tensor:
+        """Look the vectors up: (B, L, D) float, or (M, D) at the positions where `masked_BL` is true.
+
+        The mask changes nothing: no token sees another.
+        """
+        x: Tensor = self.tokens(input_ids_BL if masked_BL is None else input_ids_BL[masked_BL])
+        return x
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
         """Give the states as a body does: a list of one, the table's."""

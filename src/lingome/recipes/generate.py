@@ -16,19 +16,21 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_new_file, digest_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
-from lingome.core.progress import say, track
+from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.evaluate import composition
 from lingome.evaluate.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
-from lingome.generate.cached import CachedDecoder
 from lingome.generate.collection import Collection, sample_many, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
-from lingome.generate.records import fasta_record, record_row
+from lingome.generate.recomputed import reader_of, reading_cost
+from lingome.generate.records import fasta_record, record_row, telling
 from lingome.generate.rules import Rules, rules_for
+from lingome.models.architectures import CausalModel
 from lingome.models.checkpoint import load_causal_lm
-from lingome.models.decoder import CausalLM, store_for_steps
+from lingome.models.decoder import CausalLM
 from lingome.models.devices import pick_device
+from lingome.models.packed import lay_out_for_steps
 from lingome.models.presets import build_causal_lm, count_parameters
 from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA
@@ -43,7 +45,7 @@ Comparison = tuple[np.ndarray, list[dict[str, Any]]]
 class Opened:
     """All that a run needs: model, vocabulary, the prompt as tokens, rules, the model's folder, training data."""
 
-    model: CausalLM
+    model: CausalModel
     tokenizer: Tokenizer
     prompt: list[int]
     rules: Rules
@@ -56,10 +58,11 @@ def plan(settings: GenerateSettings) -> Plan:
     opened = _open(settings)
     config, n_parameters = opened.model.config, count_parameters(opened.model)
     tokens = settings.n * settings.length_bp / max(1.0, float(opened.tokenizer.token_lengths.mean()))
-    rows = min(settings.n, settings.batch_size) if settings.method == "sample" else _beams(settings)
+    rows = _rows(settings)
     seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
     room = min(config.max_positions, len(opened.prompt) + opened.rules.max_tokens)
-    memory = 0.5e9 + 4 * n_parameters + 8 * rows * room * config.n_layers * config.n_kv_heads * config.head_size
+    held, slower = reading_cost(opened.model, rows, room)
+    memory, seconds = 0.5e9 + 4 * n_parameters + held, seconds * slower
     bases = 0
     if opened.genome is not None:
         bases = sum(opened.genome.lengths.values())
@@ -71,15 +74,15 @@ def plan(settings: GenerateSettings) -> Plan:
         ("training data", f"{bases:,} bases" if bases else "not given: no novelty, no baselines"),
         ("memory", f"about {memory / 1e9:.1f} GB"),
         ("time", f"about {2 + seconds * (2 if bases else 1) + 1e-7 * bases:.0f} s on one core"),
-        ("output", f"{settings.out}, {_json_path(settings.out)}"),
+        ("output", f"{settings.out}, {settings.json_path}"),
     ])
 
 
 def run(settings: GenerateSettings) -> Outcome:
     """Write the sequences, measure them, and keep how they were made beside them."""
     lineage, opened = Lineage("generate", settings.seed), _open(settings)
+    made = write_sequences(settings, opened, stream=settings.stream)
     warnings = list(filter(None, [causal_warning(opened.tokenizer)]))
-    made = write_sequences(settings, opened)
     lost = ", ".join(f"{name} {count:,}" for name, count in sorted(made.rejected.items()))
     if made.n_missing:
         warnings.append(f"{made.n_missing:,} of {settings.n:,} sequences are missing: filters rejected all their draws")
@@ -101,39 +104,38 @@ def run(settings: GenerateSettings) -> Outcome:
         prompt = settings.prompt.upper()
         records = [fasta_record(row, prompt + letters) for row, letters in zip(rows, new, strict=True)]
         temporary.write_text("".join(records), encoding="ascii")
-    write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
+    write_text(settings.json_path, json.dumps(lineage.as_dict(
         settings=settings.as_dict(), tokenizer_sha256=opened.tokenizer.digest,
         model_sha256=digest_file(opened.folder / "model.safetensors") if opened.folder else "",
         drawn=made.n_drawn, rejected=dict(made.rejected), missing=made.n_missing, warnings=warnings,
         sequences=rows, comparison=comparison,
     ), indent=2) + "\n")
     filters = f"; {made.n_drawn:,} drawn, rejected: {lost}" if lost else ""
-    return Outcome(f"{len(new):,} sequences: {settings.out}{filters}", tables=_tables(rows, comparison),
-                   path=settings.out)
+    message = f"{len(new):,} sequences: {settings.out}{filters}"
+    return Outcome(message, tables=() if settings.stream else _tables(rows, comparison), path=settings.out)
 
 
-def write_sequences(settings: GenerateSettings, opened: Opened) -> Collection:
-    """Sample or search with the model, under a progress bar."""
+def write_sequences(settings: GenerateSettings, opened: Opened, *, stream: bool = False) -> Collection:
+    """Sample or search with the model, under a progress bar; with `stream`, letters are shown as they are made."""
     device = pick_device(settings.device)
-    model, rules = opened.model.to(device), opened.rules
-    if settings.n == 1 and settings.method != "beam" and device.type == "cpu":
-        store_for_steps(model)
-    reader = CachedDecoder(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
+    model, rules, tokenizer = opened.model.to(device), opened.rules, opened.tokenizer
+    if isinstance(model, CausalLM):
+        lay_out_for_steps(model, 1 if stream else _rows(settings))
+    reader = reader_of(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
     filters = Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run)
-    decode = opened.tokenizer.decode
-    if settings.method != "sample":
+    if settings.method == "beam":
         return search_many(
-            reader, opened.prompt, settings.n, rules, decode, n_beams=_beams(settings),
+            reader, opened.prompt, settings.n, rules, tokenizer.decode, n_beams=_rows(settings),
             length_penalty=settings.length_penalty or 0.0, filters=filters, device=device,
         )
-    sampling = Sampling(1.0 if settings.temperature is None else settings.temperature, settings.top_k, settings.top_p,
-                        settings.min_p)
-    lengths = opened.tokenizer.token_lengths
-    with track("generating", settings.n * settings.length_bp, "bases") as task:
+    temperature = 0.0 if settings.method == "greedy" else settings.temperature
+    sampling = Sampling(1.0 if temperature is None else temperature, settings.top_k, settings.top_p, settings.min_p)
+    letters = settings.n * settings.length_bp
+    with telling(tokenizer, letters, settings.prompt.upper(), stream=stream) as tell:
         return sample_many(
-            reader, opened.prompt, settings.n, rules, decode, seed=settings.seed, sampling=sampling, filters=filters,
-            attempts=settings.attempts, batch_size=settings.batch_size, device=device,
-            stream=lambda _, token: task.advance(int(lengths[token])),
+            reader, opened.prompt, settings.n, rules, tokenizer.decode, seed=settings.seed, sampling=sampling,
+            filters=filters, attempts=settings.attempts if settings.method == "sample" else 1,
+            batch_size=1 if stream else settings.batch_size, device=device, tell=tell,
         )
 
 
@@ -158,7 +160,7 @@ def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught
 
 
 def _open(settings: GenerateSettings) -> Opened:
-    for file in (settings.out, _json_path(settings.out)):
+    for file in (settings.out, settings.json_path):
         check_new_file(file, settings.force)
     pick_device(settings.device)
     folder = None
@@ -176,7 +178,7 @@ def _open(settings: GenerateSettings) -> Opened:
     if (ids == tokenizer.unk_id).any():
         raise ConfigError("the prompt has letters the model does not know", where="prompt", got=settings.prompt[:60],
                           expected=" ".join(tokenizer.alphabet.letters))
-    prompt = [model.config.bos_id, *map(int, ids)]
+    prompt = [model.config.cls_id, *map(int, ids)]
     longest = int(rules.token_bases_V[rules.allowed_V].max())
     needed, room = len(prompt) + math.ceil(settings.length_bp / longest) - 1, model.config.max_positions
     if len(prompt) > room or (needed > room and settings.too_long == "error"):
@@ -187,12 +189,9 @@ def _open(settings: GenerateSettings) -> Opened:
     return Opened(model, tokenizer, prompt, rules, folder, genome)
 
 
-def _beams(settings: GenerateSettings) -> int:
-    return 1 if settings.method == "greedy" else settings.beams or 5
-
-
-def _json_path(out: Path) -> Path:
-    return out.with_name(out.name + ".json")
+def _rows(settings: GenerateSettings) -> int:
+    """Give the sequences that are written at a time."""
+    return (settings.beams or 5) if settings.method == "beam" else min(settings.n, settings.batch_size)
 
 
 def _tables(rows: list[dict[str, Any]], comparison: list[dict[str, Any]]) -> list[Table]:

@@ -12,8 +12,10 @@ from typing import Any
 from lingome.config.model import ModelSettings, ShowSettings
 from lingome.core.errors import CheckpointError, ConfigError, LingomeError
 from lingome.core.outcome import Outcome, Table
+from lingome.models.architectures import find_architecture
 from lingome.models.count_checkpoint import count_checkpoint, read_sizes
 from lingome.models.count_rows import Count, merge_counts
+from lingome.models.interop import FAMILIES
 from lingome.models.published import PUBLISHED, PublishedModel, preset_model, preset_names
 from lingome.models.tensor_list import weights_size
 from lingome.tokens.load import load_tokenizer
@@ -90,7 +92,13 @@ def list_models() -> Outcome:
         rows.append((model.name, total, model.layers, model.hidden_size, model.vocab_size, here, model.purpose))
     columns = ("name", "parameters", "layers", "hidden size", "vocabulary", "here", "models")
     message = "weights: ready to use (-m NAME); preset: a shape to train (--preset NAME); count: only counted here"
-    return Outcome(message, [Table("models", columns, rows, thousands=True)])
+    kinds = [
+        (family.name, ", ".join([family.model_type or family.name, *family.model_types]),
+         find_architecture(family.shape()).name, family.library)
+        for family in FAMILIES
+    ]
+    heads = ("folders that are read", "model_type", "architecture", "what is written loads in")
+    return Outcome(message, [Table("models", columns, rows, thousands=True), Table("folders", heads, kinds)])
 
 
 def show(settings: ShowSettings) -> Outcome:

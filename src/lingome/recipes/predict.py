@@ -26,8 +26,8 @@ from lingome.genome.sites import SCORE_COLUMN, find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.checkpoint import load_classifier
 from lingome.models.devices import pick_device
+from lingome.models.heads import SequenceClassifier
 from lingome.models.presets import count_parameters
-from lingome.models.transformer import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import read_lineage, resolve_model

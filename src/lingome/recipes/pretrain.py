@@ -21,34 +21,30 @@ from lingome.models.checkpoint import save_checkpoint
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.presets import count_parameters
 from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
-from lingome.tokens.bpe import train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import estimate_bases_per_token
-from lingome.train.cost import estimate_training
+from lingome.train.areas import Areas, choose_areas
+from lingome.train.cost import duration, estimate_training
+from lingome.train.identity import FREE
 from lingome.train.objectives import LanguageObjective
-from lingome.train.pretraining import (
-    Areas,
-    choose_areas,
-    describe,
-    find_warnings,
-    language_rows,
-    objective_warning,
-    pretrain_model,
-)
+from lingome.train.pretraining import describe, find_warnings, language_columns, language_rows, pretrain_model
 from lingome.train.start import (
     LanguageModel,
     add_origins,
-    build_language_model,
     build_objective,
     given_tokenizer,
+    open_repeats,
     open_sequence,
+    start_model,
+    training_load,
 )
 from lingome.train.state import StateStore, sweep
 
 BASES_A_TOKEN = 4.1  # of 600 merges, on human sequence
-ASIDE = {"out", "force", "resume"}
+ASIDE = {"out", "force", "resume", *(f"train.{name}" for name in FREE)}
 """Settings that may differ between a run and its resumption."""
 
 
@@ -58,31 +54,29 @@ def plan(settings: PretrainSettings) -> Plan:
         check_absent(settings.out, settings.force)
     genome, areas = read_genome(settings, verify=False)
     bases = sum(part.length_bp for part in areas.train)
+    open_repeats(settings, genome)  # refused now rather than later
     given = given_tokenizer(genome, settings)
     if given is None:
-        model, per_token = build_language_model(settings.objective, settings.preset, 9 + settings.merges), BASES_A_TOKEN
+        model, per_token = start_model(settings, None, 9 + settings.merges), BASES_A_TOKEN
         words = f"byte pairs, up to {settings.merges} merges, trained first"
         advice = BYTE_PAIRS_AND_CAUSAL if settings.objective == "causal" else None
+        objective = build_objective(settings, BpeTokenizer([]))  # knows too few tokens, which changes no cost
     else:
         tokenizer = given[0]
-        model = given[1] or build_language_model(settings.objective, settings.preset, tokenizer.vocab_size)
+        model = start_model(settings, given[1], tokenizer.vocab_size)
         if isinstance(genome, TokenStore):
             per_token = genome.bases_per_token
         else:
             per_token = estimate_bases_per_token(genome, tokenizer, areas.train)
         words = f"{tokenizer.kind}, {tokenizer.vocab_size} tokens"
-        advice = objective_warning(build_objective(settings, tokenizer))
+        objective = build_objective(settings, tokenizer)
+        advice = objective.advice
     train, device = settings.train, pick_device(settings.device)
     each = train.batch_tokens * train.accumulate
     steps = [float(train.max_steps)] if train.max_steps else []
     steps += [train.epochs * bases / per_token / each] if train.epochs else []
-    length = min(settings.max_tokens + 2, model.config.max_positions)
-    cost = estimate_training(
-        model.config, count_parameters(model), tokens=min(steps, default=0) * each, batch_tokens=train.batch_tokens,
-        length=length, device=device, precision=train.precision,
-        data_bytes=0 if isinstance(genome, TokenStore) else 2 * bases,
-    )
-    limits = [cost.seconds] if steps else []
+    cost = estimate_training(model.to(device), objective, train, training_load(settings, model, genome, areas))
+    limits = [cost.seconds(min(steps), train.eval_every)] if steps else []
     limits += [train.max_seconds] if train.max_seconds else []
     return Plan("pre-train", [
         ("genome", f"{settings.genome}: {len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"),
@@ -92,8 +86,8 @@ def plan(settings: PretrainSettings) -> Plan:
         ("model", f"{count_parameters(model):,} parameters"),
         ("length", f"about {min(steps):,.0f} steps of {each:,} tokens" if steps else f"{train.max_seconds:g} s"),
         ("device", f"{device}, {pick_precision(device, train.precision)}"),
-        ("memory", f"about {cost.memory_bytes / 1e9:.1f} GB"),
-        ("time", f"about {min(limits) / 60:.1f} minutes" + (" (time box)" if min(limits) == train.max_seconds else "")),
+        ("memory", f"about {cost.memory_bytes / 1e9:.2f} GB"),
+        ("time", f"about {duration(min(limits))}" + (" (time box)" if min(limits) == train.max_seconds else "")),
         ("output", str(settings.out)),
     ])
 
@@ -109,6 +103,7 @@ def run(settings: PretrainSettings) -> Outcome:
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
         sweep(run_dir.path)
         genome, areas = read_genome(settings)
+        repeats = open_repeats(settings, genome)
         run_dir.write_config(settings.as_dict())
         add_origins(lineage, settings.genome, genome, settings.tokenizer, settings.start_from)
         tokenizer, model, seen = _prepare(settings, genome, areas, run_dir)
@@ -124,13 +119,14 @@ def run(settings: PretrainSettings) -> Outcome:
             genome, tokenizer, model.to(device), areas, settings.train, seed=settings.seed,
             run=run_dir, objective=objective, min_tokens=settings.min_tokens,
             max_tokens=settings.max_tokens, fixed_share=settings.fixed_share,
-            validation_windows=settings.validation_windows, resume=settings.resume, publish=publish,
-            resume_command=again,
+            validation_windows=settings.validation_windows, mixed_lengths=settings.lengths == "mixed",
+            repeats=repeats, repeat_weight=settings.repeat_weight,
+            resume=settings.resume, publish=publish, resume_command=again,
         )
         for by, parts in (*seen, ("pretrain", areas.train), ("pretrain validation", areas.valid)):
             lineage.add_seen(by, genome.digest, [(part.chrom, part.start, part.end) for part in parts])
         rows = [*language_rows(done), *markov_baseline(done)]
-        run_dir.write_table("language", rows, ("name", "kind", "loss", "perplexity", "bits_per_base"))
+        run_dir.write_table("language", rows, language_columns(rows))
         run_dir.write_table("warnings", find_warnings(done), ("level", "topic", "text"))
         note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
         run_dir.write_table("steps", [
@@ -144,7 +140,7 @@ def run(settings: PretrainSettings) -> Outcome:
             waiting_share=round(done.result.waiting_share, 6),
         ))
         StateStore(run_dir.path / "state").discard()
-    columns = ("name", "loss", "perplexity", "bits_per_base")
+    columns = tuple(column for column in language_columns(rows) if column != "kind")
     title = f"guessing {objective.guesses} of the validation area"
     table = Table(title, columns, [[row.get(c) for c in columns] for row in rows])
     text = f"{answer}\nwaiting for data: {done.result.waiting_share:.2%} of the time\nmodel: {run_dir.checkpoint_path}"
@@ -183,17 +179,17 @@ def _prepare(
             with atomic_folder(kept) as folder:
                 tokenizer.save(folder)
         seen.append(("tokenizer", areas.train))
-    model = model or build_language_model(settings.objective, settings.preset, tokenizer.vocab_size, settings.seed)
-    return tokenizer, model, seen
+    return tokenizer, start_model(settings, model, tokenizer.vocab_size), seen
 
 
 def _card(settings: PretrainSettings, areas: Areas, objective: LanguageObjective) -> ModelCard:
     bases, tokenizer = sum(part.length_bp for part in areas.train), objective.tokenizer
     names = {"max_steps", "epochs", "max_seconds", "batch_tokens", "accumulate", "lr"}
     shown = settings.train.model_dump(include=names, exclude_none=True)
+    repeated = {"repeats": settings.repeats, "repeat_weight": settings.repeat_weight} if settings.repeats else {}
     return ModelCard(
         title=f"{settings.objective.capitalize()} language model of {settings.genome.name}",
         summary=f"Guesses {objective.guesses} of DNA; pre-trained with lingome on {settings.genome.name}.",
         data=[f"{settings.genome.name}: {bases:,} bases as {tokenizer.kind} tokens; run.json lists the intervals"],
-        training={**objective.settings, "seed": settings.seed, **shown},
+        training={**objective.settings, "lengths": settings.lengths, **repeated, "seed": settings.seed, **shown},
     )

@@ -247,7 +247,8 @@ def training_section(metrics: Sequence[Row], language: Sequence[Row] = ()) -> Se
         blocks.append(_losses("loss-finetune", valid or others, both=False))
     if language:
         columns = {"name": "name", "kind": "kind", "loss": "loss (nats)", "perplexity": "perplexity",
-                   "bits_per_base": "bits per base"}
+                   "bits_per_base": "bits per base", "loss_outside_repeats": "loss outside repeats",
+                   "bits_per_base_outside_repeats": "bits per base outside repeats", "accuracy": "partners found"}
         blocks.append(grid_of(language, columns, title="Guessing tokens of validation sequence"))
     return Section("training", "Training", blocks)
 

@@ -25,7 +25,9 @@ SCHEMAS: dict[str, str] = {
     "token_axes": "axis! variance# correlates_with! correlation#",
     "token_axes_random": "axis! variance# correlates_with! correlation#",
     "self_similarity": "id#! token! layer#! n# self_similarity# baseline# random_weights# random_baseline#",
-    "language": "name! kind! loss# perplexity# bits_per_base#",
+    "language": (
+        "name! kind! loss# perplexity# bits_per_base# loss_outside_repeats# bits_per_base_outside_repeats# accuracy#"
+    ),
     "choice": "topic! text! vocabulary!",
     "next_kmer": (
         "vocabulary! merges# k#! accuracy#! low# high# chance# baseline# n# seeds# vocab_size# mean_accuracy# behind# "

@@ -13,6 +13,7 @@ from lingome.core.progress import say, track
 from lingome.core.seeds import generator
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.repeats import Repeats
 from lingome.data.sequence import N
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.places import WindowPlaces
@@ -68,6 +69,8 @@ class EncodedGenome:
         Tokens left out because they hold a letter outside ACGT.
     intervals : tuple of Interval
         What was encoded, N included.
+    repeat_share : ndarray of float16, shape (n,), optional
+        Share of each token's bases that lies in repeats; None without an annotation.
     """
 
     ids: np.ndarray
@@ -75,6 +78,7 @@ class EncodedGenome:
     bases: int
     unknown: int
     intervals: tuple[Interval, ...]
+    repeat_share: np.ndarray | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -87,7 +91,9 @@ class EncodedGenome:
         return self.bases / max(1, len(self.ids))
 
 
-def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Interval] | None = None) -> EncodedGenome:
+def encode_genome(
+    genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Interval] | None = None, repeats: Repeats | None = None
+) -> EncodedGenome:
     """Encode a genome, or parts of it, without its N.
 
     Parameters
@@ -98,6 +104,8 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
         Vocabulary.
     intervals : sequence of Interval, optional
         Parts to encode, each on its own; all records by default.
+    repeats : Repeats, optional
+        Where the genome repeats itself; the share of it is then given for every token.
 
     Raises
     ------
@@ -109,11 +117,13 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
         intervals = [Interval(chrom, 0, length) for chrom, length in genome.lengths.items()]
     ids: list[np.ndarray] = []
     segments: list[np.ndarray] = []
+    shares: list[np.ndarray] = []
     bases = unknown = n = 0
     with track("encoding", total=sum(part.length_bp for part in intervals), unit="bases") as task:
         for part in intervals:
             sequence = genome.sequence(part.chrom, part.start, part.end)
-            found, _ = tokenizer.encode_flat(sequence, np.array([0, len(sequence)], dtype=np.int64))
+            whole = np.array([0, len(sequence)], dtype=np.int64)
+            found, cuts = tokenizer.encode_flat(sequence, whole)
             known = found != tokenizer.unk_id
             runs = true_runs(known)
             kept = found[known]
@@ -123,6 +133,9 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
             bases += tokenizer.covered_bp(kept, len(runs))
             unknown += len(known) - len(kept)
             ids.append(kept)
+            if repeats is not None:
+                starts = tokenizer.borders(found, cuts, whole)[:-1][known]
+                shares.append(repeats.shares(part, starts, starts + tokenizer.token_lengths[kept]))
             n += len(kept)
             task.advance(part.length_bp, part.chrom)
     if n == 0:
@@ -131,7 +144,8 @@ def encode_genome(genome: Genome, tokenizer: Tokenizer, intervals: Sequence[Inte
         f"encoded {bases:,} bases as {n:,} tokens ({bases / n:.2f} bases a token); "
         f"{unknown:,} unknown letters left out"
     )
-    return EncodedGenome(np.concatenate(ids), np.concatenate(segments), bases, unknown, tuple(intervals))
+    share = np.concatenate(shares) if repeats is not None else None
+    return EncodedGenome(np.concatenate(ids), np.concatenate(segments), bases, unknown, tuple(intervals), share)
 
 
 def estimate_bases_per_token(
@@ -254,15 +268,43 @@ class TokenWindows:
         ndarray, shape (windows, length), type of the ids
             Tokens without special ones.
         """
-        random = generator(self.seed, "windows", epoch, step)
-        length = self.max_tokens
-        if random.random() >= self.fixed_share:
-            length = int(random.integers(self.min_tokens, self.max_tokens + 1))
-        drawn = random.integers(0, self._places.count(length), size=max(1, self.batch_tokens // length))
-        segment, offset = self._places.find(drawn, length)
-        return self._rows(self.segments[segment, 0] + offset, length)
+        return self.rows(*self.draw(epoch, step))
 
-    def _rows(self, starts: np.ndarray, length: int) -> np.ndarray:
+    def draw(self, epoch: int, step: int) -> tuple[np.ndarray, int]:
+        """Draw where the windows of a batch begin, int64 (windows,), and their length."""
+        random = generator(self.seed, "windows", epoch, step)
+        length = self._draw_length(random)
+        return self._draw_starts(random, length, max(1, self.batch_tokens // length)), length
+
+    def draw_mixed(self, epoch: int, step: int, extra: int = 0) -> list[tuple[int, int]]:
+        """Draw windows of many lengths, (start, length) each, until the next would not fit the batch.
+
+        Lengths follow the rule of `batch`, but each window has its own.
+
+        Parameters
+        ----------
+        extra : int
+            Tokens that each window takes beside its own: two for its ends.
+        """
+        random, left = generator(self.seed, "mixed windows", epoch, step), self.batch_tokens
+        drawn: list[tuple[int, int]] = []
+        while (length := self._draw_length(random)) + extra <= left or not drawn:
+            drawn.append((int(self._draw_starts(random, length, 1)[0]), length))
+            left -= length + extra
+        return drawn
+
+    def _draw_length(self, random: np.random.Generator) -> int:
+        if random.random() >= self.fixed_share:
+            return int(random.integers(self.min_tokens, self.max_tokens + 1))
+        return self.max_tokens
+
+    def _draw_starts(self, random: np.random.Generator, length: int, n: int) -> np.ndarray:
+        segment, offset = self._places.find(random.integers(0, self._places.count(length), size=n), length)
+        starts: np.ndarray = self.segments[segment, 0] + offset
+        return starts
+
+    def rows(self, starts: np.ndarray, length: int) -> np.ndarray:
+        """Give the tokens of windows that begin at `starts`: (windows, length), type of the ids."""
         if isinstance(self.ids, np.ndarray):
             rows: np.ndarray = self.ids[starts[:, None] + np.arange(length)]
             return rows
@@ -287,6 +329,11 @@ class TokenWindows:
         ConfigError
             If no segment has that many tokens.
         """
+        starts, length = self.tile_starts(length, most)
+        return self.rows(starts, length)
+
+    def tile_starts(self, length: int | None = None, most: int | None = None) -> tuple[np.ndarray, int]:
+        """Say where the windows of `tiles` begin, int64 (windows,), and how long they are; raises as it."""
         length = self.max_tokens if length is None else length
         counts = (self.segments[:, 1] - self.segments[:, 0]) // length
         ends = np.cumsum(counts)
@@ -295,4 +342,4 @@ class TokenWindows:
         total = int(ends[-1])
         chosen = np.arange(total) if most is None else np.linspace(0, total - 1, min(most, total)).astype(np.int64)
         segment = np.searchsorted(ends, chosen, side="right")
-        return self._rows(self.segments[segment, 0] + (chosen - ends[segment] + counts[segment]) * length, length)
+        return self.segments[segment, 0] + (chosen - ends[segment] + counts[segment]) * length, length

@@ -5,26 +5,32 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from lingome.config.train import TrainSettings
-from lingome.core.errors import ConfigError, DataError, Interrupted
+from lingome.core.errors import DataError, Interrupted
 from lingome.core.progress import Task, say, track
 from lingome.core.rundir import RunDir
-from lingome.core.seeds import derive_seed, generator
 from lingome.models.devices import autocast
+from lingome.train.board import Board
+from lingome.train.compiled import compiling
+from lingome.train.determinism import reproducible
+from lingome.train.distributed import ALONE, World, check_agreement, choose_parallel, join, naming_the_lost
+from lingome.train.identity import build_identity, check_identity, shared_facts
 from lingome.train.interrupts import StopRequest, catch_stop
 from lingome.train.metrics import drop_metrics_after, write_metric
 from lingome.train.objectives import Objective
-from lingome.train.optimizer import build_optimizer, scale_and_clip
+from lingome.train.optimizer import build_optimizer
 from lingome.train.schedule import learning_rate, progress_share
+from lingome.train.sharded import Whole, fill, shard
 from lingome.train.sources import BatchSource
 from lingome.train.state import Progress, StateStore, Tensors, copy_weights, put_weights
+from lingome.train.step import Signals, Stepper, StepResult
 
 Evaluate = Callable[[nn.Module], Mapping[str, float]]
 
@@ -81,6 +87,11 @@ def train(
     a function of (seed, phase, step). On the CPU with one number of threads, a run without a time
     box therefore ends with the same bits, however often it was killed and resumed.
 
+    Under ``torchrun``, a training that keeps its state in a run is shared: every process calls this with the
+    same arguments, takes each so-many-th micro-batch of a step, and has the same model at the end. Every
+    process evaluates, and the first one's numbers count; it alone writes metrics and publishes. Trainings
+    without a state are of seconds: each process then does the whole.
+
     Parameters
     ----------
     run : RunDir, optional
@@ -108,20 +119,27 @@ def train(
     DataError
         If the loss stops being a finite number; the last saved state stays.
     ConfigError
-        If a state is resumed under other settings.
+        If a state is resumed under other settings, or processes that train together disagree.
     Interrupted
-        If the user or the system asked to stop (SIGINT, SIGTERM), after the state was saved.
+        If the user or the system asked to stop (SIGINT, SIGTERM), after the state was saved; or if another
+        process is gone.
     """
-    loop = _Loop(
-        model, objective, source, settings, seed=seed, phase=phase, run=run, evaluate=evaluate, publish=publish,
-        parameters=parameters, resume_command=resume_command, identity=dict(identity or {}),
-        keep_state=keep_state,
-    )
-    if resume:
-        loop.resume()
-    elif run is not None:
-        drop_metrics_after(run, phase, 0)
-    with torch.random.fork_rng(devices=[]), catch_stop() as stop, track(label, 1.0) as task:
+    with ExitStack() as stack, naming_the_lost():
+        stack.enter_context(reproducible(next(model.parameters()).device, settings.deterministic))
+        loop = _Loop(
+            model, objective, source, settings, seed=seed, phase=phase, run=run, evaluate=evaluate, publish=publish,
+            parameters=parameters, resume_command=resume_command, identity=dict(identity or {}),
+            keep_state=keep_state, world=join() if run is not None and keep_state else ALONE,
+        )
+        stack.callback(loop.close)
+        if settings.compile:
+            stack.enter_context(compiling(loop.work))
+        if resume:
+            loop.resume()
+        elif run is not None:
+            drop_metrics_after(run, phase, 0)
+        loop.open_board()
+        stop, task = stack.enter_context(catch_stop()), stack.enter_context(track(label, 1.0))
         try:
             return loop.go(stop, task)
         except KeyboardInterrupt:
@@ -143,58 +161,90 @@ class _Loop:
     resume_command: str
     identity: dict[str, str]
     keep_state: bool
+    world: World
     progress: Progress = field(default_factory=Progress)
     best: Tensors | None = None
 
     def __post_init__(self) -> None:
-        self.parameters = [
-            p for p in (self.model.parameters() if self.parameters is None else self.parameters) if p.requires_grad
-        ]
-        self.optimizer = build_optimizer(self.model, self.settings, self.parameters)
+        chosen = {id(p) for p in (self.model.parameters() if self.parameters is None else self.parameters)}
+        names = [name for name, p in self.model.named_parameters() if id(p) in chosen and p.requires_grad]
         self.device = next(self.model.parameters()).device
         settings = self.settings
         totals = [settings.max_steps] if settings.max_steps is not None else []
         if settings.epochs is not None:
             totals.append(max(1, math.ceil(settings.epochs * self.source.batches_per_epoch / settings.accumulate)))
         self.total_steps = min(totals) if totals else None
-        self.identity = {
-            "settings": settings.model_dump_json(exclude={"save_every", "save_seconds"}),
-            "seed": str(self.seed), "threads": str(torch.get_num_threads()), **self.identity,
-        }
-        self.store = StateStore(self.run.path / "state" / self.phase) if self.run and self.keep_state else None
+        self.identity = build_identity(settings, self.seed, self.identity)
+        self._share()
+        by_name = dict(self.work.named_parameters())
+        trained = [by_name[name] for name in names]
+        self.optimizer = build_optimizer(self.work, settings, trained)
+        self.stepper = Stepper(
+            self.work, self.objective, self.source, settings, seed=self.seed, phase=self.phase,
+            optimizer=self.optimizer, parameters=trained, world=self.world, whole=self.whole, last_save=self._go_on,
+        )
+        self.board: Board | None = None
         self.started = self.saved = self.logged = time.monotonic()
         self.logged_tokens, self.shown, self.published = 0, "", -1
+
+    def _share(self) -> None:
+        """Agree with the other processes, and split or copy the model over them; `work` is what is trained."""
+        world, run = self.world, self.run
+        folder = run.path / "state" / self.phase if run is not None and self.keep_state else None
+        self.whole: Whole | None = None
+        self.work = self.model
+        self.shown_run = str(run.path) if run is not None else ""
+        if world.size > 1:
+            check_agreement(world, shared_facts(
+                self.identity, self.settings, self.phase, self.model, self.source.batches_per_epoch
+            ))
+            folder = Path(world.gather(str(folder.absolute()))[0]) if folder else None
+            self.shown_run = world.gather(str(self.shown_run))[0]
+        parallel = choose_parallel(world, self.settings) if folder else "none"
+        self.store = StateStore(folder, world) if folder else None
+        world.spread(self.model)
+        if parallel == "fsdp":
+            self.whole = shard(self.model)
+            self.work = self.whole.model
+
+    def open_board(self) -> None:
+        """Open TensorBoard's files, if they are wanted, after metrics of lost steps were dropped."""
+        if self.run is not None and self.settings.tensorboard and self.world.is_first:
+            self.board = Board(self.run, self.phase)
+
+    def close(self) -> None:
+        """Give the model back as it was given, apart from its weights."""
+        if self.board is not None:
+            self.board.close()
+        self.model.to(self.device)
 
     def resume(self) -> None:
         """Continue from the saved state, if there is one; metrics of lost steps are dropped."""
         if self.run is None or self.store is None:
             return
         if self.store.exists():
-            self.progress, self.best = self.store.load(self.model, self.optimizer)
-            self._check_identity(self.progress.identity)
+            self.progress, self.best = self.store.load(self.work, self.optimizer)
+            check_identity(self.progress.identity, self.identity, self.settings)
+            self.stepper.parts = self.progress.parts
+            self.world.wait()  # until all have read it, before the first one writes the next
             say(f"resuming after step {self.progress.step:,}")
         drop_metrics_after(self.run, self.phase, self.progress.step)
         self.started -= self.progress.elapsed_s
         self.logged_tokens = self.progress.tokens
 
-    def _check_identity(self, saved: dict[str, str]) -> None:
-        for name, value in self.identity.items():
-            if name == "threads" and saved.get(name) != value:
-                say(f"warning: resumed with {value} threads instead of {saved.get(name)}; last bits may differ")
-            elif saved.get(name) != value:
-                raise ConfigError(
-                    f"the run cannot be resumed, because its {name} changed", got=value, expected=saved.get(name),
-                    hint="resume with the settings and data that the run began with, or start anew with --force",
-                )
-
     def go(self, stop: StopRequest, task: Task) -> TrainResult:
         """Run to the end, or to the first step after a request to stop."""
-        progress, shown = self.progress, 0.0
+        progress, shown, alone = self.progress, 0.0, self.world.size == 1
+
+        def signals() -> tuple[float, float, float]:
+            first = float(self.world.is_first)
+            return float(stop.requested), first * self._is_late(), first * (time.monotonic() - self.started)
+
         while not progress.stopped_by:
             before = time.monotonic()
-            self._step()
+            done = self._step(signals)
             progress.step += 1
-            progress.elapsed_s = time.monotonic() - self.started
+            progress.elapsed_s = time.monotonic() - self.started if alone else done.elapsed_s
             progress.stepping_s += time.monotonic() - before
             progress.stopped_by = self._reached_end()
             ends = bool(progress.stopped_by)
@@ -205,14 +255,17 @@ class _Loop:
             share = progress_share(self.settings, progress.step, self.total_steps, progress.elapsed_s)
             task.advance(share - shown, self._note(share))
             shown = share
-            late = time.monotonic() - self.saved > self.settings.save_seconds
-            if progress.stopped_by or stop.requested or late or self._is_due(self.settings.save_every):
+            late = self._is_late() if alone else done.late > 0
+            asked = stop.requested if alone else done.stop > 0  # the same in all processes
+            if progress.stopped_by or asked or late or self._is_due(self.settings.save_every):
                 self._save()
-            if stop.requested:
+            if asked:
                 raise self.interrupted()
         if self.best is not None:
-            put_weights(self.model, self.best)
+            put_weights(self.work, self.best)
         self._publish()
+        if self.whole is not None:
+            fill(self.model, self.work)
         return TrainResult(
             progress.step, progress.tokens, progress.elapsed_s, progress.best_loss, progress.best_step,
             progress.stopped_by, progress.waited_s / max(progress.stepping_s, 1e-9),
@@ -227,46 +280,30 @@ class _Loop:
         limit = self.settings.max_seconds
         return "time" if limit is not None and self.progress.elapsed_s >= limit else ""
 
-    def _step(self) -> None:
-        """Do one step of the optimizer over `accumulate` micro-batches."""
-        step, progress, settings = self.progress.step, self.progress, self.settings
-        torch.manual_seed(derive_seed(self.seed, self.phase, "dropout", step))
-        self.model.train()
-        total, items = 0.0, 0.0
-        for micro in range(settings.accumulate):
-            epoch, index = divmod(step * settings.accumulate + micro, self.source.batches_per_epoch)
-            before = time.monotonic()
-            batch = self.source.batch(epoch, index)
-            progress.waited_s += time.monotonic() - before
-            rng = generator(self.seed, self.phase, "objective", step, micro)
-            with autocast(self.device, settings.precision):
-                result = self.objective.loss(self.model, batch, rng)
-            self._check_finite(float(result.total.detach()), step)
-            torch.autograd.backward(result.total)
-            total += float(result.total.detach())
-            items += result.items
-            progress.tokens += count_tokens(batch)
-        if items <= 0:
-            raise DataError("a training step has nothing to learn from", where=f"step {step + 1}")
-        rate = learning_rate(settings, step, self.total_steps, progress.elapsed_s)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        assert self.parameters is not None, "set in __post_init__"
-        self._check_finite(scale_and_clip(self.parameters, items, settings.clip), step)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        progress.logged_loss += total
-        progress.logged_items += items
+    def _is_late(self) -> bool:
+        return time.monotonic() - self.saved > self.settings.save_seconds
 
-    def _check_finite(self, value: float, step: int) -> None:
-        if not math.isfinite(value):
-            kept = ""
-            if self.store is not None and self.store.exists():
-                kept = f"; the state of the last save is kept in {self.store.folder}"
-            raise DataError(
-                f"the loss or its gradient is not a finite number ({value}) at step {step + 1}{kept}",
-                hint="lower lr, lengthen the warm-up (warmup_steps), or set precision=fp32",
-            )
+    def _step(self, signals: Signals) -> StepResult:
+        """Do one step of the optimizer over `accumulate` micro-batches."""
+        progress = self.progress
+        rate = learning_rate(self.settings, progress.step, self.total_steps, progress.elapsed_s)
+        done = self.stepper.step(progress.step, rate, signals)
+        progress.waited_s += done.waited_s
+        progress.tokens += done.tokens
+        progress.logged_loss += done.loss
+        progress.logged_items += done.items
+        progress.parts = self.stepper.parts
+        return done
+
+    def _go_on(self) -> str:
+        """Say what to do after a loss that is not a number, and what is left to do it with."""
+        advice = "lower lr, lengthen the warm-up (warmup_steps), or set precision=fp32"
+        if self.store is None or not self.store.exists():
+            return f"{advice}; nothing was saved yet, so begin anew"
+        kept = f"the state after step {self.store.read_step()} is kept in {self.store.folder}"
+        if self.publish is not None and self.run is not None:
+            kept += f", and its model in {self.run.checkpoint_path}: train that further with --start-from"
+        return f"{advice}; {kept}"
 
     def _log(self) -> None:
         progress, now = self.progress, time.monotonic()
@@ -281,17 +318,25 @@ class _Loop:
         if self.evaluate is None:
             return
         before = time.monotonic()
-        self.model.eval()
+        self.work.eval()
         with torch.no_grad(), autocast(self.device, self.settings.precision):
-            values = {name: float(value) for name, value in self.evaluate(self.model).items()}
+            found = self.evaluate(self.work) if self.whole is None else self.whole(self.evaluate)
+        values = {name: float(value) for name, value in found.items()}
+        first = float(self.world.is_first)
+        told = self.world.sum([first * value if first else 0.0 for value in values.values()])
+        values = dict(zip(values, told, strict=True))
         progress, loss = self.progress, values["loss"]
-        self._check_finite(loss, progress.step - 1)
+        if not math.isfinite(loss):
+            raise DataError(
+                f"the loss of validation is not a finite number ({loss}) after step {progress.step}",
+                where=self.phase, hint=self._go_on(),
+            )
         self._write("valid", **values)
         if self.store is not None:  # a long training; short fits are told by their callers
             say(f"step {progress.step:,}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
         if progress.best_loss is None or loss < progress.best_loss:
             progress.best_loss, progress.best_step, progress.stale_evaluations = loss, progress.step, 0
-            self.best = copy_weights(self.model)
+            self.best = copy_weights(self.work)
         else:
             progress.stale_evaluations += 1
             patience = self.settings.patience
@@ -301,11 +346,13 @@ class _Loop:
 
     def _write(self, split: str, **values: float) -> None:
         progress = self.progress
+        values["time_s"] = round(progress.elapsed_s, 2)
         if self.run is not None:
             write_metric(
-                self.run, phase=self.phase, split=split, step=progress.step, tokens=progress.tokens, **values,
-                time_s=round(progress.elapsed_s, 2),
+                self.run, phase=self.phase, split=split, step=progress.step, tokens=progress.tokens, **values
             )
+        if self.board is not None:
+            self.board.write({"split": split, "step": progress.step, "tokens": progress.tokens, **values})
 
     def _note(self, share: float) -> str:
         left_s = self.progress.elapsed_s * (1 - share) / max(share, 1e-9)
@@ -315,7 +362,7 @@ class _Loop:
         """Save the state, then the model to use."""
         if self.store is not None:
             self.progress.identity = self.identity
-            self.store.save(self.model, self.optimizer, self.progress, self.best)
+            self.store.save(self.work, self.optimizer, self.progress, self.best)
             self._publish()
         self.saved = time.monotonic()
 
@@ -324,12 +371,15 @@ class _Loop:
         chosen = self.progress.step if self.best is None else self.progress.best_step
         if self.publish is None or chosen == self.published:
             return
-        current = copy_weights(self.model) if self.best is not None else None
+        current = copy_weights(self.work) if self.best is not None else None
         if self.best is not None:
-            put_weights(self.model, self.best)
-        self.publish(self.model)
+            put_weights(self.work, self.best)
+        if self.whole is not None:
+            fill(self.model, self.work)
+        if self.world.is_first:
+            self.publish(self.model)
         if current is not None:
-            put_weights(self.model, current)
+            put_weights(self.work, current)
         self.published = chosen if chosen is not None else -1
 
     def interrupted(self) -> Interrupted:
@@ -338,14 +388,5 @@ class _Loop:
             return Interrupted(f"{self.phase} was interrupted after step {self.progress.step}; nothing was saved")
         return Interrupted(
             f"{self.phase} was interrupted; its state after step {self.store.read_step()} is saved",
-            where=self.run.path if self.run else None, hint=self.resume_command or "run it again with resume",
+            where=self.shown_run, hint=self.resume_command or "run it again with resume",
         )
-
-
-def count_tokens(batch: Mapping[str, Any]) -> int:
-    """Count the tokens of a batch that are not padding; of a batch without tokens, its items."""
-    mask = batch.get("attention_mask")
-    if mask is not None:
-        return int(mask.sum())
-    ids = batch.get("input_ids")
-    return int(np.prod(ids.shape)) if ids is not None else len(next(iter(batch.values())))

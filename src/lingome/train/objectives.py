@@ -17,7 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lingome.tokens.overlap import MASK_SHARE, span_start_rate
+from lingome.tokens.advice import causal_warning
+from lingome.tokens.overlap import MASK_SHARE, overlap_warning, span_start_rate
 from lingome.tokens.tokenizer import Tokenizer
 
 Batch = Mapping[str, Any]
@@ -38,6 +39,35 @@ class Objective(Protocol):
 
     def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
         """Compute the loss of a batch; every random draw comes from `rng`."""
+        ...
+
+
+class LanguageObjective(Objective, Protocol):
+    """What pre-training asks of an objective, beside its loss; `lingome.train.start.OBJECTIVES` lists them."""
+
+    guesses: ClassVar[str]
+    """What is guessed, in a few words that stand behind 'guessing'."""
+    question: ClassVar[str]
+    """What a run with it answers."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The vocabulary it is for."""
+        ...
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What must be equal for a training to go on."""
+        ...
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a model card says of it."""
+        ...
+
+    @property
+    def advice(self) -> str | None:
+        """Why it and its vocabulary do not suit each other; None where they do."""
         ...
 
 
@@ -147,6 +177,11 @@ class MaskedObjective:
         """What a model card says of it."""
         return {"mask_rate": self.rate, "mask_span": self.span}
 
+    @property
+    def advice(self) -> str | None:
+        """Say what is wrong with spans shorter than the words that overlap."""
+        return overlap_warning(self.tokenizer, self.rate, self.span)
+
     def hide(self, input_ids: np.ndarray, rng: np.random.Generator) -> Masked:
         """Mask a batch of ids (B, L)."""
         ordinary = np.setdiff1d(np.arange(self.tokenizer.vocab_size), self.tokenizer.special_ids)
@@ -154,21 +189,41 @@ class MaskedObjective:
             input_ids, rng, rate=self.rate, ordinary_ids=ordinary, mask_id=self.tokenizer.mask_id, span=self.span
         )
 
+    def draw(self, batch: Batch, rng: np.random.Generator) -> Batch:
+        """Mask a batch before it is cut into pieces: ``masked`` and ``true_ids`` (B, L) come with it."""
+        true_ids = np.asarray(batch["input_ids"]).astype(np.int64)
+        hidden = self.hide(np.atleast_2d(true_ids), rng)
+        ids, masked = (values.reshape(true_ids.shape) for values in (hidden.input_ids, hidden.masked))
+        return {**batch, "input_ids": ids, "masked": masked, "true_ids": true_ids}
+
     def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
-        """Mask the batch and sum the cross-entropy (nats) over its masked tokens."""
-        hidden = self.hide(np.asarray(batch["input_ids"]), rng)
-        losses_M = masked_losses(model, hidden, batch.get("attention_mask"))
-        return LossSum(losses_M.sum(), len(hidden.targets))
+        """Mask the batch, unless `draw` has, and sum the cross-entropy (nats) over its masked tokens.
+
+        `batch` has ``input_ids`` (B, L), with an ``attention_mask`` where there is padding; or packed ones, (T,),
+        with ``lengths`` (B,). With ``weights`` of the same shape, both the losses and their number are weighted.
+        """
+        drawn = batch if "true_ids" in batch else self.draw(batch, rng)
+        hidden = Masked(drawn["input_ids"], drawn["masked"], drawn["true_ids"][drawn["masked"]])
+        losses_M = masked_losses(model, hidden, batch.get("attention_mask"), batch.get("lengths"))
+        if "weights" not in batch:
+            return LossSum(losses_M.sum(), len(hidden.targets))
+        weights_M = np.asarray(batch["weights"])[hidden.masked]
+        return LossSum((losses_M * _to(weights_M, losses_M.device)).sum(), float(weights_M.sum()))
 
 
-def masked_losses(model: nn.Module, hidden: Masked, attention_mask: Any = None) -> torch.Tensor:
-    """Compute the cross-entropy (nats) of each masked token: (M,), float32."""
+def masked_losses(
+    model: nn.Module, hidden: Masked, attention_mask: Any = None, lengths: Any = None
+) -> torch.Tensor:
+    """Compute the cross-entropy (nats) of each masked token: (M,), float32.
+
+    With `lengths` (B,), the ids are those of packed sequences, (T,), none of which sees another.
+    """
     device = next(model.parameters()).device
-    logits_MV = model(
-        torch.from_numpy(hidden.input_ids).to(device),
-        None if attention_mask is None else _to(attention_mask, device),
-        torch.from_numpy(hidden.masked).to(device),
-    )
+    ids, masked = torch.from_numpy(hidden.input_ids).to(device), torch.from_numpy(hidden.masked).to(device)
+    if lengths is not None:
+        logits_MV = model(ids, masked_BL=masked, lengths_B=torch.as_tensor(lengths))
+    else:
+        logits_MV = model(ids, None if attention_mask is None else _to(attention_mask, device), masked)
     return functional.cross_entropy(logits_MV.float(), torch.from_numpy(hidden.targets).to(device), reduction="none")
 
 
@@ -199,14 +254,24 @@ class CausalObjective:
         """What a model card says of it."""
         return {"objective": "causal"}
 
+    @property
+    def advice(self) -> str | None:
+        """Say what is wrong with byte pairs."""
+        return causal_warning(self.tokenizer)
+
     def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
         """Sum the cross-entropy (nats) over the batch's next tokens; nothing is random.
 
         `batch` has ``input_ids`` (B, L), ends included, and where there is padding, on either side, an
-        ``attention_mask`` (B, L) that is false there.
+        ``attention_mask`` (B, L) that is false there. With ``weights`` (B, L), both the losses and their number
+        are weighted.
         """
         guessed = next_tokens(np.asarray(batch["input_ids"]), batch.get("attention_mask"), self.tokenizer.unk_id)
-        return LossSum(next_token_losses(model, guessed).sum(), int(guessed.counted.sum()))
+        losses_BL = next_token_losses(model, guessed)
+        if "weights" not in batch:
+            return LossSum(losses_BL.sum(), int(guessed.counted.sum()))
+        weights_BL = np.asarray(batch["weights"])[:, 1:] * guessed.counted
+        return LossSum((losses_BL * _to(weights_BL, losses_BL.device)).sum(), float(weights_BL.sum()))
 
 
 class Shifted(NamedTuple):
@@ -250,10 +315,6 @@ def next_token_losses(model: nn.Module, guessed: Shifted) -> torch.Tensor:
         logits_BLV.flatten(0, 1).float(), labels_BL.flatten(), ignore_index=IGNORED, reduction="none"
     )
     return losses.view(labels_BL.shape)
-
-
-LanguageObjective = MaskedObjective | CausalObjective
-"""What a language model is pre-trained for."""
 
 
 @dataclass(frozen=True)

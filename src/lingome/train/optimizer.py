@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lingome.config.train import TrainSettings
+from lingome.train.sharded import is_rows
 
 
 def build_optimizer(
@@ -51,7 +52,8 @@ def scale_and_clip(parameters: Iterable[nn.Parameter], items: float, clip: float
         Norm of the mean gradient before clipping; not finite if any gradient is not.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = float(torch.nn.utils.get_total_norm(gradients)) / items
+    total = torch.nn.utils.get_total_norm(gradients)
+    norm = float(total.full_tensor() if is_rows(total) else total) / items
     factor = 1.0 / items
     if clip is not None and norm > clip:
         factor *= clip / norm

@@ -38,10 +38,12 @@ class WindowSource:
         Draws the tokens.
     tokenizer : Tokenizer
         Gives the ids of [CLS] and [SEP].
+    weights : ndarray of float, shape (n,), optional
+        What the loss of each of all tokens counts; those of a batch come with it, 1 for the ends.
     """
 
-    def __init__(self, windows: TokenWindows, tokenizer: Tokenizer) -> None:
-        self.windows, self.tokenizer = windows, tokenizer
+    def __init__(self, windows: TokenWindows, tokenizer: Tokenizer, weights: np.ndarray | None = None) -> None:
+        self.windows, self.tokenizer, self.weights = windows, tokenizer, weights
 
     @property
     def batches_per_epoch(self) -> int:
@@ -49,8 +51,29 @@ class WindowSource:
         return self.windows.steps_per_epoch
 
     def batch(self, epoch: int, index: int) -> dict[str, Any]:
-        """Give ``input_ids`` (B, L) int64."""
-        return {"input_ids": add_ends(self.windows.batch(epoch, index), self.tokenizer)}
+        """Give ``input_ids`` (B, L) int64, and ``weights`` (B, L) float32 if there are some."""
+        starts, length = self.windows.draw(epoch, index)
+        batch = {"input_ids": add_ends(self.windows.rows(starts, length), self.tokenizer)}
+        if self.weights is not None:
+            weights = np.ones(batch["input_ids"].shape, dtype=np.float32)
+            weights[:, 1:-1] = self.weights[starts[:, None] + np.arange(length)]
+            batch["weights"] = weights
+        return batch
+
+
+class PackedWindowSource(WindowSource):
+    """Windows of many lengths one after the other, each as ``[CLS] tokens [SEP]``, without padding."""
+
+    def batch(self, epoch: int, index: int) -> dict[str, Any]:
+        """Give ``input_ids`` (T,) int64, ``lengths`` (B,) int64, and ``weights`` (T,) float32 if there are some."""
+        drawn = self.windows.draw_mixed(epoch, index, extra=2)
+        lengths = np.array([length + 2 for _, length in drawn])
+        ids = [add_ends(self.windows.rows(np.array([start]), length), self.tokenizer)[0] for start, length in drawn]
+        batch = {"input_ids": np.concatenate(ids), "lengths": lengths}
+        if self.weights is not None:
+            parts = [np.pad(self.weights[start : start + length], 1, constant_values=1) for start, length in drawn]
+            batch["weights"] = np.concatenate(parts).astype(np.float32)
+        return batch
 
 
 def add_ends(windows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:

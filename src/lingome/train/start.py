@@ -2,33 +2,93 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from lingome.config.pretrain import PretrainSettings
+from lingome.config.pretrain import SOFT_MASKED, PretrainSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir
 from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
+from lingome.data.repeats import Repeats
+from lingome.models.architectures import CausalModel
 from lingome.models.checkpoint import load_causal_lm, load_masked_lm
-from lingome.models.decoder import CausalLM
+from lingome.models.encoder_decoder import EncoderDecoderLM
+from lingome.models.heads import MaskedLM
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.transformer import MaskedLM
+from lingome.models.transformer import Transformer
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.store_files import is_store, open_store
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.areas import Areas
+from lingome.train.contrastive import ContrastiveObjective
+from lingome.train.corruption import build_span_model, load_span_model, span_objective
+from lingome.train.cost import Load
 from lingome.train.masking import masked_objective
 from lingome.train.objectives import CausalObjective, LanguageObjective
 
-ObjectiveName = Literal["masked", "causal"]
-LanguageModel = MaskedLM | CausalLM
+DATA_BYTES = 2.0
+"""Bytes a base of a FASTA that is read, encoded and kept."""
+
+LanguageModel = MaskedLM | CausalModel | EncoderDecoderLM
 """What can be pre-trained."""
 
 
-def build_language_model(objective: ObjectiveName, preset: str | None, vocab_size: int, seed: int = 0) -> LanguageModel:
+@dataclass(frozen=True)
+class ObjectiveKind:
+    """How one objective comes by its model, and by itself.
+
+    Parameters
+    ----------
+    preset : str
+        Smallest useful shape, where none is asked for.
+    build : callable
+        Takes a preset, the size of the vocabulary and a seed, and gives a model with random weights.
+    load : callable
+        Takes a checkpoint's folder, and gives model and tokenizer.
+    objective : callable
+        Takes the settings and the tokenizer.
+    """
+
+    preset: str
+    build: Callable[[str, int, int], LanguageModel]
+    load: Callable[[Path], tuple[LanguageModel, Tokenizer]]
+    objective: Callable[[PretrainSettings, Tokenizer], LanguageObjective]
+
+
+def _masked(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective:
+    return masked_objective(tokenizer, settings.mask_scheme, settings.mask_rate, settings.mask_span)
+
+
+def _causal(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective:
+    return CausalObjective(tokenizer)
+
+
+def _contrastive(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective:
+    chosen = settings.contrastive
+    return ContrastiveObjective(tokenizer, chosen.views, chosen.temperature, chosen.crop_share)
+
+
+def _span(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective:
+    return span_objective(tokenizer, settings.mask_rate, settings.mask_span, settings.max_tokens)
+
+
+OBJECTIVES: dict[str, ObjectiveKind] = {
+    "masked": ObjectiveKind("mini", build_masked_lm, load_masked_lm, _masked),
+    "causal": ObjectiveKind("gpt-mini", build_causal_lm, load_causal_lm, _causal),
+    "span": ObjectiveKind("t5-mini", build_span_model, load_span_model, _span),
+    "contrastive": ObjectiveKind("mini", build_masked_lm, load_masked_lm, _contrastive),
+}
+"""What a language model can be pre-trained for, by the name that the settings use."""
+
+
+def build_language_model(objective: str, preset: str | None, vocab_size: int, seed: int = 0) -> LanguageModel:
     """Build a model with random weights for an objective; its smallest useful preset by default.
 
     Raises
@@ -36,9 +96,81 @@ def build_language_model(objective: ObjectiveName, preset: str | None, vocab_siz
     ConfigError
         If no model of this kind has such a preset.
     """
-    if objective == "causal":
-        return build_causal_lm(preset or "gpt-mini", vocab_size, seed)
-    return build_masked_lm(preset or "mini", vocab_size, seed)
+    kind = OBJECTIVES[objective]
+    return kind.build(preset or kind.preset, vocab_size, seed)
+
+
+def start_model(settings: PretrainSettings, loaded: LanguageModel | None, vocab_size: int) -> LanguageModel:
+    """Give the model to train: the loaded one, or a new one; with the dropout that the settings ask for.
+
+    Raises
+    ------
+    ConfigError
+        If the model cannot do what the settings ask: two views by dropout, packed windows; or a batch is too small.
+    """
+    model = loaded or build_language_model(settings.objective, settings.preset, vocab_size, settings.seed)
+    model = model if settings.dropout is None else with_dropout(model, settings.dropout)
+    if settings.objective == "contrastive":
+        assert isinstance(model, MaskedLM), "its kind builds and loads this class"
+        objective = _contrastive(settings, BpeTokenizer([]))
+        assert isinstance(objective, ContrastiveObjective)
+        longest = min(settings.max_tokens, model.config.max_positions - 2)
+        objective.check(model, settings.train.batch_tokens // longest)
+    if settings.lengths == "mixed" and not (isinstance(model, MaskedLM) and isinstance(model.body, Transformer)):
+        raise ConfigError("only a transformer encoder reads packed windows", where="lengths", got="mixed",
+                          hint="use lengths=batch, whose batches have no padding either")
+    return model
+
+
+def with_dropout(model: LanguageModel, share: float) -> LanguageModel:
+    """Give the same model, built with another dropout.
+
+    Raises
+    ------
+    ConfigError
+        If its architecture has none.
+    """
+    if not hasattr(model.config, "dropout"):
+        raise ConfigError("this architecture has no dropout", where="dropout", got=type(model.config).__name__)
+    build: Callable[[Any], LanguageModel] = type(model)
+    other = build(dataclasses.replace(model.config, dropout=share))
+    other.load_state_dict(model.state_dict())
+    return other
+
+
+def open_repeats(settings: PretrainSettings, genome: Genome | TokenStore) -> Repeats | None:
+    """Read the repeats that settings name, if any.
+
+    Raises
+    ------
+    ConfigError
+        If the genome is a token store, which keeps neither letters nor a place a token.
+    DataError
+        If they cannot be read, or none is on the genome.
+    """
+    if settings.repeats is None:
+        return None
+    if isinstance(genome, TokenStore):
+        raise ConfigError("repeats need the FASTA: a token store does not say quickly where its tokens lie",
+                          where="repeats", got=genome.path, expected="a FASTA as genome",
+                          hint="pre-train from the FASTA that the store was written from")
+    if str(settings.repeats) == SOFT_MASKED:
+        return Repeats.of_soft_masked(settings.genome)
+    return Repeats.read(settings.repeats, genome.lengths)
+
+
+def training_load(
+    settings: PretrainSettings, model: LanguageModel, genome: Genome | TokenStore, areas: Areas
+) -> Load:
+    """Say how large the steps are that settings ask for."""
+    longest = min(settings.max_tokens, model.config.max_positions - 2)
+    shortest = min(settings.min_tokens, longest)
+    mean = round(settings.fixed_share * longest + (1 - settings.fixed_share) * (shortest + longest) / 2)
+    learnt = sum(part.length_bp for part in areas.train)
+    return Load(
+        longest + 2, mean + 2, settings.validation_windows * (longest + 2) if areas.valid else 0,
+        0 if isinstance(genome, TokenStore) else DATA_BYTES * learnt,
+    )
 
 
 def build_objective(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective:
@@ -49,9 +181,7 @@ def build_objective(settings: PretrainSettings, tokenizer: Tokenizer) -> Languag
     ConfigError
         If a masking scheme does not fit the vocabulary.
     """
-    if settings.objective == "causal":
-        return CausalObjective(tokenizer)
-    return masked_objective(tokenizer, settings.mask_scheme, settings.mask_rate, settings.mask_span)
+    return OBJECTIVES[settings.objective].objective(settings, tokenizer)
 
 
 def open_sequence(path: Path, soft_masked: SoftMasked = "upper", *, verify: bool = True) -> Genome | TokenStore:
@@ -115,8 +245,7 @@ def given_tokenizer(
                 "a checkpoint brings its own shape and tokenizer", where="start_from",
                 hint="leave out preset and tokenizer, or start_from",
             )
-        load = load_causal_lm if settings.objective == "causal" else load_masked_lm
-        model, given = load(_model_folder(start_from))
+        model, given = OBJECTIVES[settings.objective].load(_model_folder(start_from))
     elif tokenizer is not None:
         given = load_tokenizer(tokenizer)
     elif own is not None:

@@ -8,7 +8,8 @@ knowing anything costs 2 bits.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -45,6 +46,15 @@ class Validation(Protocol):
         ...
 
 
+@runtime_checkable
+class Measured(Protocol):
+    """An objective that brings its own measure."""
+
+    def validation(self, windows: np.ndarray, seed: int) -> Validation:
+        """Give the measure on fixed windows, (windows, length), tokens without special ones."""
+        ...
+
+
 class MaskedValidation:
     """Measure a masked language model on fixed windows under fixed masks, over the masked tokens.
 
@@ -58,10 +68,14 @@ class MaskedValidation:
         Decides the masks, the same at every call.
     batch_tokens : int
         Tokens of a batch.
+    repeat_share : ndarray of float, shape (windows, length), optional
+        Share of each token's bases in repeats. Then tokens wholly outside are measured on their own too, as
+        ``loss_outside_repeats`` and ``bits_per_base_outside_repeats``.
     """
 
     def __init__(
-        self, windows: np.ndarray, objective: MaskedObjective, *, seed: int, batch_tokens: int = 8192
+        self, windows: np.ndarray, objective: MaskedObjective, *, seed: int, batch_tokens: int = 8192,
+        repeat_share: np.ndarray | None = None,
     ) -> None:
         rows = max(1, batch_tokens // (windows.shape[1] + 2))
         self.batches = [
@@ -69,19 +83,33 @@ class MaskedValidation:
             for i in range(0, len(windows), rows)
         ]
         self.tokens = sum(len(hidden.targets) for hidden in self.batches)
-        self.bases = sum(int(objective.tokenizer.token_lengths[hidden.targets].sum()) for hidden in self.batches)
+        self.lengths = [objective.tokenizer.token_lengths[hidden.targets] for hidden in self.batches]
+        self.bases = sum(int(lengths.sum()) for lengths in self.lengths)
+        self.outside = None
+        if repeat_share is not None:
+            free = np.pad(repeat_share == 0, ((0, 0), (1, 1)))
+            self.outside = [free[i * rows : (i + 1) * rows][hidden.masked] for i, hidden in enumerate(self.batches)]
 
     def __call__(self, model: nn.Module) -> dict[str, float]:
         """Measure a model that is in evaluation mode."""
         with torch.no_grad():
-            nats = sum(float(masked_losses(model, hidden).double().sum()) for hidden in self.batches)
-        return summary(nats, self.tokens, self.bases)
+            return self._summary([masked_losses(model, hidden).double().cpu().numpy() for hidden in self.batches])
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
         """Measure what knowing only how common each token is would give."""
         log_share = np.log((counts + 1) / (counts + 1).sum())
-        nats = -sum(float(log_share[hidden.targets].sum()) for hidden in self.batches)
-        return summary(nats, self.tokens, self.bases)
+        return self._summary([-log_share[hidden.targets] for hidden in self.batches])
+
+    def _summary(self, losses: Sequence[np.ndarray]) -> dict[str, float]:
+        """Give the measures of the losses (nats) of the masked tokens of each batch."""
+        values = summary(float(sum(part.sum() for part in losses)), self.tokens, self.bases)
+        if self.outside is not None:
+            n = sum(int(free.sum()) for free in self.outside)
+            bases = sum(int(part[free].sum()) for part, free in zip(self.lengths, self.outside, strict=True))
+            nats = sum(float(part[free].sum()) for part, free in zip(losses, self.outside, strict=True))
+            found = summary(nats, n, bases) if n else {"loss": math.nan, "bits_per_base": math.nan}
+            values |= {f"{name}_outside_repeats": found[name] for name in ("loss", "bits_per_base")}
+        return values
 
 
 class CausalValidation:
@@ -119,11 +147,19 @@ class CausalValidation:
         return summary(-float(log_share[self.windows].sum()), self.windows.size, self.bases)
 
 
-def build_validation(windows: np.ndarray, objective: LanguageObjective, *, seed: int) -> Validation:
-    """Give the measure that belongs to an objective; `seed` decides masks, where there are some."""
+def build_validation(
+    windows: np.ndarray, objective: LanguageObjective, *, seed: int, repeat_share: np.ndarray | None = None
+) -> Validation:
+    """Give the measure that belongs to an objective; `seed` decides masks, where there are some.
+
+    With `repeat_share`, (windows, length), a masked model is measured outside repeats on its own too.
+    """
     if isinstance(objective, CausalObjective):
         return CausalValidation(windows, objective.tokenizer)
-    return MaskedValidation(windows, objective, seed=seed)
+    if isinstance(objective, MaskedObjective):
+        return MaskedValidation(windows, objective, seed=seed, repeat_share=repeat_share)
+    assert isinstance(objective, Measured), "another objective brings its measure"
+    return objective.validation(windows, seed)
 
 
 def summary(nats: float, tokens: int, bases: int) -> dict[str, float]:

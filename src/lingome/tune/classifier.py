@@ -17,9 +17,10 @@ from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.data.examples import Examples
+from lingome.models.architectures import Body
 from lingome.models.devices import pick_device
+from lingome.models.heads import SequenceClassifier
 from lingome.models.presets import build_classifier
-from lingome.models.transformer import Body, SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.loop import train
 from lingome.train.objectives import Batch, ClassificationObjective, LossSum
@@ -78,7 +79,7 @@ def fit_classifier(
 
     Parameters
     ----------
-    start : Transformer or StaticEmbeddings
+    start : Body
         Body to adapt; it is copied. One with random weights gives the random-weights control.
     tokenizer : Tokenizer
         The body's.
@@ -141,7 +142,7 @@ def _fit_features(
         for name, one in coded.items()
     }
     return fit_head(
-        pooled["train"], parts["train"].labels, pooled["valid"], parts["valid"].labels, model.config.n_classes,
+        pooled["train"], parts["train"].labels, pooled["valid"], parts["valid"].labels, len(model.config.label_names),
         balanced=settings.class_weights == "balanced",
     )
 
@@ -171,7 +172,7 @@ def _descend(
     )
     weights = None
     if settings.class_weights == "balanced":
-        counts = np.bincount(labels, minlength=model.config.n_classes)
+        counts = np.bincount(labels, minlength=len(model.config.label_names))
         weights = tuple(float(len(labels) / (np.count_nonzero(counts) * max(count, 1))) for count in counts)
     recorder = _Recorder(ClassificationObjective(weights), run, label)
 

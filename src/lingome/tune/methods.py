@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.transformer import SequenceClassifier
+from lingome.models.heads import SequenceClassifier
 from lingome.models.word2vec import StaticEmbeddings
 
 

@@ -13,7 +13,7 @@ from lingome.core.errors import DataError
 from lingome.core.progress import track
 from lingome.models.batching import collate, length_batches
 from lingome.models.devices import Precision, autocast
-from lingome.models.transformer import SequenceClassifier
+from lingome.models.heads import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 
 N_SPECIAL = 2
@@ -99,7 +99,7 @@ def run_batches(
         In the order of `ids`, whatever the batches.
     """
     device = next(model.parameters()).device
-    width = model.config.n_classes if output == "logits" else model.config.hidden_size
+    width = len(model.config.label_names) if output == "logits" else model.config.hidden_size
     result = np.empty((len(ids), width), dtype=np.float32)
     lengths = np.array([len(one) + N_SPECIAL for one in ids])
     was_training = model.training

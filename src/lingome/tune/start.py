@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.files import digest_file
+from lingome.models.architectures import Body, build_body, initialise
 from lingome.models.checkpoint import load_body
-from lingome.models.presets import PRESETS, find_config
+from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.shapes import Shape
-from lingome.models.transformer import Body, build_body, initialise
 from lingome.tokens.load import build_tokenizer, load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -27,7 +27,7 @@ class Start(NamedTuple):
     ----------
     name : str
         As it was asked for.
-    body : Transformer or StaticEmbeddings
+    body : Body
         In evaluation mode, on the CPU.
     tokenizer : Tokenizer
         Its vocabulary.
@@ -81,7 +81,7 @@ def resolve_model(name: str | Path) -> Path:
         raise CheckpointError("this is a file, and a model is a folder", where=folder, expected="a checkpoint or a run")
     raise CheckpointError(
         f"there is no model {str(name)!r}", expected=", ".join(["the folder of a checkpoint or a run", *packaged]),
-        hint=f"for random weights: {RANDOM}PRESET, one of {', '.join(PRESETS)}",
+        hint=f"for random weights: {RANDOM}PRESET, one of {', '.join([*PRESETS, *CAUSAL_PRESETS, *SEQ2SEQ_PRESETS])}",
     )
 
 
@@ -107,7 +107,7 @@ def load_start(name: str | Path, *, tokenizer: Path | None = None, seed: int = 0
     if str(name).startswith(RANDOM):
         cutter = build_tokenizer("characters") if tokenizer is None else load_tokenizer(tokenizer)
         config = dataclasses.replace(
-            find_config(str(name).removeprefix(RANDOM), cutter.vocab_size),
+            find_shape(str(name).removeprefix(RANDOM), cutter.vocab_size),
             pad_id=cutter.pad_id, cls_id=cutter.cls_id, sep_id=cutter.sep_id,
         )
         return Start(str(name), random_body(config, seed), cutter, None, "", {})

@@ -38,6 +38,19 @@ def test_top_p_keeps_the_fewest_that_reach_p(p: float, tokens: list[int]):
     assert kept(keep_top_p(LOGITS, p)) == tokens
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.5, 6.0])
+@pytest.mark.parametrize("p", [0.3, 0.9, 0.999])
+def test_top_p_of_a_large_vocabulary_is_that_of_a_full_sort(spread: float, p: float):
+    """Rows that are flat, tied and peaked, side by side."""
+    draw = torch.Generator().manual_seed(0)
+    logits = (torch.randn(4, 2000, generator=draw, dtype=torch.float64) * spread).round(decimals=1)
+    logits[0] *= 4
+    probs, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+    inside = probs.cumsum(dim=-1) - probs < p
+    expected = torch.zeros_like(inside).scatter(-1, order, inside)
+    assert torch.equal(keep_top_p(logits, p).isfinite(), expected)
+
+
 @pytest.mark.parametrize(("p", "tokens"), [
     (0.0, [0, 1, 2, 3, 4]), (0.12, [0, 1, 2, 3, 4]), (0.13, [0, 1, 3, 4]), (0.26, [1, 3, 4]), (0.51, [1, 3]),
     (0.63, [1]), (1.0, [1]),

@@ -17,7 +17,7 @@ from lingome.generate.draws import Draws
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.rules import Rules, rules_for
-from lingome.generate.sampling import Generated, generate
+from lingome.generate.sampling import Generated, generate, stream
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
@@ -119,8 +119,25 @@ def test_every_token_is_streamed_in_order():
     toy, heard = Toy(4, seed=1), {}
     rules = plain_rules(4, 20, end_ids=(3,))
     kept = sample_many(toy, [1, 2], 5, rules, str, seed=0, batch_size=2,
-                       stream=lambda index, token: heard.setdefault(index, []).append(token)).kept
+                       tell=lambda index, token: heard.setdefault(index, []).append(token)).kept
     assert {one.index: list(one.generated.tokens) for one in kept} == heard
+
+
+def test_tokens_come_before_the_next_ones_are_computed():
+    """Rows take turns; when a token arrives, the model was asked for it and for nothing after it."""
+    toy, rules = Toy(4, seed=1), plain_rules(4, 6, end_ids=(3,))
+    asked = []
+    step = toy.step
+    toy.step = lambda tokens_B: asked.append(len(tokens_B)) or step(tokens_B)
+    rows: dict[int, list[int]] = {0: [], 1: []}
+    stops = {}
+    for one in stream(toy, PROMPT.expand(2, -1), rules, draws=Draws(0, [(0,), (1,)])):
+        rows[one.row].append(one.token)
+        assert len(asked) == len(rows[one.row]) - 1
+        if one.stop is not None:
+            stops[one.row] = one.stop
+    whole = drawn(Toy(4, seed=1), rules, 2)
+    assert [(tuple(rows[row]), stops[row]) for row in rows] == [(one.tokens, one.stop) for one in whole]
 
 
 def test_reasons_to_stop():

@@ -6,22 +6,24 @@ import dataclasses
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from lingome.core.errors import ConfigError
+from lingome.models.architectures import find_architecture
 from lingome.models.count import count_decoder, count_encoder
 from lingome.models.count_checkpoint import count_checkpoint
 from lingome.models.count_rows import Count, Part, Rows, merge_counts
 from lingome.models.decoder import CausalLM
+from lingome.models.heads import MaskedLM, SequenceClassifier
 from lingome.models.hyena import RELEASED, HyenaConfig, HyenaLM
-from lingome.models.interop_hyena import to_config_json, to_published
-from lingome.models.presets import CAUSAL_PRESETS, PRESETS, count_parameters
+from lingome.models.interop import find_family, to_config_json
+from lingome.models.presets import PRESETS, count_parameters, find_shape
 from lingome.models.published import PUBLISHED, preset_model, preset_names
 from lingome.models.shapes import DecoderConfig, TransformerConfig
-from lingome.models.transformer import MaskedLM, SequenceClassifier
 
 GPT3_ROWS = {  # the rows that lectures on GPT-3 add up
     "token embedding": 617_558_016, "query": 14_495_514_624, "key": 14_495_514_624, "value": 14_495_514_624,
@@ -83,12 +85,25 @@ def test_hyena_layer_by_the_polynomial() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_are_counted_as_torch_counts_them(name: str) -> None:
+    tokens = preset_model(name).vocab_size
     with torch.device("meta"):
-        if name in PRESETS:
-            built = count_parameters(MaskedLM(dataclasses.replace(PRESETS[name], vocab_size=777)))
-        else:
-            built = count_parameters(CausalLM(dataclasses.replace(CAUSAL_PRESETS[name], vocab_size=777)))
-    assert preset_model(name).counts(777)[0].total == built
+        config = dataclasses.replace(find_shape(name), vocab_size=tokens, pad_id=0, cls_id=0, sep_id=0)
+        models = find_architecture(config).models
+        built = count_parameters(MaskedLM(config) if name in PRESETS else next(iter(models.values()))(config))
+    assert preset_model(name).counts()[0].total == built
+
+
+@pytest.mark.parametrize("mix", [
+    {"positions": "relative", "norm_kind": "rms", "first_norm": "layer", "ffn": "gelu"},
+    {"positions": "alibi", "norm": "post", "bias": True, "ffn_bias": "out", "n_segments": 3},
+    {"positions": "learned", "position_offset": 2, "n_segments": 0, "first_norm": "both", "bias": True, "ffn": "gelu"},
+    {"n_kv_heads": 2, "ffn": "swiglu", "ffn_bias": "none", "bias": True},
+    {"n_kv_heads": 1, "norm_kind": "rms", "bias": True, "local_window": 8, "tie_head": False},
+])
+def test_encoders_with_newer_parts_are_counted_as_torch_counts_them(mix: dict[str, Any]) -> None:
+    config = TransformerConfig(31, 24, 3, 4, 40, 50, **mix)
+    with torch.device("meta"):
+        assert count_encoder(config).total == count_parameters(MaskedLM(config))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +130,8 @@ def test_any_encoder_is_counted_as_torch_counts_it(mix: tuple) -> None:
 def test_any_decoder_is_counted_as_torch_counts_it(mix: tuple) -> None:
     positions, norm, ffn, bias, tied, groups = mix
     config = DecoderConfig(
-        31, 24, 3, 4, groups, 40, 50, positions=positions, norm=norm, ffn=ffn, bias=bias, tie_head=tied
+        31, 24, 3, 4, groups, ffn_size=40, max_positions=50, positions=positions, norm=norm, ffn=ffn, bias=bias,
+        tie_head=tied,
     )
     with torch.device("meta"):
         built = count_parameters(CausalLM(config))
@@ -136,7 +152,8 @@ def test_hyena_is_counted_as_torch_counts_it(name: str) -> None:
 def test_a_published_file_of_hyena_holds_what_the_formula_says(tmp_path: Path) -> None:
     config = HyenaConfig(hidden_size=12, n_layers=2, ffn_size=20, max_positions=30, filter_size=7)
     model = HyenaLM(config)
-    tensors = {name: tensor.clone() for name, tensor in to_published(model.state_dict(), config).items()}
+    published = find_family(config).to_file(model.state_dict(), config)
+    tensors = {name: tensor.clone() for name, tensor in published.items()}
     prefix = "hyena.backbone.layers.1.mixer.filter_fn.implicit_filter."
     tensors |= {f"{prefix}{index}.freq": tensors[f"{prefix}1.freq"].clone() for index in (3, 5)}
     save_file(tensors, tmp_path / "model.safetensors")

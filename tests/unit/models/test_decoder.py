@@ -24,7 +24,11 @@ LLAMA = DecoderConfig(
 )
 GPT2 = dataclasses.replace(LLAMA, positions="learned", norm="layer", ffn="gelu_tanh", bias=True, n_kv_heads=4)
 OWN = dataclasses.replace(LLAMA, positions="learned", tie_head=False, dropout=0.1)
-SHAPES = pytest.mark.parametrize("config", [LLAMA, GPT2, OWN], ids=["llama", "gpt2", "own"])
+WINDOW = dataclasses.replace(LLAMA, window=5, head_dim=6)
+EXPERTS = dataclasses.replace(LLAMA, window=9, n_experts=3, n_experts_per_token=1)
+SHAPES = pytest.mark.parametrize(
+    "config", [LLAMA, GPT2, OWN, WINDOW, EXPERTS], ids=["llama", "gpt2", "own", "window", "experts"]
+)
 
 
 def batch(side: str = "right") -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,6 +69,30 @@ def test_a_token_does_not_see_those_after_it(config: DecoderConfig) -> None:
         first, second = model(ids), model(other)
     assert torch.equal(first[:, :12], second[:, :12])
     assert (first[:, 12:] - second[:, 12:]).abs().max() > 0.1
+
+
+def test_a_token_does_not_see_beyond_its_window() -> None:
+    """Two layers of five tokens reach eight tokens back, and no further."""
+    ids, _ = batch()
+    other = ids.clone()
+    other[:, 4] = torch.where(ids[:, 4] == 8, 5, 8)
+    model = wide(WINDOW)
+    with torch.no_grad():
+        gap_BL = (model(ids) - model(other)).abs().amax(dim=2)
+    assert (gap_BL[:, 4:13].amax(dim=0) > 1e-4).all()
+    assert (gap_BL[:, 13:] == 0).all()
+
+
+def test_states_of_every_layer() -> None:
+    """The first is the embedding, the last what the body gives."""
+    ids, mask = batch("left")
+    body = wide(EXPERTS).body
+    with torch.no_grad():
+        states = body.hidden_states(ids, mask)
+        assert [tuple(state.shape) for state in states] == [(4, 20, 32)] * 3
+        assert torch.equal(states[0], body.tokens(ids))
+        assert torch.equal(states[-1], body(ids, mask))
+        assert torch.equal(body(ids, mask, mask), states[-1][mask])
 
 
 @SHAPES
@@ -158,7 +186,7 @@ def test_no_gradient_through_a_cache() -> None:
     ids, _ = batch()
     model = build_causal_lm(LLAMA)
     assert model(ids).requires_grad
-    assert not model.body(ids, None, KvCache(LLAMA, 4, 20)).requires_grad
+    assert not model.body(ids, cache=KvCache(LLAMA, 4, 20)).requires_grad
     assert torch.is_grad_enabled()
 
 
@@ -170,7 +198,9 @@ def test_stored_for_steps_nothing_changes(tmp_path: Path, config: DecoderConfig)
         before = model(ids, mask)
         assert store_for_steps(model) is model
         torch.testing.assert_close(model(ids, mask), before, atol=1e-5, rtol=1e-5)
-    assert model.body.layers[0].ffn_in.weight.stride() == (1, model.body.layers[0].ffn_in.out_features)
+    layer = model.body.layers[0]
+    wide_one = layer.mixture.experts[0].ffn_in if config.n_experts else layer.ffn_in
+    assert wide_one.weight.stride() == (1, wide_one.out_features)
     assert (model.head.weight is model.body.tokens.weight) == config.tie_head
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
     loaded = load_causal_lm(tmp_path / "model")[0]
@@ -229,9 +259,12 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_another_kind_of_model(tmp_path: Path, saved: Path) -> None:
-    for load in (load_masked_lm, load_classifier, load_body):
-        with pytest.raises(CheckpointError, match=r"(?s)causal language model.*load_causal_lm"):
-            load(saved)
+    with pytest.raises(CheckpointError, match=r"(?s)causal language model.*load_causal_lm"):
+        load_masked_lm(saved)
+    with pytest.raises(CheckpointError, match="not a lingome classifier"):
+        load_classifier(saved)
+    model, ids = build_causal_lm(LLAMA, seed=1).eval(), batch()[0]
+    assert torch.equal(load_body(saved)[0](ids), model.body(ids))
     save_checkpoint(tmp_path / "encoder", build_masked_lm("nano", TOKENIZER.vocab_size), TOKENIZER)
     with pytest.raises(CheckpointError, match="not a causal language model"):
         load_causal_lm(tmp_path / "encoder")

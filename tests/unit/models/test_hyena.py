@@ -19,7 +19,7 @@ from lingome.models.hyena import (
     decay_rates,
     position_features,
 )
-from lingome.models.interop_hyena import to_published
+from lingome.models.interop import find_family
 
 _spec = importlib.util.spec_from_file_location("reference_hyena", Path(__file__).parent / "reference_hyena.py")
 assert _spec is not None
@@ -90,7 +90,8 @@ def test_features_and_decay_by_hand() -> None:
 def test_equal_to_the_reference(dtype: torch.dtype, furthest: float) -> None:
     model = loud(dataclasses.replace(SMALL, tie_head=False), noise=0.1).to(dtype)
     ids = bases(3, 41)
-    weights = {name: tensor.detach().numpy() for name, tensor in to_published(model.state_dict(), model.config).items()}
+    published = find_family(model.config).to_file(model.state_dict(), model.config)
+    weights = {name: tensor.detach().numpy() for name, tensor in published.items()}
     logits = model(ids)
     assert logits.shape == (3, 41, 16)
     assert logits.std() > 0.2

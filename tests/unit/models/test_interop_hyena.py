@@ -10,19 +10,14 @@ import torch
 
 from lingome.core.errors import CheckpointError
 from lingome.models.hyena import RELEASED, HyenaConfig, HyenaLM, build_hyena_lm
-from lingome.models.interop_hyena import (
-    from_config_json,
-    from_published,
-    published_name,
-    published_tables,
-    to_config_json,
-    to_published,
-)
+from lingome.models.interop import from_config_json, to_config_json
+from lingome.models.interop_hyena import FAMILIES, published_tables
 
 SMALL = HyenaConfig(
     hidden_size=16, n_layers=2, ffn_size=40, max_positions=66, filter_size=8, tie_head=False, embedding_dropout=0.0
 )
 FILE = Path("model.safetensors")
+(HYENADNA,) = FAMILIES
 
 PUBLISHED_BLOCK = {
     "mixer.in_proj.weight": (48, 16), "mixer.in_proj.bias": (48,),
@@ -73,8 +68,8 @@ def test_published_tensors_make_the_round_trip() -> None:
     """Weights come back bit for bit, the computed tables to float32's last digits."""
     tensors = published()
     model = HyenaLM(SMALL)
-    model.load_state_dict(from_published(tensors, shapes(), SMALL, FILE))
-    back = to_published(model.state_dict(), SMALL)
+    model.load_state_dict(HYENADNA.from_file(tensors, shapes(), SMALL, FILE))
+    back = HYENADNA.to_file(model.state_dict(), SMALL)
     assert back.keys() == tensors.keys()
     computed = {name for layer in range(2) for name in published_tables(SMALL, layer)}
     assert len(computed) == 6
@@ -105,7 +100,7 @@ def test_numbers_in_the_published_files(name: str, count: int) -> None:
 @pytest.mark.parametrize("kind", ["training code", "checkpointing", "three frequencies", "bfloat16", "no tables"])
 def test_every_published_kind_of_file(kind: str) -> None:
     tensors = published()
-    expected = from_published(tensors, shapes(), SMALL, FILE)
+    expected = HYENADNA.from_file(tensors, shapes(), SMALL, FILE)
     if kind in ("training code", "checkpointing"):
         tensors = {"model." + name.removeprefix("hyena."): tensor for name, tensor in tensors.items()}
     if kind == "checkpointing":
@@ -121,7 +116,7 @@ def test_every_published_kind_of_file(kind: str) -> None:
     if kind == "no tables":
         tables = {name for layer in range(2) for name in published_tables(SMALL, layer)}
         tensors = {name: tensor for name, tensor in tensors.items() if name not in tables}
-    found = from_published(tensors, shapes(), SMALL, FILE)
+    found = HYENADNA.from_file(tensors, shapes(), SMALL, FILE)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
@@ -130,9 +125,9 @@ def test_a_tied_head_may_be_left_out_but_must_not_differ() -> None:
     tied = dataclasses.replace(SMALL, tie_head=True)
     tensors = published()
     with pytest.raises(CheckpointError, match="differs from the embeddings"):
-        from_published(tensors, shapes(tied), tied, FILE)
+        HYENADNA.from_file(tensors, shapes(tied), tied, FILE)
     del tensors["lm_head.weight"]
-    found = from_published(tensors, shapes(tied), tied, FILE)
+    found = HYENADNA.from_file(tensors, shapes(tied), tied, FILE)
     assert torch.equal(found["head.weight"], tensors["hyena.backbone.embeddings.word_embeddings.weight"])
 
 
@@ -163,7 +158,7 @@ def test_problems_are_named(problem: str) -> None:
     else:
         del tensors["lm_head.weight"]
     with pytest.raises(CheckpointError, match=said):
-        from_published(tensors, shapes(), SMALL, FILE)
+        HYENADNA.from_file(tensors, shapes(), SMALL, FILE)
 
 
 def test_the_published_config_is_read() -> None:
@@ -182,7 +177,7 @@ def test_the_published_config_is_read() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"model_type": "bert"}, "not a HyenaDNA"), ({"hyena_order": 3}, "hyena_order = 3"),
+        ({"model_type": "hyena"}, "models of this type"), ({"hyena_order": 3}, "hyena_order = 3"),
         ({"d_model": None}, "d_model"), ({"n_layer": "8"}, "n_layer"), ({"n_layer": 0}, "cannot be used"),
         ({"tie_word_embeddings": 1}, "true or false"),
     ],
@@ -197,18 +192,18 @@ def test_a_folder_gives_the_same_logits(tmp_path: Path, tied: bool) -> None:
     config = dataclasses.replace(SMALL, tie_head=tied, pad_id=5, dropout=0.25)
     model = build_hyena_lm(config, seed=1).eval()
     (tmp_path / "config.json").write_text(json.dumps(to_config_json(config)))
-    tensors = {name: tensor.clone() for name, tensor in to_published(model.state_dict(), config).items()}
+    tensors = {name: tensor.clone() for name, tensor in HYENADNA.to_file(model.state_dict(), config).items()}
     safetensors.torch.save_file(tensors, tmp_path / "model.safetensors")
 
     read = from_config_json(json.loads((tmp_path / "config.json").read_text()), tmp_path / "config.json")
     assert read == config
     file = tmp_path / "model.safetensors"
     again = HyenaLM(read).eval()
-    again.load_state_dict(from_published(safetensors.torch.load_file(file), shapes(read), read, file))
+    again.load_state_dict(HYENADNA.from_file(safetensors.torch.load_file(file), shapes(read), read, file))
     ids = torch.randint(7, 12, (2, 30), generator=torch.Generator().manual_seed(0))
     assert torch.equal(again(ids), model(ids))
 
 
 def test_every_tensor_has_another_name() -> None:
-    names = [published_name(name) for name in shapes()]
+    names = [HYENADNA.file_names(name, SMALL) for name in shapes()]
     assert len(set(names)) == len(names) == 50  # two blocks of 23, and four around them

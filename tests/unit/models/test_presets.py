@@ -5,9 +5,11 @@ import torch
 
 from lingome.core.errors import ConfigError
 from lingome.models.decoder import CausalLM
+from lingome.models.heads import MaskedLM
 from lingome.models.presets import (
     CAUSAL_PRESETS,
     PRESETS,
+    SEQ2SEQ_PRESETS,
     build_causal_lm,
     build_classifier,
     build_masked_lm,
@@ -15,7 +17,6 @@ from lingome.models.presets import (
     find_causal_config,
     find_config,
 )
-from lingome.models.transformer import MaskedLM
 
 
 def test_grover_has_the_published_size() -> None:
@@ -75,12 +76,13 @@ def test_gpt_mini_by_hand() -> None:
 def test_unknown_decoder_says_which_are_near() -> None:
     with pytest.raises(ConfigError, match="did you mean 'gpt-mini'"):
         build_causal_lm("gpt-min", 9)
-    with pytest.raises(ConfigError, match=r"(?s)gpt2, gpt-mini.*of the other kind"):
+    with pytest.raises(ConfigError, match=r"(?s)gpt2, gpt-mini.*of another kind"):
         build_causal_lm("mini", 9)
-    with pytest.raises(ConfigError, match="of the other kind"):
+    with pytest.raises(ConfigError, match="of another kind"):
         build_masked_lm("gpt2", 9)
 
 
 def test_presets_are_all_distinct() -> None:
-    assert len(set(CAUSAL_PRESETS.values())) == len(CAUSAL_PRESETS) == 2
-    assert len(set(PRESETS.values())) == len(PRESETS) == 5
+    presets = [*PRESETS.values(), *CAUSAL_PRESETS.values(), *SEQ2SEQ_PRESETS.values()]
+    assert len(set(presets)) == len(presets) == len({*PRESETS, *CAUSAL_PRESETS, *SEQ2SEQ_PRESETS})
+    assert len(presets) > 15

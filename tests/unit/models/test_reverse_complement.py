@@ -161,7 +161,7 @@ def test_next_token_scores_are_refused() -> None:
 
 
 def test_an_unknown_output() -> None:
-    with pytest.raises(ConfigError, match="tokens, states or sequence"):
+    with pytest.raises(ConfigError, match="tokens, states, sequence or bins"):
         ReverseComplement(Lopsided(9), Complement.of(LETTERS), "logits")
 
 

@@ -49,7 +49,7 @@ def test_derived_sizes() -> None:
         ({"dropout": 1.0}, "dropout"),
         ({"norm_eps": 0.0}, "norm_eps"),
         ({"rope_theta": 1.0}, "rope_theta"),
-        ({"eos_id": 9}, "eos_id"),
+        ({"sep_id": 9}, "sep_id"),
     ],
 )
 def test_bad_values_of_a_decoder_are_named(values: dict, name: str) -> None:

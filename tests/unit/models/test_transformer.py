@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from lingome.core.errors import ConfigError, DataError
+from lingome.models.architectures import initialise
+from lingome.models.blocks import Rotation, attend
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.models.shapes import TransformerConfig
-from lingome.models.transformer import Picked, Rotation, Transformer, attend, initialise
+from lingome.models.transformer import Transformer
 
 NANO = TransformerConfig(vocab_size=12, hidden_size=32, n_layers=2, n_heads=2, ffn_size=48, max_positions=24)
 BERT = dataclasses.replace(NANO, positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
@@ -77,13 +79,6 @@ def test_masked_positions_alone_give_the_same(config: TransformerConfig) -> None
 def test_no_masked_position() -> None:
     ids, mask = batch()
     assert build_masked_lm(NANO)(ids, mask, torch.zeros_like(mask)).shape == (0, 12)
-
-
-def test_picked_keeps_the_order_of_boolean_indexing() -> None:
-    masked = torch.tensor([[False, True, True, False], [False, False, False, True], [False] * 4])
-    values = torch.arange(12.0).view(3, 4, 1)
-    picked = Picked.of(masked)
-    assert picked.take(values)[picked.real_BQ].flatten().tolist() == [1, 2, 7] == values[masked].flatten().tolist()
 
 
 @pytest.mark.parametrize("config", [NANO, BERT], ids=["modernbert", "bert"])

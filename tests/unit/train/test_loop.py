@@ -10,9 +10,10 @@ import torch
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
-from lingome.train.loop import count_tokens, train
+from lingome.train.loop import train
 from lingome.train.objectives import LossSum
 from lingome.train.state import StateStore, copy_weights
+from lingome.train.step import count_tokens
 
 
 def settings(**changes):
@@ -150,6 +151,21 @@ def test_resume_refuses_other_settings(points, regression, squared_error, new_ru
             regression(), squared_error(), points(), settings(), seed=0, run=run, resume=True,
             identity={"genome": "other"},
         )
+
+
+def test_a_state_of_before_some_settings_existed_is_gone_on_with(points, regression, squared_error, new_run):
+    run, newer = new_run(), {"compile", "parallel", "deterministic", "tensorboard", "decay_embeddings"}
+    train(regression(), squared_error(), points(), settings(), seed=0, run=run)
+    index = run.path / "state" / "train" / "training.json"
+    saved = json.loads(index.read_text())
+    known = {name: value for name, value in json.loads(saved["identity"]["settings"]).items() if name not in newer}
+    saved["identity"]["settings"] = json.dumps(known)
+    del saved["parts"]
+    index.write_text(json.dumps(saved))
+    result = train(regression(), squared_error(), points(), settings(deterministic=False), seed=0, run=run, resume=True)
+    assert result.steps == 12
+    with pytest.raises(ConfigError, match="settings changed"):
+        train(regression(), squared_error(), points(), settings(decay_embeddings=True), seed=0, run=run, resume=True)
 
 
 def test_it_stops_when_the_loss_stops_falling_and_keeps_the_best(points, regression, squared_error, new_run):

@@ -18,16 +18,9 @@ from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store_files import open_store, write_store
+from lingome.train.areas import choose_areas
 from lingome.train.objectives import CausalObjective, MaskedObjective
-from lingome.train.pretraining import (
-    choose_areas,
-    describe,
-    find_warnings,
-    language_rows,
-    objective_warning,
-    pretrain_model,
-    read_tokens,
-)
+from lingome.train.pretraining import describe, find_warnings, language_rows, pretrain_model, read_tokens
 
 TOKENIZER = CharacterTokenizer()
 TINY = DecoderConfig(hidden_size=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_size=128, max_positions=128)
@@ -117,9 +110,9 @@ def test_byte_pairs_and_a_causal_model_are_warned_of(genome):
     )
     assert ("warn", "byte pairs and a causal model") in {(row["level"], row["topic"]) for row in find_warnings(done)}
     assert markov_baseline(done) == []  # nothing to measure on
-    assert objective_warning(CausalObjective(kmers)) is None
-    assert objective_warning(MaskedObjective(BPE)) is None
-    assert "mask_span" in objective_warning(MaskedObjective(KmerTokenizer(6)))
+    assert CausalObjective(kmers).advice is None
+    assert MaskedObjective(BPE).advice is None
+    assert "mask_span" in MaskedObjective(KmerTokenizer(6)).advice
 
 
 def test_an_interrupted_causal_training_goes_on_to_the_same_bits(genome, tmp_path):

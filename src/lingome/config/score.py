@@ -1,0 +1,96 @@
+"""Settings of ``lingome score``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lingome.config.embed import LongPolicy
+from lingome.config.settings import RunSettings
+from lingome.core.errors import ConfigError
+
+Convention = Literal[
+    "log_likelihood", "pll", "wt_marginal", "wt_fill", "mut_fill", "mask_fill", "match_fill"
+]
+
+
+class ScoreSettings(RunSettings):
+    """What is scored: sequences; mutations of sequences; variants of a genome; or a whole region of it."""
+
+    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
+    sequence_column: str | None = Field(default=None, description="column of sequences in a table; guessed by default")
+    genome: Path | None = Field(default=None, description="FASTA that variants or the region lie on")
+    variants: Path | None = Field(
+        default=None, description="VCF or table chrom, pos, ref, alt of the genome; or mutations (A23G) of sequences"
+    )
+    region: str | None = Field(default=None, description="chrom:start-end (0-based, half-open): all its substitutions")
+    convention: Convention | None = Field(
+        default=None, description="log_likelihood if causal; else mask_fill of changes, pll of sequences"
+    )
+    indels: Literal["score", "leave_out"] = Field(
+        default="score", description="insertions and deletions, which only log_likelihood and pll can score"
+    )
+    strands: Literal["forward", "both"] = Field(default="forward", description="both: mean with the reverse complement")
+    window_bp: int = Field(
+        default=500, ge=3, description="letters of a window of the genome; of a sequence's with too_long=window"
+    )
+    step_bp: int = Field(default=1, ge=1, description="places of one step share a window; 1 centres every variant")
+    first_position: int = Field(default=1, ge=0, description="number of a sequence's first letter, in mutations")
+    measured: str | None = Field(default=None, description="numeric column of the variants' table to compare with")
+    too_long: LongPolicy = Field(
+        default="error", description="sequences beyond the context: refuse, cut at the end, or go by windows"
+    )
+    precision: Literal["fp32", "bf16", "auto"] = Field(default="fp32", description="of matrix products")
+    batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
+    baseline_items: int = Field(default=200, ge=1, description="items that the model with random weights scores too")
+    out: Path = Field(default=Path("scores.tsv"), description="table to write; how it was made goes beside it, .json")
+    force: bool = Field(default=False, description="replace what is there")
+
+    @property
+    def task(self) -> Literal["sequences", "mutants", "variants", "region"]:
+        """What is scored."""
+        if self.region is not None:
+            return "region"
+        return "sequences" if self.variants is None else "mutants" if self.sequences is not None else "variants"
+
+    @model_validator(mode="after")
+    def _inputs_make_a_task(self) -> Self:
+        if self.genome is not None and self.sequences is not None:
+            raise ValueError("give sequences or a genome, not both")
+        if self.genome is None and self.sequences is None:
+            raise ValueError("there is nothing to score: give sequences, or a genome with variants or a region")
+        if self.genome is not None and (self.variants is None) == (self.region is None):
+            raise ValueError("a genome needs variants=FILE or region=chrom:start-end, one of the two")
+        if self.region is not None and self.genome is None:
+            raise ValueError("a region is one of a genome: genome=FASTA")
+        if self.too_long == "truncate" and self.variants is not None:
+            raise ValueError("too_long=truncate is for whole sequences; with mutations use too_long=window")
+        if self.measured is not None and self.variants is None:
+            raise ValueError("measured is a column of a table of variants")
+        if 2 * self.step_bp > self.window_bp:
+            raise ValueError("step_bp is at most half of window_bp, so that every variant has letters on both sides")
+        return self
+
+
+def sort_score_inputs(words: Sequence[str]) -> dict[str, str]:
+    """Take the first word for the model and the second for sequences, or for variants if it is a VCF.
+
+    Raises
+    ------
+    ConfigError
+        If there are more.
+
+    >>> sort_score_inputs(["human-mini", "reads.fa"])
+    {'model': 'human-mini', 'sequences': 'reads.fa'}
+    """
+    if len(words) > 2:
+        raise ConfigError("one input too many", got=words[2], expected="a model, and sequences or a VCF",
+                          hint="name the others: variants=FILE genome=FILE")
+    roles = dict(zip(("model", "sequences"), words, strict=False))
+    if roles.get("sequences", "").lower().removesuffix(".gz").removesuffix(".bgz").endswith(".vcf"):
+        roles["variants"] = roles.pop("sequences")
+    return roles

@@ -1,0 +1,318 @@
+"""Variants: of a genome (VCF, or a table chrom, pos, ref, alt), and of named sequences (A23G).
+
+In files positions are 1-based, as VCF 4.5 has them (https://samtools.github.io/hts-specs/VCFv4.5.pdf, 1.6.1) and as
+mutations are written (HGVS, doi:10.1002/humu.22981); here they are 0-based.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lingome.core.errors import DataError
+from lingome.core.progress import say
+from lingome.data.bed import whole_number
+from lingome.data.compressed import read_lines
+from lingome.data.genome import Genome
+from lingome.data.names import unknown_chromosome
+from lingome.data.sequence import as_text
+from lingome.data.tables import read_rows
+
+VCF_ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz")
+MUTATION_COLUMNS = ("mutations", "mutation", "mutant", "variant", "variants")
+_PLACE = ("chrom", "pos", "ref", "alt")
+_LETTERS = re.compile(r"[ACGTN]+")
+_MUTATION = re.compile(r"([A-Z])([0-9]{1,9})([A-Z])")
+
+
+class Edit(NamedTuple):
+    """One change of a sequence: the letters from `start` (0-based) on, `ref`, become `alt`; either may be empty."""
+
+    start: int
+    ref: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A change at one place of a genome.
+
+    Parameters
+    ----------
+    chrom : str
+        Name of the sequence, as in the FASTA.
+    start : int
+        0-based position of the first letter of `ref`.
+    ref, alt : str
+        Upper-case letters of the reference, and what stands there instead; empty where letters are deleted.
+    name : str
+        The file's own name of it, or ``chrom:pos:ref>alt`` with the 1-based position.
+    where : str
+        ``file:line`` it was read from.
+    columns : dict of str to str
+        The row's other cells; empty for VCF.
+    """
+
+    chrom: str
+    start: int
+    ref: str
+    alt: str
+    name: str
+    where: str
+    columns: Mapping[str, str]
+
+    @property
+    def edit(self) -> Edit:
+        """The change, in coordinates of the chromosome."""
+        return Edit(self.start, self.ref, self.alt)
+
+    @property
+    def place(self) -> str:
+        """Where it is, the same for all alleles there."""
+        return f"{self.chrom}:{self.start}"
+
+    def cells(self) -> dict[str, object]:
+        """Give the columns that name it in a table, with the 1-based position."""
+        return {"id": self.name, "chrom": self.chrom, "pos": self.start + 1, "ref": self.ref, "alt": self.alt or "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A named sequence with letters replaced, all at once.
+
+    Parameters
+    ----------
+    name : str
+        The mutations as they are written.
+    edits : tuple of Edit
+        By position; one letter each. Empty for the unchanged sequence.
+    sequence : str
+        Name of the sequence it is of; empty where the table names none.
+    where : str
+        ``file:line`` it was read from.
+    columns : dict of str to str
+        The row's other cells.
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    sequence: str
+    where: str
+    columns: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        """Where it is, the same for all mutants of the same letters."""
+        return f"{self.sequence}:{[edit.start for edit in self.edits]}"
+
+    def cells(self) -> dict[str, object]:
+        """Give the columns that name it in a table."""
+        return {"id": self.sequence, "mutations": self.name}
+
+
+def is_vcf(path: Path) -> bool:
+    """Say whether a name is that of a VCF."""
+    return str(path).lower().endswith(VCF_ENDINGS)
+
+
+def holds_places(path: Path) -> bool:
+    """Say whether a file of variants gives places of a genome (VCF, or chrom, pos, ref, alt), not mutations.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    if is_vcf(path):
+        return True
+    _, cells = next(read_rows(path), (0, {}))
+    return set(_PLACE) <= {name.strip().lower() for name in cells}
+
+
+def read_variants(path: Path, genome: Genome | None = None) -> list[Variant]:
+    """Read variants of a genome from a VCF, or a table with the columns chrom, pos, ref, alt.
+
+    Positions in the file are 1-based. A line with several alternative alleles is as many variants. In a table, ``-``
+    or nothing as `alt` deletes `ref`. Lines of a VCF that give no letters as ALT (``.``, ``*``, ``<DEL>``,
+    break ends) are left out, and counted in a message.
+
+    Parameters
+    ----------
+    path : Path
+        ``.vcf``, plain or compressed; any other name is a table.
+    genome : Genome, optional
+        When given, each `ref` has to be what it says.
+
+    Raises
+    ------
+    DataError
+        With file and line: a position that is none, an allele that is not A C G T N, alleles that are equal,
+        a chromosome that the genome has not, or another reference; or there is no variant.
+    """
+    path, found = Path(path), []
+    n_left_out = 0
+    for line, chrom, pos, ref, alts, name, columns in _rows(path):
+        where = f"{path}:{line}"
+        start = whole_number(pos, "pos", where) - 1
+        if start < 0:
+            raise DataError("positions of variants begin at 1", where=where, got=pos)
+        if not _LETTERS.fullmatch(ref):
+            raise DataError("the reference allele is no DNA", where=where, got=repr(ref[:40]), expected="A C G T N",
+                            hint="write an insertion with the base before it, as VCF does")
+        for alt in alts:
+            if is_vcf(path) and not _LETTERS.fullmatch(alt):
+                n_left_out += 1
+                continue
+            letters = "" if alt == "-" else alt
+            if letters and not _LETTERS.fullmatch(letters):
+                raise DataError("the alternative allele is no DNA", where=where, got=repr(alt[:40]),
+                                expected="A C G T N, or - for a deletion")
+            if letters == ref:
+                raise DataError("both alleles are the same", where=where, got=f"{ref}>{alt}")
+            named = name if name and len(alts) == 1 else f"{chrom}:{start + 1}:{ref}>{letters or '-'}"
+            found.append(Variant(chrom, start, ref, letters, named, where, columns))
+    if n_left_out:
+        say(f"{path}: left out {n_left_out:,} alleles without letters (., *, <...> or break ends)")
+    if not found:
+        raise DataError("there is no variant in this file", where=path, expected="VCF, or chrom, pos, ref, alt")
+    if genome is not None:
+        check_reference(found, genome)
+    return found
+
+
+def check_reference(variants: Sequence[Variant], genome: Genome) -> None:
+    """Check that every reference allele is what the genome has there.
+
+    Raises
+    ------
+    DataError
+        With file and line, for the first that is not.
+    """
+    for one in variants:
+        if one.chrom not in genome.lengths:
+            raise unknown_chromosome(one.chrom, genome.lengths, one.where)
+        end, length = one.start + len(one.ref), genome.lengths[one.chrom]
+        if end > length:
+            place = f"{one.chrom}:{one.start + 1}"
+            raise DataError("the variant lies beyond its chromosome", where=one.where, got=place,
+                            expected=f"{one.chrom} has {length:,} bases", hint="was it called on another assembly?")
+        there = as_text(genome.sequence(one.chrom, one.start, end))
+        if there != one.ref:
+            raise DataError(
+                "the reference allele is not what the genome has", where=one.where, got=one.ref[:40],
+                expected=f"{there[:40]} at {one.chrom}:{one.start + 1}",
+                hint="was it called on another assembly, on the other strand, or with 0-based positions?",
+            )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, str, str, list[str], str, dict[str, str]]]:
+    """Give line, chrom, pos, ref, alts, name and other columns of every row."""
+    if is_vcf(path):
+        for number, text in read_lines(path):
+            if not text.strip() or text.startswith("#"):
+                continue
+            fields = text.rstrip("\r\n").split("\t")
+            if len(fields) < 5:
+                raise DataError("too few columns for VCF", where=f"{path}:{number}", got=text[:80],
+                                expected="CHROM, POS, ID, REF, ALT, separated by tabs")
+            name = "" if fields[2] == "." else fields[2]
+            yield number, fields[0], fields[1], fields[3].upper(), fields[4].upper().split(","), name, {}
+        return
+    for number, cells in read_rows(path):
+        row = {name.strip().lower() if name.strip().lower() in (*_PLACE, "id", "name") else name: cell.strip()
+               for name, cell in cells.items()}
+        missing = [name for name in _PLACE if name not in row]
+        if missing:
+            raise DataError(f"the table has no column {missing[0]!r}", where=path, got=", ".join(cells)[:300],
+                            expected="chrom, pos (1-based), ref, alt", hint="or a VCF, with a name that ends in .vcf")
+        others = {name: cell for name, cell in row.items() if name not in _PLACE}
+        alts = (row["alt"].upper() or "-").split(",")
+        yield number, row["chrom"], row["pos"], row["ref"].upper(), alts, row.get("id") or row.get("name", ""), others
+
+
+def parse_mutations(text: str, first_position: int = 1, where: str = "mutations") -> tuple[Edit, ...]:
+    """Read mutations as they are written: wild type, position, mutant, as A23G; several by ``:`` ``,`` ``;`` or space.
+
+    Parameters
+    ----------
+    text : str
+        ``wt``, ``_wt`` or nothing is the unchanged sequence.
+    first_position : int
+        Number of the sequence's first letter.
+
+    Raises
+    ------
+    DataError
+        If one is not of this form, changes nothing, lies before the first letter, or two change one letter.
+
+    >>> parse_mutations("A23G:T5S")
+    (Edit(start=4, ref='T', alt='S'), Edit(start=22, ref='A', alt='G'))
+    """
+    if text.strip().lower() in ("wt", "_wt", ""):
+        return ()
+    edits: dict[int, Edit] = {}
+    for word in re.split(r"[:,;\s]+", text.strip().upper()):
+        match = _MUTATION.fullmatch(word)
+        if match is None:
+            raise DataError("this is no mutation", where=where, got=repr(word[:40]),
+                            expected="wild type, position, mutant: A23G", hint="several are joined by : or ,")
+        ref, start, alt = match[1], int(match[2]) - first_position, match[3]
+        if ref == alt:
+            raise DataError("the mutation changes nothing", where=where, got=word)
+        if start < 0:
+            raise DataError("the position is before the first letter", where=where, got=word,
+                            expected=f"{first_position} or more", hint="set first_position")
+        if start in edits:
+            raise DataError("two mutations of one letter", where=where, got=text[:80])
+        edits[start] = Edit(start, ref, alt)
+    return tuple(edits[start] for start in sorted(edits))
+
+
+def read_mutants(path: Path, sequences: Mapping[str, str], first_position: int = 1) -> list[Mutant]:
+    """Read mutants of named sequences from a table with a column of mutations.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or TSV with a column ``mutations`` (or mutation, mutant, variant); with several sequences also
+        ``sequence_id``, the name of the one it is of.
+    sequences : mapping of str to str
+        Sequences by name.
+    first_position : int
+        Number of their first letter.
+
+    Raises
+    ------
+    DataError
+        With file and line: a mutation that cannot be read, another wild-type letter, or no such sequence.
+    """
+    found = []
+    for number, cells in read_rows(path):
+        where, names = f"{path}:{number}", {name.strip().lower(): name for name in cells}
+        column = next((names[name] for name in MUTATION_COLUMNS if name in names), None)
+        if column is None:
+            raise DataError("no column of mutations in the header", where=path, got=", ".join(cells)[:300],
+                            expected=" or ".join(MUTATION_COLUMNS) + "; or chrom, pos, ref, alt")
+        owner = cells[names["sequence_id"]].strip() if "sequence_id" in names else ""
+        if not owner and len(sequences) > 1:
+            raise DataError("it is not said which sequence is changed", where=where, got=f"{len(sequences)} sequences",
+                            expected="a column sequence_id", hint="or give a FASTA of one sequence")
+        owner = owner or next(iter(sequences))
+        if owner not in sequences:
+            raise DataError("there is no such sequence", where=where, got=owner, expected=", ".join(sequences)[:200])
+        edits = parse_mutations(cells[column], first_position, where)
+        for edit in edits:
+            there = sequences[owner][edit.start : edit.start + 1]
+            if there != edit.ref:
+                shown = f"{there or 'nothing'} at {edit.start + first_position} of {owner}"
+                raise DataError("the wild type is not what the sequence has", where=where, expected=shown,
+                                got=f"{edit.ref}{edit.start + first_position}{edit.alt}",
+                                hint="is it numbered otherwise? set first_position")
+        others = {name: cell for name, cell in cells.items() if name != column}
+        found.append(Mutant(cells[column].strip() or "wt", edits, owner, where, others))
+    if not found:
+        raise DataError("the table has no rows", where=path)
+    return found

@@ -1,0 +1,84 @@
+"""Matrices laid out for oneDNN before a model writes sequence on a CPU.
+
+A product of few rows with a matrix reads the matrix once, and as it lies in memory torch's own kernel reads it slowly:
+five rows take twice the time of one. oneDNN reads its own blocked copy at the speed of memory. All matrices of a
+GPT-2-small, one core, float32, milliseconds a step:
+
+====  ===========  ======  ==========
+rows  as they lie  packed  transposed
+====  ===========  ======  ==========
+1     36           31      25
+5     70           28      74
+16    101          55      102
+128   448          308
+====  ===========  ======  ==========
+
+So more rows than one take packed matrices. The copy takes as much memory again. Sums are taken in another order:
+results differ by rounding. One row takes the matrices as they lie (`lingome.models.one_row`); a model of experts, or
+in another type than float32, transposed ones (`lingome.models.decoder.store_for_steps`).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lingome.models.decoder import CausalLM, store_for_steps
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class PackedLinear(nn.Linear):
+    """A linear layer with a packed copy of its matrix, for float32 without gradients; the parameters are shared."""
+
+    def __init__(self, layer: nn.Linear, n_rows: int) -> None:
+        super().__init__(1, 1, bias=False, device="meta")
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.weight, self.bias = layer.weight, layer.bias
+        self.packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().contiguous(), n_rows)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (..., in) to (..., out)."""
+        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or input.dtype != torch.float32:
+            return F.linear(input, self.weight, self.bias)
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(input, self.packed, self.bias, "none", [], "")
+        return out
+
+
+def lay_out_for_steps(model: CausalLM, n_rows: int) -> CausalLM:
+    """Lay the matrices of a model on the CPU out for steps of one token in `n_rows` rows, in place; see the table."""
+    if model.head.weight.device.type != "cpu":
+        return model
+    if n_rows > 1:
+        return pack_for_steps(model, n_rows)
+    read_as_it_lies = not model.config.n_experts and model.head.weight.dtype == torch.float32
+    return model if read_as_it_lies else store_for_steps(model)
+
+
+def can_pack() -> bool:
+    """Say whether this build of torch has oneDNN's packed matrices."""
+    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+
+
+@torch.no_grad()
+def pack_for_steps(model: M, n_rows: int) -> M:
+    """Give the linear layers of a model on the CPU packed copies of their matrices, in place.
+
+    Parameters
+    ----------
+    model : Module
+        In float32; its weights must not change afterwards. Nothing happens to layers elsewhere, in another type, or
+        where torch has no such kernels.
+    n_rows : int
+        Rows of a step, for which the layout is chosen; others work too.
+    """
+    for parent in list(model.modules()):
+        for name, layer in parent.named_children():
+            if not isinstance(layer, nn.Linear) or isinstance(layer, PackedLinear):
+                continue
+            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_pack():
+                setattr(parent, name, PackedLinear(layer, n_rows))
+    return model

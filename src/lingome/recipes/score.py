@@ -1,0 +1,199 @@
+"""Say how likely a language model finds sequences and changes of them, beside models that know letters alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lingome.config.score import ScoreSettings
+from lingome.core.errors import ConfigError, DataError
+from lingome.core.files import atomic_file, check_new_file, digest_file, write_text
+from lingome.core.lineage import Lineage
+from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.progress import say
+from lingome.data.genome import Genome
+from lingome.data.proteins import read_proteins
+from lingome.data.tables import read_sequences
+from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
+from lingome.evaluate.leakage import pretraining_overlap
+from lingome.evaluate.letters import delta_log_likelihoods, fit_letters, held_out_scores
+from lingome.evaluate.score_baselines import Contender, change_rows, measured_column, sequence_rows, spread, untaught
+from lingome.evaluate.whole_sequences import score_whole, table_rows
+from lingome.genome.questions import parse_region
+from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
+from lingome.models.conventions import Convention, find_convention
+from lingome.models.devices import pick_device
+from lingome.models.presets import count_parameters
+from lingome.models.questions import LanguageModel
+from lingome.models.saturation import score_changes
+from lingome.models.scoring import Allele, SequenceScore
+from lingome.tokens.alphabet import DNA
+from lingome.tune.language_model import OpenedModel, open_language_model
+from lingome.tune.start import read_lineage
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The model, how it is asked, and what is scored: sequences, or changes as alleles in windows."""
+
+    start: OpenedModel
+    convention: Convention
+    ids: list[str]
+    sequences: list[str]
+    changes: Sequence[Variant | Mutant]
+    alleles: list[Allele]
+    counted: Sequence[str | np.ndarray]
+    warnings: list[str]
+
+
+def plan(settings: ScoreSettings) -> Plan:
+    """Load the model, read the inputs, and say what would be scored."""
+    opened = _open(settings)
+    n_parameters = count_parameters(opened.start.model)
+    texts = [one.sequence for one in opened.alleles] or opened.sequences
+    read = set(texts)
+    return Plan("score", [
+        ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.start.tokenizer.kind}"),
+        ("convention", f"{opened.convention.name}: {opened.convention.formula}"),
+        (settings.task, f"{len(texts):,}, in {len(read):,} different texts of {sum(map(len, read)):,} letters"),
+        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
+        ("output", f"{settings.out}, {_json_path(settings.out)}"),
+    ])
+
+
+def run(settings: ScoreSettings) -> Outcome:
+    """Score everything and what it stands beside; write the table, and how it was made."""
+    lineage, opened = Lineage("score", settings.seed), _open(settings)
+    model, folder = opened.start.model, opened.start.folder
+    model.to(pick_device(settings.device))
+    rows, summary, warnings = (_changes if opened.changes else _sequences)(settings, opened)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    for name in ("sequences", "genome", "variants"):
+        if getattr(settings, name) is not None:
+            lineage.add_input(name, getattr(settings, name))
+    if folder is not None:
+        lineage.add_parent(read_lineage(folder))
+    with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        handle.write("\t".join(rows[0]) + "\n")
+        handle.writelines("\t".join(map(_cell, row.values())) + "\n" for row in rows)
+    write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
+        settings=settings.as_dict(), convention=opened.convention.name, formula=opened.convention.formula,
+        tokenizer_sha256=opened.start.tokenizer.digest, warnings=warnings, summary=summary,
+        model_sha256=digest_file(folder / "model.safetensors") if folder is not None else "",
+    ), indent=2) + "\n")
+    title = f"{opened.convention.name}, in nats" + (", alternative - reference" if opened.changes else "")
+    return Outcome(f"{len(rows):,} scores: {settings.out}", path=settings.out,
+                   tables=[Table(title, list(summary[0]), [list(row.values()) for row in summary])])
+
+
+def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
+    tokenizer, texts = opened.start.tokenizer, opened.sequences
+
+    def score(model: LanguageModel, some: Sequence[str]) -> tuple[list[SequenceScore], np.ndarray]:
+        return score_whole(
+            model, tokenizer, some, opened.convention.name, too_long=settings.too_long, strands=settings.strands,
+            batch_tokens=settings.batch_tokens, precision=settings.precision,
+        )
+
+    scores, n_windows = score(opened.start.model, texts)
+    picked, everything = spread(len(texts), settings.baseline_items), np.arange(len(texts))
+    blank, _ = score(untaught(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
+    read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
+    name, counted = held_out_scores(read, tokenizer.alphabet)
+    unit = "base" if tokenizer.alphabet is DNA else "residue"
+    summary = sequence_rows([
+        Contender("model", "model", everything, np.array([one.score for one in scores])),
+        Contender("the same model, random weights", "baseline", picked, np.array([one.score for one in blank])),
+        Contender(name, "baseline", everything, counted),
+    ], np.array([one.n_letters for one in scores]), unit)
+    rows = table_rows(opened.ids, scores, n_windows, opened.convention.name, unit)
+    counts = (
+        (int((n_windows > 1).sum()), "sequences are longer than the context: each is the sum over its windows"),
+        (sum(len(one) < len(text) for one, text in zip(read, texts, strict=True)),
+         "sequences are longer than the context and were cut at its end"),
+        (sum(one.n_unknown > 0 for one in scores), "sequences have letters outside the vocabulary: read, not scored"),
+    )
+    return rows, summary, opened.warnings + [f"{n:,} of {len(texts):,} {what}" for n, what in counts if n]
+
+
+def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
+    tokenizer, alleles = opened.start.tokenizer, opened.alleles
+    measured = measured_column(opened.changes, settings.measured)
+
+    def score(model: LanguageModel, some: Sequence[Allele]) -> np.ndarray:
+        return score_changes(
+            model, tokenizer, some, opened.convention.name, strands=settings.strands,
+            batch_tokens=settings.batch_tokens, precision=settings.precision,
+        )
+
+    scores = score(opened.start.model, alleles)
+    picked, everything = spread(len(alleles), settings.baseline_items), np.arange(len(alleles))
+    blank = score(untaught(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
+    letters = fit_letters(opened.counted, tokenizer.alphabet)
+    summary = change_rows([
+        Contender("model", "model", everything, scores),
+        Contender("the same model, random weights", "baseline", picked, blank),
+        Contender(letters.name, "baseline", everything, delta_log_likelihoods(letters, alleles)),
+    ], measured, [one.place for one in opened.changes], settings.seed)
+    rows = [{**one.cells(), "convention": opened.convention.name, "score": float(score)}
+            for one, score in zip(opened.changes, scores, strict=True)]
+    return rows, summary, opened.warnings
+
+
+def _open(settings: ScoreSettings) -> Opened:
+    for file in (settings.out, _json_path(settings.out)):
+        check_new_file(file, settings.force)
+    pick_device(settings.device)
+    start = open_language_model(settings.model, settings.seed)
+    dna = start.tokenizer.alphabet is DNA
+    convention = find_convention(settings.convention, start.model, start.tokenizer,
+                                 changes=settings.task != "sequences")
+    if settings.strands == "both" and not dna:
+        raise ConfigError("only DNA has two strands", where="strands", got=f"both, and {start.tokenizer.alphabet.name}")
+    if settings.sequences is not None:
+        ids, sequences = (read_sequences if dna else read_proteins)(settings.sequences, settings.sequence_column)
+        if settings.variants is None:
+            return Opened(start, convention, ids, sequences, [], [], sequences, [])
+        if holds_places(settings.variants):
+            raise ConfigError("variants with chrom and pos lie on a genome", where="variants", got=settings.variants,
+                              hint="genome=FASTA instead of sequences")
+        named = dict(zip(ids, sequences, strict=True))
+        mutants = read_mutants(settings.variants, named, settings.first_position)
+        alleles = cut_mutants(named, mutants, settings.window_bp if settings.too_long == "window" else None)
+        return Opened(start, convention, [], [], mutants, alleles, sequences, [])
+    assert settings.genome is not None
+    if not dna:
+        raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)
+    genome = Genome.open(settings.genome)
+    if settings.region is not None:
+        variants = all_substitutions(genome, parse_region(settings.region, genome.lengths))
+    else:
+        assert settings.variants is not None
+        variants = read_variants(settings.variants, genome)
+    kept = variants if settings.indels == "score" else [one for one in variants if len(one.ref) == len(one.alt)]
+    warnings = [f"left out {len(variants) - len(kept):,} of {len(variants):,} variants: insertions and deletions"] * (
+        len(kept) < len(variants))
+    if not kept:
+        raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
+    cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
+    seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
+    warnings += [str(row["text"]) for row in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
+    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
+    counted = [genome.sequence(chrom) for chrom in genome.lengths]
+    return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _json_path(out: Path) -> Path:
+    return out.with_name(out.name + ".json")

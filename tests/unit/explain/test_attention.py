@@ -153,3 +153,26 @@ def test_only_a_transformer_encoder_has_attention_to_follow():
 
     with pytest.raises(ConfigError, match="Dilated"):
         trace_attention(build_masked_lm(DilatedConfig(), seed=0), TOKENIZER, "ACGT", layer=0, head=0)
+
+
+def test_the_page_says_what_its_code_says(monkeypatch, data_dir):
+    """The Python blocks of ``docs/how-a-model-sees-dna.md``, run in order; each number of the page is printed there."""
+    monkeypatch.setenv("LINGOME_DATA", str(data_dir))
+    done = doctest.testfile(str(PAGE), module_relative=False)
+    assert done.failed == 0
+    assert done.attempted >= 40
+
+
+def test_the_page_and_its_pictures_walk_the_same_sequence():
+    page, script = (
+        path.read_text(encoding="utf-8") for path in (PAGE, PAGE.parent / "pictures" / "how_a_model_sees_dna.py")
+    )
+    letters = [re.findall(r'"([ACGT]{50})"', text) for text in (page, script)]
+    assert len(letters[0]) == 2
+    assert letters[0] == letters[1]
+    shown = re.findall(r"\((pictures/how_\w+\.png)\)", page)
+    assert len(shown) == 5
+    assert set(shown) == set(re.findall(r"pictures/how_\w+\.png", page))
+    for name in shown:
+        assert Path(name).name in script
+        assert (PAGE.parent / name).read_bytes().startswith(b"\x89PNG")

@@ -25,7 +25,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/tokens.py
-	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/engine.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build

@@ -31,7 +31,9 @@ class Turn(NamedTuple):
     cpu_s: float
 
 
-COLUMNS = ["", "lingome, tokens/s", "peer, tokens/s", "tokens/CPU-s", "peer", "ratio, wall", "ratio, CPU", "goal", "check"]
+COLUMNS = [
+    "", "lingome, tokens/s", "peer, tokens/s", "tokens/CPU-s", "peer", "ratio, wall", "ratio, CPU", "goal", "check",
+]
 
 
 def take_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[Turn]]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.architectures import ARCHITECTURES
+from lingome.models.architectures import ARCHITECTURES, initialise
 from lingome.models.checkpoint import with_roles
 from lingome.models.contract import build_models, check_model
 from lingome.models.decoder import DecoderConfig
@@ -42,18 +42,26 @@ DECODER_MIXES: dict[str, Shape] = {
     for bias, kv_heads in ((True, 4), (False, 2))
 }
 DECODER_MIXES["decoder-window"] = dataclasses.replace(NANO_DECODER, window=5)
+DECODER_MIXES["decoder-experts"] = dataclasses.replace(NANO_DECODER, n_experts=3, n_experts_per_token=2)
+PARTS: dict[str, Shape] = {
+    "grouped-rms": dataclasses.replace(NANO, n_heads=4, n_kv_heads=2, norm_kind="rms"),
+    "local": dataclasses.replace(NANO, n_layers=3, local_window=6, global_every=2, local_rope_theta=100.0),
+    "esm": dataclasses.replace(NANO, positions="learned", n_segments=0, bias=True, first_norm="both", ffn_bias="out",
+                               position_offset=1, token_dropout=0.12),
+}
+"""Parts of encoders that no mix has."""
 CASES = {
     name: with_roles(dataclasses.replace(config, vocab_size=TOKENIZER.vocab_size), TOKENIZER)
-    for name, config in {**DEFAULTS, **SMALL, **MIXES, **DECODER_MIXES}.items()
+    for name, config in {**DEFAULTS, **SMALL, **MIXES, **DECODER_MIXES, **PARTS}.items()
 }
 
 
 def test_what_is_checked() -> None:
     assert len(DEFAULTS) == len(ARCHITECTURES) >= 7
     assert len(MIXES) == 24
-    assert len(DECODER_MIXES) == 17
+    assert len(DECODER_MIXES) == 18
     assert len(SMALL) >= 7
-    assert len(CASES) == len(DEFAULTS) + len(SMALL) + len(MIXES) + len(DECODER_MIXES)
+    assert len(CASES) == len(DEFAULTS) + len(SMALL) + len(MIXES) + len(DECODER_MIXES) + len(PARTS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -116,6 +124,14 @@ def test_a_broken_promise_is_named(how: str, said: str) -> None:
 def test_a_body_alone_is_checked_too() -> None:
     model: nn.Module = build_masked_lm(CASES["nano"]).body
     assert "states" in check_model(model, TOKENIZER)
+
+
+@pytest.mark.parametrize("mix", ["decoder-learned-layer-gelu_tanh-True", "decoder-rotary-rms-swiglu-False"])
+def test_a_classifier_by_the_last_token_keeps_its_promises(mix: str) -> None:
+    model = SequenceClassifier(dataclasses.replace(CASES[mix], pooling="last", label_names=("a", "b")))
+    initialise(model, 0)
+    assert len(check_model(model, TOKENIZER)) == 7
+    assert model.head.bias is None
 
 
 def test_shapes_of_outputs() -> None:

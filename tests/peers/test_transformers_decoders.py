@@ -250,6 +250,7 @@ def test_their_classifier_in_ours_and_back(tmp_path: Path, name: str) -> None:
     with torch.no_grad():
         expected = theirs(input_ids=ids, attention_mask=mask.long()).logits
         assert (ours(ids, mask) - expected).abs().max() < 1e-5
+        assert (ours(ids) - theirs(input_ids=ids).logits).abs().max() < 1e-5  # padding told from the ids alone
     save_checkpoint(tmp_path / "ours", ours, TOKENIZER)
     again, info = AutoModelForSequenceClassification.from_pretrained(tmp_path / "ours", output_loading_info=True)
     assert type(again) is type(theirs)

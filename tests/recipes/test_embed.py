@@ -73,3 +73,64 @@ def test_dry_run_and_mistakes(model: Path, data_dir: Path, tmp_path: Path, capsy
     ):
         assert main(["embed", *words, "-m", str(model), "-o", out]) == code
         assert message in capsys.readouterr().err
+
+
+def test_a_vector_a_token_or_a_base(model: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    fasta = tmp_path / "two.fa"
+    fasta.write_text(">one\nACGTTGCA\n>two\nGGT\n")
+    words = ["embed", str(fasta), "-m", str(model), "layer=1"]
+    assert main([*words, "per=token", "-o", str(tmp_path / "t.npz")]) == 0
+    assert main([*words, "per=base", "-o", str(tmp_path / "b.npz")]) == 0
+    assert main([*words, "per=token", "-o", str(tmp_path / "t.npy")]) == 0
+    assert main([*words, "per=base", "-o", str(tmp_path / "b.npy")]) == 0
+    assert "11 vectors of 32 numbers (0.0 MB)" in capsys.readouterr().err
+    with np.load(tmp_path / "t.npz") as tokens, np.load(tmp_path / "b.npz") as bases:
+        assert tokens["cuts"].tolist() == [0, 4, 5]  # ACG TTG C A, GGT
+        assert list(zip(tokens["starts"], tokens["ends"], strict=True)) == [(0, 3), (3, 6), (6, 7), (7, 8), (0, 3)]
+        assert np.array_equal(bases["embeddings"], tokens["embeddings"][[0, 0, 0, 1, 1, 1, 2, 3, 4, 4, 4]])
+        assert (bases["cuts"].tolist(), str(bases["per"])) == ([0, 8, 11], "base")
+        assert np.array_equal(np.load(tmp_path / "t.npy"), tokens["embeddings"])
+        assert np.array_equal(np.load(tmp_path / "b.npy"), bases["embeddings"])
+    lines = (tmp_path / "t.tsv").read_text().splitlines()
+    assert "# per=token" in lines
+    assert lines[-5:-3] == ["one\t0\t0\t3", "one\t1\t3\t6"]
+    assert (tmp_path / "b.tsv").read_text().splitlines()[-3:] == ["id\tfirst_row\tend_row", "one\t0\t8", "two\t8\t11"]
+    assert main([*words, "per=token", "-o", str(tmp_path / "b.npy")]) == 3
+    assert main([*words, "per=token", "pooling=max", "-o", str(tmp_path / "x.npz")]) == 2
+    assert "is not pooled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_lower_precision_says_its_error(
+    model: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], precision: str
+):
+    words = ["embed", str(data_dir / "ci" / "gue_tf_0_400.csv"), "-m", str(model)]
+    assert main([*words, f"precision={precision}", "-o", str(tmp_path / "rough.npz")]) == 0
+    assert f"precision {precision}: 1 - cosine to fp32 is at most " in capsys.readouterr().err
+    assert main([*words, "-o", str(tmp_path / "exact.npz")]) == 0
+    with np.load(tmp_path / "rough.npz") as rough, np.load(tmp_path / "exact.npz") as exact:
+        one, other = rough["embeddings"], exact["embeddings"]
+        cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+        assert abs(float(rough["cosine_fp32"]) - cosine.min()) < 1e-5
+        assert not np.array_equal(one, other)
+        assert (str(rough["precision"]), float(exact["cosine_fp32"])) == (precision, 1.0)
+
+
+def test_order_and_batches_change_nothing(model: Path, data_dir: Path, tmp_path: Path):
+    lines = (data_dir / "ci" / "gue_tf_0_400.csv").read_text().splitlines()
+    turned = tmp_path / "turned.csv"
+    turned.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
+    for table, out, more in ((turned, "turned.npz", "batch_tokens=64"), (data_dir / "ci" / "gue_tf_0_400.csv", "as.npz",
+                                                                     "batch_tokens=5000")):
+        assert main(["embed", str(table), "-m", str(model), more, "-o", str(tmp_path / out)]) == 0
+    with np.load(tmp_path / "turned.npz") as one, np.load(tmp_path / "as.npz") as other:
+        assert np.abs(one["embeddings"][::-1] - other["embeddings"]).max() < 1e-5
+
+
+def test_a_warning_before_gigabytes(
+    model: Path, data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("lingome.recipes.embed.MANY_BYTES", 1000)
+    table, out = str(data_dir / "ci" / "gue_tf_0_400.csv"), str(tmp_path / "v.npz")
+    assert main(["embed", table, "-m", str(model), "-o", out, "per=base"]) == 0
+    assert "all in memory at once; -o X.npy" in capsys.readouterr().err

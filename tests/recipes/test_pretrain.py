@@ -223,7 +223,7 @@ def test_a_complete_run_is_neither_replaced_nor_resumed(pretrained, genome, caps
         (["train.learning_rate=1"], 2, "no setting"),
         (["objective=causal", "--preset", "mini"], 2, "of another kind"),
         (["objective=causal", "mask_rate=0.2"], 2, "hides nothing"),
-        (["objective=next"], 2, "'masked' or 'causal'"),
+        (["objective=next"], 2, "'span' or 'contrastive'"),
         (["mask_scheme=bert", "mask_span=2"], 2, "leave out mask_span"),
         (["mask_scheme=dnabert"], 2, "overlapping words"),
         (["mask_scheme=electra"], 2, "'dnabert'"),

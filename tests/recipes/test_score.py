@@ -55,7 +55,7 @@ def test_sequences_of_a_table_are_scored_beside_baselines(model: Path, data_dir:
     made = json.loads((tmp_path / "s.tsv.json").read_text())
     assert [row["kind"] for row in made["summary"]] == ["model", "baseline", "baseline"]
     assert made["summary"][1]["n"] == 5
-    assert made["formula"] == "PLL(a) - PLL(w)"
+    assert made["formula"] == "sum_i ln p(x_i | x_-i)"
     assert main(words) == 3
 
 
@@ -132,6 +132,7 @@ def test_mistakes_are_named(
         ([str(model), str(long), "convention=mask_fill"], 2, "a sequence alone"),
         ([str(model), str(long), "convention=likelihood"], 2, "convention"),
         ([str(model), str(long)], 3, "too_long=window"),
+        ([str(model), str(long), "too_long=truncate", "strands=both"], 2, "another end"),
         ([str(model), str(fasta)], 3, "looks like a protein"),
         ([str(protein_model), str(fasta), f"variants={table}"], 3, "m.tsv:3"),
         ([str(protein_model), str(fasta), "strands=both"], 2, "two strands"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, write nothing.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every random choice.", show_default="0")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps.", show_default="auto")]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", help="The model, in place of the first input.", show_default=False)
+]
 Words = Annotated[
     list[str] | None, typer.Argument(help="Inputs, and settings as key=value.", show_default=False)
 ]
@@ -36,7 +40,7 @@ def split_words(words: Sequence[str] | None) -> tuple[list[str], list[str]]:
     inputs: list[str] = []
     overrides: list[str] = []
     for word in words or []:
-        (overrides if _OVERRIDE.match(word) and not Path(word).exists() else inputs).append(word)
+        (overrides if _OVERRIDE.match(word) and not os.path.exists(word) else inputs).append(word)
     return inputs, overrides
 
 

@@ -18,7 +18,9 @@ lingome embed sequences.fa -m human-mini -o vectors.npz
 
 lingome embed table.csv -m runs/pretrain layer=2 pooling=max -o vectors.npz
 
-lingome embed genome.fa windows.bed -m human-mini too_long=window"""
+lingome embed genome.fa windows.bed -m human-mini too_long=window
+
+lingome embed sequences.fa per=base precision=auto -o bases.npy"""
 
 Model = Annotated[
     str | None,
@@ -39,7 +41,7 @@ def command(
     """Turn sequences into vectors.
 
     Inputs: a table or FASTA of sequences, or a genome and a BED. The output is a NumPy archive with
-    ids, a float32 matrix, and how it was made.
+    ids, a float32 matrix, and how it was made; or, for X.npy, the matrix and a table beside it.
     """
     inputs, overrides = split_words(words)
     flags = {

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lingome.cli.command import Config, Device, DryRun, Force, Out, Seed, Words, run_command, split_words
+from lingome.cli.command import Config, Device, DryRun, Force, Model, Out, Seed, Words, run_command, split_words
 from lingome.config.evaluate import EvaluateSettings
 from lingome.core.errors import ConfigError
 from lingome.core.outcome import Outcome, Plan
@@ -29,6 +29,7 @@ _TABLE = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 def command(
     words: Words = None,
+    model: Model = None,
     table: Annotated[
         Path | None, typer.Option("--table", help="Labelled sequences: CSV or TSV.", show_default=False)
     ] = None,
@@ -42,11 +43,11 @@ def command(
     """Measure a model beside its baselines, with intervals and a leak check.
 
     A table of labelled sequences alone gives every baseline: what a model would have to beat. A
-    fine-tuned model is measured on its own test examples, or on a table. A masked language model
-    and a FASTA give perplexity and bits per base.
+    fine-tuned model is measured on its own test examples, or on a table. A language model, masked or
+    causal, and a FASTA give perplexity and bits per base.
     """
     inputs, overrides = split_words(words)
-    model, second = _sort_inputs(inputs, table is not None)
+    model, second = _sort_inputs([*([model] if model else []), *inputs], table is not None)
     flags = {"model": model, "table": table, "out": out, "force": force or None, "seed": seed, "device": device}
     if second is not None:
         flags["genome" if second.lower().endswith(_GENOME) else "table"] = second

@@ -40,6 +40,7 @@ Commands take --help, --dry-run, -o and settings as key=value; and --seed and --
 or a model plays a part."""
 
 INTERRUPTED = 130
+OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 def build_app(words: Sequence[str]) -> typer.Typer:
@@ -125,6 +126,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except Exception as error:  # whatever nobody foresaw is our bug: exit code 1, and no traceback unless asked for
         if debug:
             raise
+        if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+            sink.fail(
+                f"error: this asks for more memory than there is\n  got:      {str(error).splitlines()[0][:200]}\n"
+                "  try:      fewer or shorter sequences at a time, or a smaller model; --dry-run says what it takes"
+            )
+            return ConfigError.exit_code
         sink.fail(
             f"error: {type(error).__name__}: {error}\n"
             "  this is a bug in lingome; run again with --debug and report what it prints"

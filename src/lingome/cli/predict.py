@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lingome.cli.command import Config, Device, DryRun, Force, Out, Seed, Words, run_command, split_words
+from lingome.cli.command import Config, Device, DryRun, Force, Model, Out, Seed, Words, run_command, split_words
 from lingome.config.predict import PredictSettings, sort_predict_inputs
 from lingome.core.outcome import Outcome, Plan
 
@@ -19,6 +19,7 @@ lingome predict runs/mine/checkpoint genome.fa windows.bed width_bp=251"""
 
 def command(
     words: Words = None,
+    model: Model = None,
     config: Config = None,
     out: Out = None,
     force: Force = False,
@@ -32,6 +33,7 @@ def command(
     genome and a BED; or a genome and motifs. Without -o, results go to standard output.
     """
     inputs, overrides = split_words(words)
+    inputs = [*([model] if model else []), *inputs]
     flags = {**sort_predict_inputs(inputs), "out": out, "force": force or None, "seed": seed, "device": device}
     run_command(PredictSettings, _recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
 

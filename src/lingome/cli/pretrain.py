@@ -23,6 +23,8 @@ lingome pretrain runs/genome-tokens -o runs/mini
 
 lingome pretrain genome.fa.gz -o runs/causal --tokenizer runs/six objective=causal
 
+lingome pretrain genome.fa.gz -o runs/ladder --ladder ladder.budget_hours=10
+
 lingome pretrain -o runs/mini --resume"""
 
 
@@ -35,6 +37,7 @@ def command(
     merges: Annotated[int | None, typer.Option(help="Merges, if a tokenizer is trained.", show_default="600")] = None,
     start_from: Annotated[Path | None, typer.Option(help="Checkpoint to train further.", show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in -o.")] = False,
+    ladder: Annotated[bool, typer.Option("--ladder", help="Many small models: scaling laws.")] = False,
     force: Force = False,
     seed: Seed = None,
     device: Device = None,
@@ -58,7 +61,7 @@ def command(
         flags={
             "genome": inputs[0] if inputs else None, "out": out, "preset": preset, "tokenizer": tokenizer,
             "merges": merges, "start_from": start_from, "resume": resume or None, "force": force or None,
-            "seed": seed, "device": device,
+            "ladder.enabled": ladder or None, "seed": seed, "device": device,
         },
         dry_run=dry_run,
     )

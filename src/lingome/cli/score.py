@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lingome.cli.command import Config, Device, DryRun, Force, Out, Seed, Words, run_command, split_words
+from lingome.cli.command import Config, Device, DryRun, Force, Model, Out, Seed, Words, run_command, split_words
 from lingome.config.score import ScoreSettings, sort_score_inputs
 from lingome.core.outcome import Outcome, Plan
 
@@ -19,6 +19,7 @@ lingome score runs/esm protein.fa variants=mutations.tsv convention=wt_marginal 
 
 def command(
     words: Words = None,
+    model: Model = None,
     config: Config = None,
     out: Out = None,
     force: Force = False,
@@ -33,6 +34,7 @@ def command(
     for all substitutions. The output is a table; how it was made, and baselines, go beside it as .json.
     """
     inputs, overrides = split_words(words)
+    inputs = [*([model] if model else []), *inputs]
     flags = {**sort_score_inputs(inputs), "out": out, "force": force or None, "seed": seed, "device": device}
     run_command(ScoreSettings, _recipe, config=config, overrides=overrides, flags=flags, dry_run=dry_run)
 

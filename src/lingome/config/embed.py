@@ -11,6 +11,8 @@ from lingome.config.settings import RunSettings
 
 Pooling = Literal["mean", "max", "cls"]
 LongPolicy = Literal["error", "truncate", "window"]
+Per = Literal["sequence", "token", "base"]
+EmbedPrecision = Literal["fp32", "bf16", "int8", "auto"]
 
 
 class EmbedSettings(RunSettings):
@@ -24,10 +26,18 @@ class EmbedSettings(RunSettings):
     bed: Path | None = Field(default=None, description="BED of windows to embed")
     width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on BED lines; as they are")
     layer: int = Field(default=-1, description="0 is the embedding table, 1 the first layer, -1 the last")
+    per: Per = Field(default="sequence", description="one vector a sequence, a token or a base (that of its token)")
     pooling: Pooling = Field(default="mean", description="mean or max over the sequence's tokens, or [CLS]")
     too_long: LongPolicy = Field(
         default="error", description="sequences beyond the context: refuse, cut at the end, or average over windows"
     )
-    batch_tokens: int = Field(default=8192, ge=64, description="tokens of a batch, padding included")
-    out: Path = Field(default=Path("embeddings.npz"), description="NumPy archive: ids and a float32 matrix")
+    precision: EmbedPrecision = Field(
+        default="fp32", description="bf16 and int8 are faster and rounded; auto is bf16 where the device is fast in it"
+    )
+    batch_tokens: int | None = Field(
+        default=None, ge=64, description="tokens of a batch; 2,048 on a CPU, more on other devices"
+    )
+    out: Path = Field(
+        default=Path("embeddings.npz"), description="archive (.npz), or matrix (.npy) with a table beside it (.tsv)"
+    )
     force: bool = Field(default=False, description="replace what is there")

@@ -14,13 +14,13 @@ class EvaluateSettings(RunSettings):
     """What to measure.
 
     A table alone: every baseline and the leak check. A fine-tuned model: the same with the model on
-    top; its run's own examples serve when no table is given. A masked language model and a genome:
+    top; its run's own examples serve when no table is given. A language model and a genome:
     perplexity and bits per base.
     """
 
     model: Path | None = Field(default=None, description="run directory or checkpoint folder")
     table: Path | None = Field(default=None, description="labelled sequences: CSV, TSV, or a folder of splits")
-    genome: Path | None = Field(default=None, description="FASTA, for a masked language model")
+    genome: Path | None = Field(default=None, description="FASTA, for a language model")
     sequence_column: str | None = Field(default=None, description="column of sequences; guessed by default")
     label_column: str | None = Field(default=None, description="column of labels; guessed by default")
     tokenizer: Path | None = Field(default=None, description="vocabulary folder for token baselines without a model")
@@ -33,9 +33,9 @@ class EvaluateSettings(RunSettings):
     seeds: int = Field(default=3, ge=1, description="fits of methods that are random")
     n_trees: int = Field(default=100, ge=1, description="trees of a random forest")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
-    n_windows: int = Field(default=400, ge=10, description="windows for a masked language model")
+    n_windows: int = Field(default=400, ge=10, description="windows for a language model")
     window_bp: int = Field(default=480, ge=20, description="bases of such a window")
-    mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens hidden in it")
+    mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens hidden in it, of a masked model")
     out: Path = Field(default=Path("runs/evaluate"), description="run directory")
     force: bool = Field(default=False, description="replace what is there")
 
@@ -44,5 +44,5 @@ class EvaluateSettings(RunSettings):
         if self.model is None and self.table is None:
             raise ValueError("give a table of labelled sequences, a model, or both")
         if self.genome is not None and self.table is not None:
-            raise ValueError("give a table (for a classifier) or a genome (for a masked language model), not both")
+            raise ValueError("give a table (for a classifier) or a genome (for a language model), not both")
         return self

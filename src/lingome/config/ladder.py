@@ -16,7 +16,7 @@ SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 class LadderSettings(Settings):
     """Sizes and lengths of a ladder of models, and what it is to answer."""
 
-    on: bool = Field(default=False, description="train a ladder of small models in place of one model")
+    enabled: bool = Field(default=False, description="train a ladder of small models in place of one model")
     sizes: tuple[str, ...] = Field(
         default=("32x1", "64x2", "96x3", "128x4"), min_length=3, description="models: width times layers"
     )

@@ -119,9 +119,9 @@ class PretrainSettings(RunSettings):
 
     @model_validator(mode="after")
     def _ladder_is_whole(self) -> Self:
-        if not self.ladder.on:
+        if not self.ladder.enabled:
             if self.ladder != LadderSettings():
-                raise ValueError("ladder.* needs --ladder, or ladder.on=true")
+                raise ValueError("ladder.* needs --ladder, or ladder.enabled=true")
             return self
         if self.objective not in ("masked", "causal"):
             raise ValueError(f"a ladder is of masked or causal models, not objective={self.objective}")

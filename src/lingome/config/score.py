@@ -69,6 +69,8 @@ class ScoreSettings(RunSettings):
             raise ValueError("a region is one of a genome: genome=FASTA")
         if self.too_long == "truncate" and self.variants is not None:
             raise ValueError("too_long=truncate is for whole sequences; with mutations use too_long=window")
+        if self.too_long == "truncate" and self.strands == "both":
+            raise ValueError("too_long=truncate cuts another end off the other strand; with strands=both use window")
         if self.measured is not None and self.variants is None:
             raise ValueError("measured is a column of a table of variants")
         if 2 * self.step_bp > self.window_bp:

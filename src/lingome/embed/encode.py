@@ -1,12 +1,12 @@
-"""Turn sequences into vectors.
+"""Turn sequences into vectors: one a sequence, a token or a base.
 
-The vector of a sequence does not depend on what else is in its batch: padding is masked in
-attention and left out of the pooling.
+Vectors do not depend on what else is in their batch: a sequence sees itself alone, and padding, where
+there is any, is masked in attention and left out of the pooling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,39 +14,34 @@ import torch
 from torch import Tensor
 
 from lingome.config.embed import LongPolicy, Pooling
-from lingome.core.errors import ConfigError, DataError
+from lingome.core.errors import ConfigError
 from lingome.core.progress import track
+from lingome.embed.pieces import N_SPECIAL, Pieces, cut_to_fit
 from lingome.models.architectures import Body
-from lingome.models.batching import collate, length_batches
 from lingome.models.decoder import Decoder
 from lingome.models.devices import pick_device
 from lingome.models.hyena import Hyena
+from lingome.models.reading import Reader, ReadingPrecision, read_states
 from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.tokenizer import Tokenizer
 
-N_SPECIAL = 2
-"""Tokens that stand around a sequence: [CLS] and [SEP]."""
 
-
-class Pieces(NamedTuple):
-    """Sequences cut to fit a model's context.
+class TokenVectors(NamedTuple):
+    """Vectors of tokens, or of bases, of many sequences.
 
     Parameters
     ----------
-    ids : list of ndarray of int
-        Token ids of each piece, without special tokens.
-    owner : ndarray of int64, shape (P,)
-        The sequence each piece is of.
-    n_long : int
-        Sequences that did not fit as they were.
-    n_unknown : int
-        Tokens that stand for letters the vocabulary does not know.
+    embeddings : ndarray of float32, shape (M, D)
+        Those of sequence `r` are rows ``cuts[r]`` to ``cuts[r + 1] - 1``.
+    cuts : ndarray of int64, shape (N + 1,)
+    starts, ends : ndarray of int64, shape (M,)
+        The bases of each row, 0-based and half-open, within its sequence.
     """
 
-    ids: list[np.ndarray]
-    owner: np.ndarray
-    n_long: int
-    n_unknown: int
+    embeddings: np.ndarray
+    cuts: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
 
 
 def embed(
@@ -57,8 +52,9 @@ def embed(
     layer: int = -1,
     pooling: Pooling = "mean",
     too_long: LongPolicy = "error",
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     device: str = "auto",
+    precision: ReadingPrecision = "fp32",
 ) -> np.ndarray:
     """Compute one vector a sequence.
 
@@ -77,8 +73,10 @@ def embed(
         Sequences beyond the context: refuse; keep their beginning; or cut them into windows of
         almost equal length and average the windows' vectors by their tokens (for ``max``, take
         the largest value).
-    batch_tokens : int
-        Tokens of a batch, padding included.
+    batch_tokens : int, optional
+        Tokens of a batch; None for what suits the device.
+    precision : {"fp32", "bf16", "int8", "auto"}
+        See `lingome.models.reading.Reader`.
 
     Returns
     -------
@@ -88,62 +86,55 @@ def embed(
     Raises
     ------
     ConfigError
-        If the model has no such layer, or no meaning for ``[CLS]``.
+        If the model has no such layer, or no meaning for ``[CLS]``, or the device no such precision.
     DataError
         If a sequence is empty, or too long under ``error``.
     """
+    check_choice(body, layer, pooling)
     pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
-    return embed_pieces(
-        body, tokenizer, pieces, len(sequences), layer=layer, pooling=pooling, batch_tokens=batch_tokens, device=device
-    )
+    reader = Reader.of(body, pick_device(device), precision)
+    return embed_pieces(reader, tokenizer, pieces, layer=layer, pooling=pooling, batch_tokens=batch_tokens)
 
 
-def cut_to_fit(
-    tokenizer: Tokenizer, sequences: Sequence[str], max_positions: int, too_long: LongPolicy = "error"
-) -> Pieces:
-    """Encode sequences, and cut those beyond the context as the policy says.
+def embed_tokens(
+    body: Body,
+    tokenizer: Tokenizer,
+    sequences: Sequence[str],
+    *,
+    bases: bool = False,
+    layer: int = -1,
+    too_long: LongPolicy = "error",
+    batch_tokens: int | None = None,
+    device: str = "auto",
+    precision: ReadingPrecision = "fp32",
+) -> TokenVectors:
+    """Compute one vector a token, or with `bases` one a base: that of the token which owns it.
+
+    Parameters are those of `embed`. Under ``truncate`` the bases beyond the context have no rows; under ``window``
+    all have, and a token sees its own window alone.
 
     Raises
     ------
-    DataError
-        If a sequence is empty, or too long under ``error``.
+    ConfigError, DataError
+        As `embed`.
     """
-    room = max_positions - N_SPECIAL
-    ids: list[np.ndarray] = []
-    owner: list[int] = []
-    n_long = 0
-    for index, encoding in enumerate(tokenizer.encode_batch(sequences)):
-        one = encoding.input_ids
-        if not len(one):
-            raise DataError("a sequence is empty", where=f"sequence {index + 1}")
-        parts = [one]
-        if len(one) > room:
-            n_long += 1
-            if too_long == "error":
-                raise DataError(
-                    "a sequence is longer than the model can read", where=f"sequence {index + 1}",
-                    got=f"{len(one):,} tokens ({len(sequences[index]):,} letters)", expected=f"at most {room} tokens",
-                    hint="set too_long=window to average over windows, or too_long=truncate",
-                )
-            parts = [one[:room]] if too_long == "truncate" else np.array_split(one, -(-len(one) // room))
-        ids.extend(parts)
-        owner.extend([index] * len(parts))
-    n_unknown = sum(int((one == tokenizer.unk_id).sum()) for one in ids)
-    return Pieces(ids, np.array(owner, dtype=np.int64), n_long, n_unknown)
+    check_choice(body, layer, "mean")
+    pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
+    reader = Reader.of(body, pick_device(device), precision)
+    rows = lay_rows(pieces, len(sequences), bases=bases)
+    out = np.empty((int(rows.cuts[-1]), body.config.hidden_size), dtype=np.float32)
+    fill_rows(reader, tokenizer, pieces, rows, out, layer=layer, batch_tokens=batch_tokens)
+    return TokenVectors(out, rows.cuts, rows.starts, rows.ends)
 
 
-def embed_pieces(
-    body: Body,
-    tokenizer: Tokenizer,
-    pieces: Pieces,
-    n_sequences: int,
-    *,
-    layer: int = -1,
-    pooling: Pooling = "mean",
-    batch_tokens: int = 8192,
-    device: str = "auto",
-) -> np.ndarray:
-    """Compute one vector a sequence from its pieces; see `embed`."""
+def check_choice(body: Body, layer: int, pooling: Pooling) -> None:
+    """Refuse a layer that the body has not, and ``[CLS]`` where it means nothing.
+
+    Raises
+    ------
+    ConfigError
+        Says what there is.
+    """
     n_states = body.config.n_layers + 1
     if not -n_states <= layer < n_states:
         known = f"0 to {n_states - 1}, or -1"
@@ -153,39 +144,122 @@ def embed_pieces(
     if pooling == "cls" and isinstance(body, Decoder | Hyena):
         raise ConfigError("[CLS] comes first, and in a causal model knows no other token", where="pooling", got=pooling,
                           expected="mean or max")
-    place = pick_device(device)
-    body.to(place).eval()
-    sums = np.full((n_sequences, body.config.hidden_size), -np.inf if pooling == "max" else 0.0)
+
+
+def embed_pieces(
+    reader: Reader,
+    tokenizer: Tokenizer,
+    pieces: Pieces,
+    *,
+    layer: int = -1,
+    pooling: Pooling = "mean",
+    batch_tokens: int | None = None,
+) -> np.ndarray:
+    """Compute one vector a sequence from its pieces, float32 (N, D); see `embed`."""
+    n_sequences = int(pieces.owner[-1]) + 1 if len(pieces.owner) else 0
+    sums = np.full((n_sequences, reader.body.config.hidden_size), -np.inf if pooling == "max" else 0.0)
     weights = np.zeros(n_sequences)
-    lengths = np.array([len(one) + N_SPECIAL for one in pieces.ids])
-    with torch.inference_mode(), track("embedding", int(lengths.sum()), "tokens") as task:
-        for chosen in length_batches(lengths, batch_tokens) if len(lengths) else []:
-            input_ids, mask = collate(
-                [pieces.ids[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
-                sep_id=tokenizer.sep_id, max_tokens=body.config.max_positions,
-            )
-            input_ids_BL, mask_BL = input_ids.to(place), mask.to(place)
-            last = layer in (-1, n_states - 1)
-            hidden_BLD = body(input_ids_BL, mask_BL) if last else body.hidden_states(input_ids_BL, mask_BL)[layer]
-            vectors = _pool(hidden_BLD, mask_BL, pooling).double().cpu().numpy()
-            tokens = lengths[chosen] - N_SPECIAL
-            if pooling == "max":
-                np.maximum.at(sums, pieces.owner[chosen], vectors)
-            else:
-                np.add.at(sums, pieces.owner[chosen], vectors * tokens[:, None])
-            np.add.at(weights, pieces.owner[chosen], tokens)
-            task.advance(int(lengths[chosen].sum()))
+    for chosen, states in _read(reader, tokenizer, pieces, layer, batch_tokens):
+        vectors = torch.stack([_pool(state_LD, pooling) for state_LD in states]).double().cpu().numpy()
+        tokens = np.array([len(state_LD) - N_SPECIAL for state_LD in states])
+        if pooling == "max":
+            np.maximum.at(sums, pieces.owner[chosen], vectors)
+        else:
+            np.add.at(sums, pieces.owner[chosen], vectors * tokens[:, None])
+        np.add.at(weights, pieces.owner[chosen], tokens)
     return (sums if pooling == "max" else sums / weights[:, None]).astype(np.float32)
 
 
-def _pool(hidden_BLD: Tensor, mask_BL: Tensor, pooling: Pooling) -> Tensor:
-    """Pool over real tokens, (B, D): without the first, [CLS], and the last real one, [SEP]."""
+class Rows(NamedTuple):
+    """Where vectors of tokens or bases go; see `TokenVectors`.
+
+    Parameters
+    ----------
+    cuts, starts, ends : ndarray of int64
+        As there.
+    firsts : ndarray of int64, shape (P,)
+        The first row of each piece.
+    bases : bool
+        A row a base, not a token.
+    """
+
+    cuts: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    firsts: np.ndarray
+    bases: bool
+
+
+def lay_rows(pieces: Pieces, n_sequences: int, *, bases: bool) -> Rows:
+    """Say which row holds which token or base: sequences in their order, and each from its beginning."""
+    if bases:
+        starts = [np.arange(borders[0], borders[-1]) for borders in pieces.borders]
+        ends = [one + 1 for one in starts]
+    else:
+        starts, ends = [one[:-1] for one in pieces.borders], [one[1:] for one in pieces.borders]
+    sizes = np.array([len(one) for one in starts], dtype=np.int64)
+    each = np.bincount(pieces.owner, weights=sizes, minlength=n_sequences).astype(np.int64)
+    none = np.empty(0, dtype=np.int64)
+    return Rows(np.concatenate([none[:0], [0], each.cumsum()]).astype(np.int64), np.concatenate([none, *starts]),
+                np.concatenate([none, *ends]), sizes.cumsum() - sizes, bases)
+
+
+def fill_rows(
+    reader: Reader,
+    tokenizer: Tokenizer,
+    pieces: Pieces,
+    rows: Rows,
+    out: np.ndarray,
+    *,
+    layer: int = -1,
+    batch_tokens: int | None = None,
+) -> None:
+    """Write the vectors of tokens or bases into `out`, (M, D) float32, in memory or mapped from a file."""
+    for chosen, states in _read(reader, tokenizer, pieces, layer, batch_tokens):
+        for piece, state_LD in zip(chosen.tolist(), states, strict=True):
+            vectors = state_LD[1:-1].float().cpu().numpy()
+            if rows.bases:
+                vectors = np.repeat(vectors, np.diff(pieces.borders[piece]), axis=0)
+            first = int(rows.firsts[piece])
+            out[first : first + len(vectors)] = vectors
+
+
+def _read(
+    reader: Reader, tokenizer: Tokenizer, pieces: Pieces, layer: int, batch_tokens: int | None
+) -> Iterator[tuple[np.ndarray, list[Tensor]]]:
+    """Read pieces under a progress bar."""
+    lengths = np.array([len(one) + N_SPECIAL for one in pieces.ids], dtype=np.int64)
+    with track("embedding", int(lengths.sum()), "tokens") as task:
+        for chosen, states in read_states(reader, tokenizer, pieces.ids, layer=layer, batch_tokens=batch_tokens):
+            yield chosen, states
+            task.advance(int(lengths[chosen].sum()))
+
+
+def _pool(state_LD: Tensor, pooling: Pooling) -> Tensor:
+    """Pool over the tokens of one sequence, without the first, [CLS], and the last, [SEP]: (D,) float32."""
     if pooling == "cls":
-        return hidden_BLD[:, 0].float()
-    inner_BL = mask_BL.bool().clone()
-    inner_BL[:, 0] = False
-    inner_BL.scatter_(1, mask_BL.sum(dim=1, keepdim=True).long() - 1, False)
-    if pooling == "max":
-        return hidden_BLD.float().masked_fill(~inner_BL[:, :, None], -torch.inf).amax(dim=1)
-    weights_BL1 = inner_BL[:, :, None].float()
-    return (hidden_BLD.float() * weights_BL1).sum(dim=1) / weights_BL1.sum(dim=1)
+        return state_LD[0].float()
+    inner_LD = state_LD[1:-1].float()
+    return inner_LD.amax(dim=0) if pooling == "max" else inner_LD.mean(dim=0)
+
+
+def sample_cosine(
+    body: Body, reader: Reader, tokenizer: Tokenizer, pieces: Pieces, *, layer: int = -1, n_sample: int = 16
+) -> float:
+    """Compare vectors of a precision with those of float32 on some pieces: the lowest cosine of pooled means.
+
+    Parameters
+    ----------
+    body : Body
+        What the reader was made from.
+    n_sample : int
+        Pieces, evenly spaced, at most 4,096 tokens of them together (one at least).
+    """
+    places = np.unique(np.linspace(0, len(pieces.ids) - 1, n_sample).astype(int))
+    held = np.cumsum([len(pieces.ids[place]) for place in places])
+    ids = [pieces.ids[place] for place in places[: max(1, int((held <= 4096).sum()))]]
+    alone = pieces._replace(ids=ids, owner=np.arange(len(ids)))
+    exact = embed_pieces(Reader.of(body, reader.device), tokenizer, alone, layer=layer).astype(np.float64)
+    rough = embed_pieces(reader, tokenizer, alone, layer=layer).astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(rough, axis=1)
+    return float(((exact * rough).sum(axis=1) / np.maximum(norms, 1e-30)).min())

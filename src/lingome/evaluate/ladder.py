@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from lingome.evaluate.ladder_warnings import find_warnings
+from lingome.evaluate.ladder_warnings import find_warnings, is_undetermined
+from lingome.evaluate.likelihood import markov_baseline
 from lingome.evaluate.scaling import (
     FLOPS_A_PARAMETER_AND_TOKEN,
     NAMES,
@@ -27,6 +28,7 @@ from lingome.evaluate.scaling import (
     find_optimum,
     fit_law,
 )
+from lingome.train.pretraining import Pretrained
 
 Row = Mapping[str, Any]
 WITHOUT, WITH = "without embeddings", "all"
@@ -168,6 +170,20 @@ def study_ladder(
     return Study(tables, _describe(budget[0], len(rows)))
 
 
+def ladder_baselines(done: Pretrained) -> list[dict[str, Any]]:
+    """Give the losses, in nats a token, of what is no network, on the windows that every run is measured on.
+
+    Token frequencies; for a causal model also a Markov model of bases, whose bits are spread over the tokens.
+    """
+    nats_a_bit = done.unigram["loss"] / done.unigram["bits_per_base"]
+    rows: list[dict[str, Any]] = [{"name": "token frequencies", **done.unigram}]
+    for row in markov_baseline(done):
+        bits = row["bits_per_base"]
+        assert isinstance(bits, float)
+        rows.append({"name": row["name"], "loss": bits * nats_a_bit, "bits_per_base": bits})
+    return [{name: row[name] for name in ("name", "loss", "bits_per_base")} for row in rows]
+
+
 def seed_noise(rows: Sequence[Row]) -> tuple[float | None, int]:
     """Give the standard deviation (nats) of one run's loss over its seeds, and how many there are; None for one."""
     groups: dict[tuple[str, int], list[float]] = {}
@@ -250,10 +266,15 @@ def _curves(fit: LadderFit, most: float) -> list[dict[str, Any]]:
 
 
 def _describe(row: Row, n_runs: int) -> str:
-    return (
+    start = (
         f"{n_runs} runs; for {row['flops']:.3g} operations, {row['hours']:.3g} hours at the largest size's rate, "
-        f"Chinchilla's law asks for {row['parameters']:,.0f} parameters without embeddings "
-        f"({row['parameters_low']:,.0f} to {row['parameters_high']:,.0f}) and {row['tokens']:,.0f} tokens "
+    )
+    sizes = f"({row['parameters_low']:,.0f} to {row['parameters_high']:,.0f})"
+    if is_undetermined(row):
+        return f"{start}this ladder cannot tell which model is best: the interval of its size is too wide {sizes}"
+    return (
+        f"{start}Chinchilla's law asks for {row['parameters']:,.0f} parameters without embeddings "
+        f"{sizes} and {row['tokens']:,.0f} tokens "
         f"({row['tokens_low']:,.0f} to {row['tokens_high']:,.0f}), and expects {row['loss']:.3f} nats a token "
         f"({row['loss_low']:.3f} to {row['loss_high']:.3f}), {row['bits_per_base']:.3f} bits a base"
     )

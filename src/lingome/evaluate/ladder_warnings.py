@@ -8,6 +8,8 @@ from typing import Any
 
 from scipy.stats import chi2
 
+from lingome.evaluate.scaling import EXPONENTS
+
 Row = Mapping[str, Any]
 FAR = 10.0
 """Times beyond the ladder from which a law is not trusted."""
@@ -39,10 +41,15 @@ def find_warnings(tables: Mapping[str, Sequence[Row]], *, pass_tokens: float) ->
     return [{"level": level, "topic": topic, "text": text} for level, topic, text in rows]
 
 
-Warning_ = tuple[str, str, str]
+def is_undetermined(row: Row) -> bool:
+    """Say whether the interval of the best size of a recommendation, or of its length, spans more than ten times."""
+    return any(row[f"{name}_high"] > FAR * row[f"{name}_low"] for name in ("parameters", "tokens"))
 
 
-def _far(budgets: Sequence[Row]) -> list[Warning_]:
+Warned = tuple[str, str, str]
+
+
+def _far(budgets: Sequence[Row]) -> list[Warned]:
     found = []
     for name, what in (("flops", "operations"), ("parameters", "parameters"), ("tokens", "tokens")):
         most = max(budgets, key=lambda row: float(row[f"{name}_beyond"]))
@@ -53,7 +60,7 @@ def _far(budgets: Sequence[Row]) -> list[Warning_]:
     return found
 
 
-def _chance(noise: Sequence[Row]) -> list[Warning_]:
+def _chance(noise: Sequence[Row]) -> list[Warned]:
     first = noise[0]
     if first["seed_sd"] is None:
         return [("info", "chance is not known", "no run was repeated with another seed: ladder.seeds=3")]
@@ -71,16 +78,19 @@ def _chance(noise: Sequence[Row]) -> list[Warning_]:
     return found
 
 
-def _undetermined(laws: Sequence[Row], budgets: Sequence[Row]) -> list[Warning_]:
-    found = []
-    for row in budgets:
-        for name in ("parameters", "tokens"):
-            low, high = row[f"{name}_low"], row[f"{name}_high"]
-            if high > FAR * low:
-                found.append(("warn", "undetermined",
-                              f"the best number of {name} lies anywhere from {low:.3g} to {high:.3g} "
-                              f"({row['law']}, {row['counted']}): this ladder cannot tell; widen it"))
-                break
+def _undetermined(laws: Sequence[Row], budgets: Sequence[Row]) -> list[Warned]:
+    found = [
+        ("warn", "undetermined",
+         f"the best number of parameters lies anywhere from {row['parameters_low']:.3g} to "
+         f"{row['parameters_high']:.3g} ({row['law']}, {row['counted']}): this ladder cannot tell; widen it")
+        for row in budgets if is_undetermined(row)
+    ]
+    floored = sorted({f"{row['value']} ({row['law']}, {row['counted']})" for row in laws
+                      if row["value"].startswith("alpha") and row["fitted"] <= 1.001 * EXPONENTS[0]})
+    if floored:
+        found.append(("warn", "a fit against its bound",
+                      f"{', '.join(floored)} rests on its bound of {EXPONENTS[0]:g}: the law does not hold here, "
+                      "and its interval says nothing"))
     floors = [row for row in laws if row["value"] == "E"]
     if any(row["low"] < 0.1 * row["fitted"] or row["fitted"] < 0.01 for row in floors):
         found.append(("info", "no floor yet",
@@ -93,7 +103,7 @@ def _undetermined(laws: Sequence[Row], budgets: Sequence[Row]) -> list[Warning_]
     return found
 
 
-def _nothing_learnt(runs: Sequence[Row], baselines: Sequence[Row]) -> list[Warning_]:
+def _nothing_learnt(runs: Sequence[Row], baselines: Sequence[Row]) -> list[Warned]:
     found = []
     for line in baselines:
         worse = [row for row in runs if row["loss"] >= line["loss"]]

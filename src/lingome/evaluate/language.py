@@ -1,15 +1,15 @@
-"""How well a masked language model guesses hidden sequence: perplexity and bits per base.
+"""How well a language model guesses sequence: perplexity and bits per base.
 
-15 % of the tokens are hidden, all of them behind [MASK] (none kept, none random, unlike in
-training), and the model guesses each from both sides.
+Of a masked model, 15 % of the tokens are hidden, all of them behind [MASK] (none kept, none random, unlike in
+training), and the model guesses each from both sides. A causal model guesses every known token, from those before it.
 
-- loss: mean of -ln p(true token) over hidden tokens, in nats.
+- loss: mean of -ln p(true token) over the tokens guessed, in nats.
 - perplexity: exp(loss). A uniform guess has the size of the vocabulary, so perplexities of
   different vocabularies cannot be compared.
-- bits per base: mean of -log2 p(true token), divided by the mean number of bases of a hidden
+- bits per base: mean of -log2 p(true token), divided by the mean number of bases of such a
   token. This can be compared between vocabularies; a uniform guess of letters has 2.
 
-Beside the model, on the same hidden tokens: their frequency (unigram), and a Markov model of bases,
+Beside the model, on the same tokens: their frequency (unigram), and a Markov model of bases,
 which reads from the left only.
 """
 
@@ -27,24 +27,27 @@ from lingome.core.progress import track
 from lingome.core.seeds import generator
 from lingome.evaluate.features import base_codes
 from lingome.evaluate.markov import MarkovModel, WordCounts
+from lingome.models.architectures import CausalModel
 from lingome.models.batching import collate, length_batches
 from lingome.models.heads import MaskedLM
+from lingome.models.questions import LanguageModel
+from lingome.models.scoring import score_tokens
 from lingome.tokens.tokenizer import Encoding, Tokenizer
 
 
 class LanguageScore(NamedTuple):
-    """One method on the hidden tokens.
+    """One method on the tokens guessed.
 
     Parameters
     ----------
     name : str
     loss : float, optional
-        Nats a hidden token; None where a method knows no tokens.
+        Nats a token; None where a method knows no tokens.
     perplexity : float, optional
         exp(loss).
     bits_per_base : float
     n_tokens, n_bases : int
-        Hidden tokens, and the bases they stand for.
+        Tokens guessed, and the bases they stand for.
     """
 
     name: str
@@ -56,16 +59,23 @@ class LanguageScore(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """Windows cut into tokens, and which tokens are hidden in each (bool, one a token)."""
+    """Windows cut into tokens, which tokens are guessed in each (bool, one a token), and whether all known ones are."""
 
     encodings: Sequence[Encoding]
     hidden: list[np.ndarray]
+    whole: bool = False
 
     @property
     def targets(self) -> np.ndarray:
-        """Ids of all hidden tokens, window by window, int64."""
+        """Ids of all tokens guessed, window by window, int64."""
         parts = [e.input_ids[h].astype(np.int64) for e, h in zip(self.encodings, self.hidden, strict=True)]
         return np.concatenate(parts)
+
+    def count_bases(self, tokenizer: Tokenizer) -> int:
+        """Count the bases that the tokens guessed stand for; where whole windows are, each base of theirs once."""
+        if self.whole:
+            return sum(int(np.diff(e.offsets)[h].sum()) for e, h in zip(self.encodings, self.hidden, strict=True))
+        return int(tokenizer.token_lengths[self.targets].sum())
 
 
 def hide_tokens(
@@ -85,7 +95,7 @@ def hide_tokens(
         hidden.append((rng.random(len(encoding.input_ids)) < rate) & (encoding.input_ids != tokenizer.unk_id))
     if not any(each.any() for each in hidden):
         raise DataError("there is no token to hide", got=f"{len(encodings)} windows", hint="use more or longer windows")
-    return Hidden(encodings, hidden)
+    return Hidden(encodings, hidden, rate == 1)
 
 
 def masked_perplexity(
@@ -132,6 +142,21 @@ def masked_perplexity(
     return _score(name, total, shown, tokenizer)
 
 
+def causal_perplexity(
+    model: CausalModel, tokenizer: Tokenizer, windows: Sequence[np.ndarray | str], *, name: str = "model"
+) -> LanguageScore:
+    """Measure a causal language model on every known token of windows, each guessed from those before it.
+
+    Raises
+    ------
+    DataError
+        If a window is too long for the model, or no token is known.
+    """
+    shown = hide_tokens(tokenizer, windows, rate=1.0)
+    found = score_tokens(model, tokenizer, [one.input_ids for one in shown.encodings], "log_likelihood")
+    return _score(name, -sum(one.score for one in found), shown, tokenizer)
+
+
 def unigram_score(
     tokenizer: Tokenizer, train_windows: Sequence[np.ndarray | str], shown: Hidden
 ) -> LanguageScore:
@@ -162,7 +187,7 @@ def markov_score(
 
 
 def compare_language(
-    model: MaskedLM,
+    model: LanguageModel,
     tokenizer: Tokenizer,
     train_windows: Sequence[np.ndarray | str],
     windows: Sequence[np.ndarray | str],
@@ -171,9 +196,26 @@ def compare_language(
     seed: int = 0,
     name: str = "model",
 ) -> list[LanguageScore]:
-    """Measure the model, then the baselines fitted on `train_windows`, on the same hidden tokens."""
-    shown = hide_tokens(tokenizer, windows, rate=rate, seed=seed)
+    """Measure the model, then the baselines fitted on `train_windows`, on the same tokens.
+
+    Parameters
+    ----------
+    model : MaskedLM or CausalModel
+        A causal one guesses every known token, and `rate` plays no part.
+
+    Raises
+    ------
+    DataError
+        If a window is too long for the model, or there is no token to guess.
+    """
+    causal = isinstance(model, CausalModel)
+    shown = hide_tokens(tokenizer, windows, rate=1.0 if causal else rate, seed=seed)
+    longest, room = max(len(one.input_ids) for one in shown.encodings), model.config.max_positions - 2
+    if longest > room:
+        raise DataError("the windows are longer than the model can read", where="window_bp", got=f"{longest} tokens",
+                        expected=f"at most {room} beside [CLS] and [SEP]", hint="a smaller window_bp")
     return [
+        causal_perplexity(model, tokenizer, windows, name=name) if isinstance(model, CausalModel) else
         masked_perplexity(model, tokenizer, windows, seed, rate=rate, name=name),
         unigram_score(tokenizer, train_windows, shown),
         markov_score(train_windows, windows, shown),
@@ -181,7 +223,6 @@ def compare_language(
 
 
 def _score(name: str, total_nats: float, shown: Hidden, tokenizer: Tokenizer) -> LanguageScore:
-    n_tokens = len(shown.targets)
-    n_bases = int(tokenizer.token_lengths[shown.targets].sum())
+    n_tokens, n_bases = len(shown.targets), shown.count_bases(tokenizer)
     loss = total_nats / n_tokens
     return LanguageScore(name, loss, float(np.exp(loss)), total_nats / np.log(2) / n_bases, n_tokens, n_bases)

@@ -49,7 +49,8 @@ class Frequencies:
         for text in counted:
             counts += np.bincount(_codes(text, alphabet), minlength=len(counts))
         self._nats = np.append(np.log(counts[:-1] / counts[:-1].sum()), 0.0)
-        self._alphabet, self.name = alphabet, "frequencies of residues" if alphabet is not DNA else "base frequencies"
+        self._alphabet = alphabet
+        self.name = f"frequencies of {'bases' if alphabet is DNA else 'residues'}"
 
     def log_likelihood(self, sequence: str) -> float:
         """Sum ln p of every known letter, in nats."""
@@ -76,7 +77,7 @@ def fit_letters(counted: Sequence[str | np.ndarray], alphabet: Alphabet) -> Lett
             return MarkovLetters(fit_markov(codes, longest))
         except DataError:  # fewer bases than a context needs
             return Frequencies(texts, DNA)
-    return Frequencies(texts, alphabet if alphabet is PROTEIN else PROTEIN)
+    return Frequencies(texts, PROTEIN)
 
 
 def held_out_scores(sequences: Sequence[str], alphabet: Alphabet) -> tuple[str, np.ndarray]:

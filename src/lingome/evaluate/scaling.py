@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from lingome.core.errors import DataError
 from lingome.core.seeds import generator
@@ -39,6 +39,8 @@ FLOPS_A_PARAMETER_AND_TOKEN = 6
 NAMES: dict[Law, tuple[str, ...]] = {
     "chinchilla": ("E", "A", "B", "alpha", "beta"), "kaplan": ("Nc", "Dc", "alpha_N", "alpha_D"),
 }
+SHORT = 60
+"""Steps of the optimiser from each start."""
 EXPONENTS = (0.01, 3.0)
 """Fitted exponents lie between these: 0.01 is as good as no effect."""
 
@@ -224,12 +226,15 @@ def _fit(law: Law, runs: _Runs, starts: Sequence[Sequence[float]]) -> ScalingLaw
         value = np.mean(clipped * (rest - clipped / 2)) / HUBER_DELTA**2
         return float(value), slopes @ clipped / len(rest) / HUBER_DELTA**2
 
-    options = {"maxiter": 300, "maxfun": 600, "ftol": 1e-9, "gtol": 1e-6}
-    found = [
-        minimize(objective, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS[law], options=options)
-        for start in starts
-    ]
-    best = min(found, key=lambda result: float(result.fun))
+    def descend(start: Sequence[float] | np.ndarray, most: int) -> OptimizeResult:
+        options = {"maxiter": most, "maxfun": 2 * most, "ftol": 1e-12, "gtol": 1e-8}
+        return minimize(objective, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS[law], options=options)
+
+    # A few steps from every start, then all that the best of them needs.
+    start = starts[0]
+    if len(starts) > 1:
+        start = min((descend(one, SHORT) for one in starts), key=lambda found: float(found.fun)).x
+    best = descend(start, 2000)
     return ScalingLaw(law, runs.outer(law, best.x), float(best.fun) * HUBER_DELTA**2)
 
 
@@ -275,6 +280,7 @@ _LAWS: dict[Law, Callable[[Inner, np.ndarray, np.ndarray], tuple[np.ndarray, np.
     "chinchilla": _chinchilla, "kaplan": _kaplan,
 }
 _BOUNDS: dict[Law, list[tuple[float | None, float | None]]] = {
-    "chinchilla": [(None, None)] * 3 + [EXPONENTS] * 2,
-    "kaplan": [(None, None)] * 2 + [EXPONENTS] * 2,
+    "chinchilla": [(-50, 50)] * 3 + [EXPONENTS] * 2,
+    "kaplan": [(-500, 500)] * 2 + [EXPONENTS] * 2,
 }
+"""A term of e^-50 nats is none; without bounds, a ladder that cannot tell would reach numbers that no float holds."""

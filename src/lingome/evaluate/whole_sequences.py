@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lingome.config.embed import LongPolicy
+from lingome.core.errors import ConfigError
 from lingome.data.sequence import as_bases, as_text, reverse_complement
-from lingome.embed.encode import cut_to_fit
+from lingome.embed.pieces import cut_to_fit
 from lingome.models.devices import Precision
 from lingome.models.questions import LanguageModel
 from lingome.models.scoring import SequenceScore, Strands, score_tokens
@@ -37,7 +38,8 @@ def score_whole(
         Beyond the context: refuse; score the beginning; or cut into windows of almost equal length, each read
         alone, and add their scores up.
     strands : {"forward", "both"}
-        ``both`` is the mean with the reverse complement; counts are those of the forward strand.
+        ``both`` is the mean with the reverse complement; counts are those of the forward strand. It goes with no
+        ``truncate``, which would cut another end off the other strand.
 
     Returns
     -------
@@ -47,9 +49,14 @@ def score_whole(
 
     Raises
     ------
+    ConfigError
+        If both strands are asked for, and to be cut.
     DataError
         If a sequence is empty, or too long under ``error``.
     """
+    if strands == "both" and too_long == "truncate":
+        raise ConfigError("the strands of a sequence that is cut are different stretches", where="too_long",
+                          got="truncate, and strands=both", expected="error or window")
     pieces = cut_to_fit(tokenizer, sequences, model.config.max_positions, too_long)
     found = score_tokens(model, tokenizer, pieces.ids, convention, batch_tokens=batch_tokens, precision=precision)
     scores = add_up(found, pieces.owner, len(sequences))

@@ -39,7 +39,8 @@ class _Search:
         n_vocab, parent_beams = log_probs_WV.shape[1], self.beams
         scores_W1 = torch.tensor([[beam.score] for beam in parent_beams], dtype=torch.float64)
         scores_WV = (scores_W1 + log_probs_WV).masked_fill(~fits_WV, -math.inf)
-        ends_WV = self.rules.ending(torch.tensor([beam.n_bases for beam in parent_beams]), len(parent_beams[0].tokens))
+        bases_W = torch.tensor([beam.n_bases for beam in parent_beams])
+        ends_WV = fits_WV & self.rules.ending(bases_W, len(parent_beams[0].tokens))
 
         def best(scores_WV: Tensor) -> list[tuple[int, _Beam]]:
             top = scores_WV.flatten().topk(min(scores_WV.numel(), self.n_beams))
@@ -52,11 +53,13 @@ class _Search:
                     extended.append((row, new))
             return extended
 
-        for _, new in best(scores_WV):
-            stop = self.rules.stop(new.tokens[-1], len(new.tokens), new.n_bases)
-            if stop is not None:
-                self._finish(new, Generated(new.tokens, new.log_probs, stop))
-        going_on = best(scores_WV.masked_fill(ends_WV, -math.inf))
+        going_on = best(scores_WV)
+        if bool(ends_WV.any()):
+            for _, new in going_on:
+                stop = self.rules.stop(new.tokens[-1], len(new.tokens), new.n_bases)
+                if stop is not None:
+                    self._finish(new, Generated(new.tokens, new.log_probs, stop))
+            going_on = best(scores_WV.masked_fill(ends_WV, -math.inf))
         for beam, fits in zip(parent_beams, fits_WV.any(dim=1).tolist(), strict=True):
             if not fits and beam.tokens:
                 self._finish(beam, Generated(beam.tokens, beam.log_probs, "no token fits"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,10 +17,6 @@ from torch import Tensor
 from lingome.core.errors import ConfigError
 
 # Dimension legend: B rows of a batch, V tokens in the vocabulary
-
-
-_FEW = 256
-"""Tokens that nucleus sampling looks at before it sorts the whole vocabulary."""
 
 
 def allow_only(logits_BV: Tensor, allowed_BV: Tensor) -> Tensor:
@@ -65,6 +62,11 @@ def _keep_largest(logits_BV: Tensor, ranks_BV: Tensor, least_B1: Tensor, n_B1: T
     return allow_only(logits_BV, kept_BV)
 
 
+_BIN_BITS = 48
+_N_BINS = (int(np.float64(1.0).view(np.int64)) >> _BIN_BITS) + 2  # a sum of 1 may be rounded up
+"""Bins of `_find_nuclei`: numbers up to 1 with the same exponent and the same first four bits after it."""
+
+
 def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
     """Keep the fewest likeliest tokens whose probabilities add up to at least p; never less than one.
 
@@ -76,18 +78,38 @@ def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
     if p >= 1:
         return logits_BV
     probs_BV = logits_BV.softmax(dim=-1, dtype=torch.float64)
-    best_BN = probs_BV.topk(min(_FEW, probs_BV.shape[-1]), dim=-1).values
-    sums_BN = best_BN.cumsum(dim=-1)
-    n_B1 = (sums_BN - best_BN < p).sum(dim=-1, keepdim=True)
-    least_B1 = best_BN.gather(-1, n_B1 - 1)
-    flat_B = sums_BN[:, -1] < p  # more than a few tokens are in
-    if bool(flat_B.any()):
-        # NumPy's sort is the faster of the two, and of equal values any order gives the same sums.
-        rising_FV = np.sort(probs_BV[flat_B].cpu().numpy(), axis=-1)
-        best_FV = torch.from_numpy(rising_FV[:, ::-1].copy()).to(probs_BV.device)
-        n_B1[flat_B] = (best_FV.cumsum(dim=-1) - best_FV < p).sum(dim=-1, keepdim=True)
-        least_B1[flat_B] = best_FV.gather(-1, n_B1[flat_B] - 1)
+    found = _find_nuclei(probs_BV.cpu().numpy(), p)
+    least_B1, n_B1 = (torch.from_numpy(one)[:, None].to(probs_BV.device) for one in found)
     return _keep_largest(logits_BV, probs_BV, least_B1, n_B1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _find_nuclei(probs_BV: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find the least probability of each row's nucleus, and how many are in it, without sorting the row.
+
+    The bits of positive numbers rise as the numbers do, so their first bits sort them into bins: whole bins are
+    added from the likeliest on, and only the one where the sum reaches p is sorted.
+    """
+    least_B, n_B = np.empty(len(probs_BV)), np.empty(len(probs_BV), np.int64)
+    sums, counts = np.empty(_N_BINS), np.empty(_N_BINS, np.int64)
+    for row in range(len(probs_BV)):
+        probs_V = probs_BV[row]
+        # Whatever is not a number gets the last bin, so that no index leaves the table.
+        bins_V = np.minimum((probs_V.view(np.int64) >> _BIN_BITS) & 0x7FFF, _N_BINS - 1)
+        sums[:], counts[:] = 0, 0
+        for i in range(len(probs_V)):
+            sums[bins_V[i]] += probs_V[i]
+            counts[bins_V[i]] += 1
+        lowest, place, total, n = bins_V.min(), bins_V.max(), 0.0, 0
+        while place > lowest and total + sums[place] < p:
+            total, n, place = total + sums[place], n + counts[place], place - 1
+        inside = np.sort(probs_V[bins_V == place])[::-1]
+        for one in inside:
+            if total >= p and n:
+                break
+            total, n, least_B[row] = total + one, n + 1, one
+        n_B[row] = n
+    return least_B, n_B
 
 
 def keep_min_p(logits_BV: Tensor, p: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -89,8 +90,9 @@ def stream(
     while True:
         n_tokens += 1
         masked_BV, own_BV = next_scores(logits_BV, rules, bases_B)
-        stuck_B = ~masked_BV.isfinite().any(dim=-1)
-        masked_BV = masked_BV.masked_fill(stuck_B[:, None], 0.0)  # nothing fits: the row ends, what is drawn is let go
+        stuck_B = masked_BV.amax(dim=-1) == -math.inf
+        if bool(stuck_B.any()):  # nothing fits: the row ends, what is drawn is let go
+            masked_BV = masked_BV.masked_fill(stuck_B[:, None], 0.0)
         if draws is None or sampling.temperature == 0:
             chosen_B = greedy_tokens(masked_BV)
         else:
@@ -181,7 +183,8 @@ def next_scores(logits_BV: Tensor, rules: Rules, bases_B: Tensor) -> tuple[Tenso
     DataError
         If a logit is not a number.
     """
-    logits_BV = logits_BV.cpu().double()
+    logits_BV = logits_BV.cpu()
     if bool(logits_BV.isnan().any()):
         raise DataError("the model's scores are not numbers", got="NaN", hint="its weights are damaged or diverged")
+    logits_BV = logits_BV.double()
     return allow_only(logits_BV, rules.fitting(bases_B)), logits_BV.log_softmax(dim=-1)

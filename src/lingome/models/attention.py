@@ -73,23 +73,31 @@ def alibi(distance: Tensor, n_heads: int) -> Tensor:
     return -slopes_H11 * distance.abs()[..., None, :, :]
 
 
-def relative_buckets(distance: Tensor) -> Tensor:
-    """Sort distances, key minus query, into T5's buckets of an encoder.
+def relative_buckets(
+    distance: Tensor, n_buckets: int = N_BUCKETS, farthest: int = FARTHEST, *, both_sides: bool = True
+) -> Tensor:
+    """Sort distances, the key's place minus the query's, into T5's buckets: int64, of any shape.
 
-    Half of the buckets are for keys behind the query. Of each half, the first 8 hold one distance each, the
-    others grow by a constant factor up to `FARTHEST`.
+    Half of the buckets of a side hold one distance each, from 0 on; the others grow by a constant factor up to
+    `farthest`, from which on all share the last (arXiv:1910.10683, 2.1). With `both_sides` the second half of all
+    buckets is for keys after the query; else those share bucket 0 and are hidden anyway.
 
     Examples
     --------
     >>> relative_buckets(torch.tensor([-200, -7, 0, 1, 8, 16, 127])).tolist()
     [15, 7, 0, 17, 24, 26, 31]
+    >>> relative_buckets(torch.tensor([-127, -16, -15, 0, 3]), both_sides=False).tolist()
+    [31, 16, 15, 0, 0]
     """
-    half = N_BUCKETS // 2
-    exact = half // 2
-    far = distance.abs().clamp(min=1).float()
-    grown = exact + (torch.log(far / exact) / math.log(FARTHEST / exact) * (half - exact)).long()
-    size = torch.where(distance.abs() < exact, distance.abs(), grown.clamp(max=half - 1))
-    return size + half * (distance > 0)
+    first = torch.zeros_like(distance)
+    if both_sides:
+        n_buckets //= 2
+        first = (distance > 0).long() * n_buckets
+    steps = distance.abs() if both_sides else (-distance).clamp(min=0)
+    exact = n_buckets // 2
+    # float32, and in this order: a distance on the edge of a bucket falls to the side it fell on in training
+    grown = torch.log(steps.clamp(min=1).float() / exact) / math.log(farthest / exact) * (n_buckets - exact)
+    return first + torch.where(steps < exact, steps, (exact + grown.long()).clamp(max=n_buckets - 1))
 
 
 class Group(NamedTuple):

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lingome.core.errors import DataError
 from lingome.core.seeds import derive_seed
 from lingome.models.shapes import DecoderConfig, TransformerConfig
 
@@ -69,7 +70,7 @@ def attend(
         )
     if causal:
         bias = hide(torch.ones(Q, Q, dtype=torch.bool, device=q_BHQK.device).tril())[None, None].to(q_BHQK.dtype)
-    q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K) for x in (q_BHQK, k_BHLK, v_BHLK))
+    q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K).contiguous() for x in (q_BHQK, k_BHLK, v_BHLK))
     used, bias_NQL = 0, q_NQK.new_zeros(1)
     if bias is not None:
         used, bias_NQL = 1, bias[0] if bias.shape[:2] == (1, 1) else bias.expand(B, H, -1, -1).flatten(0, 1)
@@ -83,6 +84,19 @@ def is_padded(attention_mask_BL: Tensor | None) -> TypeGuard[Tensor]:
     if attention_mask_BL is None:
         return False
     return torch.compiler.is_exporting() or not bool(attention_mask_BL.all())
+
+
+def check_length(n_tokens: int, most: int) -> None:
+    """Refuse a sequence of more tokens than a model reads.
+
+    Raises
+    ------
+    DataError
+        Says both numbers.
+    """
+    if n_tokens > most:
+        raise DataError("a sequence is longer than the model can read", got=f"{n_tokens} tokens",
+                        expected=f"at most {most}", hint="cut the sequences into windows, or truncate them")
 
 
 def hide(visible: Tensor) -> Tensor:

@@ -132,9 +132,9 @@ def load_masked_lm(folder: Path) -> tuple[MaskedLM, Tokenizer]:
     if family.kind == "causal_lm" and not config.label_names:
         raise CheckpointError("this is a causal language model, which guesses the next token", where=folder,
                               got=f"a {family.name} model", expected="an encoder",
-                              hint="lingome.models.checkpoint.load_causal_lm reads it")
+                              hint="lingome generate and score take it; lingome pretrain does with objective=causal")
     _require_kind(config, family, "masked_lm", folder)
-    return _filled(MaskedLM, config, family, folder), tokenizer
+    return _filled_with_head(MaskedLM, config, family, folder), tokenizer
 
 
 def load_causal_lm(folder: Path) -> tuple[CausalModel, Tokenizer]:
@@ -160,7 +160,7 @@ def load_model(folder: Path, kind: Kind) -> tuple[nn.Module, Tokenizer]:
     """
     tokenizer, config, family = _read_shape(folder)
     _require_kind(config, family, kind, folder)
-    return _filled(find_architecture(config).models[kind], config, family, folder), tokenizer
+    return _filled_with_head(find_architecture(config).models[kind], config, family, folder), tokenizer
 
 
 def load_whole(folder: Path) -> tuple[nn.Module, Tokenizer]:
@@ -187,6 +187,8 @@ def lacks_head(names: Container[str], config: Shape, family: Family) -> bool:
     """Say whether a file with tensors of these names holds a body alone."""
     if family.kind in ("static", "encoder") and not config.label_names:
         return True
+    if family.kind == "tracks":
+        return False  # its body gives vectors of bins, which nothing takes: what is missing is missing
     with torch.device("meta"):
         model = find_builder(config, family)(config)
     tied = family.tied(config)
@@ -244,6 +246,15 @@ def _filled(kind: Callable[[S], M], config: S, family: Family, folder: Path, *, 
     return fill_model(kind, config, family, read_weights(folder), folder / WEIGHTS, body_only=body_only)
 
 
+def _filled_with_head(kind: Callable[[S], M], config: S, family: Family, folder: Path) -> M:
+    tensors = read_weights(folder)
+    if tensors and lacks_head(tensors, config, family):
+        raise CheckpointError("this folder holds a body alone, without the head that guesses", where=folder,
+                              got=f"the body of a {family.name} model", expected=f"{_SAYS[family.kind][0]}, whole",
+                              hint="lingome embed and lingome finetune take it")
+    return fill_model(kind, config, family, tensors, folder / WEIGHTS)
+
+
 def fill_model(
     kind: Callable[[S], M], config: S, family: Family, tensors: Mapping[str, Tensor], file: Path,
     *, body_only: bool = False,
@@ -273,12 +284,17 @@ def fill_model(
     Raises
     ------
     CheckpointError
-        If tensors are missing, unexpected or of another shape; the message names them.
+        If tensors are missing, unexpected, of another shape, or hold numbers that are not finite; the message
+        names them.
     """
     with torch.device("meta"):
         model = kind(config)
     shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
     state = family.from_file(tensors, shapes, config, file, body_only=body_only)
+    bad = [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]
+    if bad:
+        raise CheckpointError("the weights are not all finite numbers", where=file, got=", ".join(bad[:3]),
+                              hint="training had diverged, or the file is damaged")
     model.load_state_dict(state, strict=True, assign=True)
     for ours, source in family.tied(config).items():
         if ours in shapes:

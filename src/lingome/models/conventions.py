@@ -67,6 +67,8 @@ class Convention:
         Whether it is for causal models; else for masked ones.
     formula : str
         Of a change, as in the module's table.
+    of_sequence : str
+        Of a whole sequence; empty where there is none.
     ask : callable
         Puts the questions of one change.
     sites : bool
@@ -81,9 +83,14 @@ class Convention:
     causal: bool
     formula: str
     ask: Ask
+    of_sequence: str = ""
     sites: bool = True
     one_letter: bool = False
     in_turn: bool = False
+
+    def says(self, *, changes: bool) -> str:
+        """Give the formula of a change, or of a whole sequence."""
+        return self.formula if changes else self.of_sequence
 
     def check(self, model: LanguageModel, tokenizer: Tokenizer) -> None:
         """Refuse models and vocabularies that it has no meaning for.
@@ -167,8 +174,8 @@ def _match_fill(asked: Questions, item: int, change: Change, sign: float) -> Non
 CONVENTIONS = {
     one.name: one
     for one in (
-        Convention("log_likelihood", True, "ln p(a) - ln p(w)", _log_likelihood, sites=False),
-        Convention("pll", False, "PLL(a) - PLL(w)", _pll, sites=False, in_turn=True),
+        Convention("log_likelihood", True, "ln p(a) - ln p(w)", _log_likelihood, "sum_i ln p(x_i | x_<i)", sites=False),
+        Convention("pll", False, "PLL(a) - PLL(w)", _pll, "sum_i ln p(x_i | x_-i)", sites=False, in_turn=True),
         Convention("wt_marginal", False, "sum_M ln p(a_i | w) - ln p(w_i | w)", _wt_marginal, one_letter=True),
         Convention("wt_fill", False, "sum_M ln p(a_i | w_-i) - ln p(w_i | w_-i)", _wt_fill, one_letter=True),
         Convention("mut_fill", False, "sum_M ln p(a_i | a_-i) - ln p(w_i | a_-i)", _mut_fill, one_letter=True),

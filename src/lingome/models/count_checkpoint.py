@@ -129,7 +129,7 @@ def expected_count(content: Mapping[str, Any], tensors: Sequence[Tensor], file: 
     counters: dict[object, Callable[[_Reader], Count | None]] = {
         "bert": _bert, "modernbert": _modernbert, "lingome": _own_encoder,
         "mosaicbert": _own_encoder, "nucleotide-transformer-v2": _own_encoder, "word2vec": _word2vec, "gpt2": _gpt2,
-        "lingome-decoder": _lingome_decoder,        "llama": _llama, "mistral": _llama, "mixtral": _llama, "esm": _esm,
+        "lingome-decoder": _lingome_decoder, "llama": _llama, "mistral": _llama, "mixtral": _llama, "esm": _esm,
         "hyenadna": _hyenadna, "t5": _t5,
     }
     family = content.get("model_type")

@@ -95,6 +95,8 @@ class KvCache:
         self.values_BGTK = [torch.empty(shape, device=device, dtype=dtype) for _ in range(config.n_layers)]
         self.real_BT = torch.ones(batch_size, max_tokens, dtype=torch.bool, device=device)
         self.rotation = Rotation.of(max_tokens, config, device) if config.positions == "rotary" else None
+        # How many tokens two sequences have in common from the first on, as copies of one: those need no copying again.
+        self._alike_BB = torch.zeros(batch_size, batch_size, dtype=torch.int64, device=device)
 
     @property
     def batch_size(self) -> int:
@@ -113,12 +115,15 @@ class KvCache:
         """Replace sequence i by a copy of sequence ``index_B[i]``; the batch takes the length of the index."""
         if len(index_B) == self.batch_size:
             moved = (index_B != torch.arange(len(index_B), device=index_B.device)).nonzero()[:, 0]
+            first = int(self._alike_BB[moved, index_B[moved]].min()) if len(moved) else 0
             for store in (*self.keys_BGTK, *self.values_BGTK) if len(moved) else ():
-                store[moved, :, : self.length] = store[index_B[moved], :, : self.length]
+                store[moved, :, first : self.length] = store[index_B[moved], :, first : self.length]
         else:
             self.keys_BGTK = [store[index_B] for store in self.keys_BGTK]
             self.values_BGTK = [store[index_B] for store in self.values_BGTK]
         self.real_BT = self.real_BT[index_B]
+        alike_BB = self._alike_BB[index_B][:, index_B]
+        self._alike_BB = alike_BB.masked_fill(index_B[:, None] == index_B, self.length)
 
 
 class Sight(NamedTuple):

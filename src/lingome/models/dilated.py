@@ -51,10 +51,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.errors import ConfigError, DataError
+from lingome.core.errors import ConfigError
 from lingome.core.seeds import derive_seed
-from lingome.models.blocks import is_padded
-from lingome.models.shapes import require
+from lingome.models.blocks import check_length, is_padded
+from lingome.models.shapes import require, require_tokens
 
 __all__ = ["Dilated", "DilatedConfig", "DilatedHead", "DilatedLayer", "initialise_dilated"]
 
@@ -136,9 +136,7 @@ class DilatedConfig:
             require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))
         for name in ("bias", "tie_head", "published"):
             require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
-        for name in ("pad_id", "cls_id", "sep_id"):
-            got = getattr(self, name)
-            require(0 <= got < self.vocab_size, name, got, f"an id below the vocabulary's {self.vocab_size}")
+        require_tokens(self)
         one_hot = self.embedding == "one_hot"
         if one_hot and self.vocab_size > self.hidden_size:
             raise ConfigError(
@@ -153,7 +151,6 @@ class DilatedConfig:
             require(self.ffn_size == self.hidden_size, "ffn_size", self.ffn_size, f"{self.hidden_size}, as hidden_size")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
         require(self.norm_eps > 0, "norm_eps", self.norm_eps, "above 0")
-        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
 
     @property
     def n_classes(self) -> int:
@@ -292,12 +289,8 @@ class Dilated(nn.Module):
         return self._run(input_ids_BL, attention_mask_BL, None)
 
     def _run(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, masked_BL: Tensor | None) -> list[Tensor]:
-        config, length = self.config, input_ids_BL.shape[1]
-        if length > config.max_positions:
-            raise DataError(
-                "a sequence is longer than the model can read", got=f"{length} tokens",
-                expected=f"at most {config.max_positions}", hint="cut the sequences into windows, or truncate them",
-            )
+        config = self.config
+        check_length(input_ids_BL.shape[1], config.max_positions)
         x_BLD = self.tokens(input_ids_BL).to(next(self.parameters()).dtype)
         shown_BL1 = None
         if is_padded(attention_mask_BL):

@@ -36,48 +36,22 @@ norms                           1                               arXiv:1910.07467
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.errors import DataError
 from lingome.core.seeds import derive_seed
-from lingome.models.blocks import attend, hide, is_padded
+from lingome.models.attention import relative_buckets
+from lingome.models.blocks import attend, check_length, hide, is_padded
 from lingome.models.encoder_decoder_shape import EncoderDecoderConfig
 from lingome.models.shapes import require
 
 __all__ = [
     "DecoderCache", "DecoderStack", "EncoderDecoderConfig", "EncoderDecoderLM", "EncoderStack", "Source",
-    "initialise_encoder_decoder", "relative_buckets",
+    "initialise_encoder_decoder",
 ]
-
-
-def relative_buckets(distances: Tensor, n_buckets: int, max_distance: int, *, both_sides: bool) -> Tensor:
-    """Give the bucket of each distance (key's place minus query's), int64, of any shape.
-
-    Half of the buckets of a side hold one distance each, from 0 on; the others grow by a constant factor up to
-    `max_distance`, beyond which all share the last (arXiv:1910.10683, 2.1). With `both_sides` the second half of
-    all buckets is for keys after the query; else those share bucket 0 and are hidden anyway.
-
-    >>> relative_buckets(torch.tensor([0, -1, -7, -8, -200, 1, 8]), 32, 128, both_sides=True).tolist()
-    [0, 1, 7, 8, 15, 17, 24]
-    >>> relative_buckets(torch.tensor([0, -15, -16, -127, 3]), 32, 128, both_sides=False).tolist()
-    [0, 15, 16, 31, 0]
-    """
-    first = torch.zeros_like(distances)
-    if both_sides:
-        n_buckets //= 2
-        first = (distances > 0).long() * n_buckets
-        steps = distances.abs()
-    else:
-        steps = (-distances).clamp(min=0)
-    exact = n_buckets // 2
-    # float32, and in this order: a distance on the edge of a bucket falls to the side it fell on in training
-    grown = torch.log(steps.clamp(min=1).float() / exact) / math.log(max_distance / exact) * (n_buckets - exact)
-    return first + torch.where(steps < exact, steps, (exact + grown.long()).clamp(max=n_buckets - 1))
 
 
 class RelativePositions(nn.Embedding):
@@ -237,18 +211,6 @@ class Stack(nn.Module):
         """Set a share of activations to zero in training."""
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
-    def check_room(self, length: int, room: int) -> None:
-        """Refuse what is longer than may be read at once.
-
-        Raises
-        ------
-        DataError
-            Says how long it is.
-        """
-        if length > room:
-            raise DataError("a sequence is longer than the model can read", got=f"{length} tokens",
-                            expected=f"at most {room}", hint="cut the sequences into windows, or truncate them")
-
 
 class EncoderStack(Stack):
     """The encoder, a body of its own: token ids in, one vector a token out."""
@@ -286,7 +248,7 @@ class EncoderStack(Stack):
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
         """Compute the states after the embedding and after each layer: n_layers + 1 of (B, L, D), the last is final."""
         length = input_ids_BL.shape[1]
-        self.check_room(length, self.config.max_positions)
+        check_length(length, self.config.max_positions)
         bias = self.relative.bias(length, length)
         if is_padded(attention_mask_BL):
             bias = bias + hide(attention_mask_BL.bool())[:, None, None]
@@ -307,7 +269,7 @@ class DecoderStack(Stack):
     ) -> Tensor:
         """Give final states (B, Q, D) of embedded target tokens; with a cache, of those after the ones it holds."""
         Q, start = x_BQD.shape[1], 0 if cache is None else cache.length
-        self.check_room(Q, self.config.max_positions if cache is None else cache.max_tokens - start)
+        check_length(Q, self.config.max_positions if cache is None else cache.max_tokens - start)
         device, end = x_BQD.device, start + Q
         bias = self.relative.bias(Q, end)
         if Q > 1:
@@ -366,8 +328,7 @@ class EncoderDecoderLM(nn.Module):
 
     def encode(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Source:
         """Read the source, once for all target tokens."""
-        padded = is_padded(attention_mask_BL)
-        real_BL = attention_mask_BL.bool() if attention_mask_BL is not None and padded else None
+        real_BL = attention_mask_BL.bool() if is_padded(attention_mask_BL) else None
         return Source(self.body(input_ids_BL, real_BL), real_BL)
 
     def score(

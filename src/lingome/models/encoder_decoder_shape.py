@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lingome.models.shapes import require
+from lingome.models.shapes import require, require_tokens
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,11 @@ class EncoderDecoderConfig:
         require(fits, "n_buckets", self.n_buckets, "a multiple of 4, up to 65,536")
         fits = self.n_buckets // 2 < self.max_distance <= 2**20
         require(fits, "max_distance", self.max_distance, f"above {self.n_buckets // 2}, half the buckets")
-        for name in ("pad_id", "cls_id", "sep_id", "start_id"):
-            got = getattr(self, name)
-            require(0 <= got < self.vocab_size, name, got, f"an id below the vocabulary's {self.vocab_size}")
+        require_tokens(self, "start_id")
         for name in ("tie_head", "scale_head"):
             require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
         require(self.norm_eps > 0, "norm_eps", self.norm_eps, "above 0")
-        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
 
     @property
     def n_classes(self) -> int:

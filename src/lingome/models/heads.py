@@ -28,8 +28,7 @@ class MaskedLM(nn.Module):
     def __init__(self, config: Shape) -> None:
         super().__init__()
         architecture = find_architecture(config)
-        kinds = "an encoder"
-        require(architecture.masked_head is not None, "architecture", architecture.name, kinds)
+        require(architecture.masked_head is not None, "architecture", architecture.name, "an encoder")
         assert architecture.masked_head is not None
         self.config = config
         self.body = build_body(config)

@@ -85,8 +85,10 @@ def import_model(path: Path, tokenizer: Path | None = None, *, body_only: bool =
     if not body_only and lacks_head(tensors, config, family):
         body_only = True
         notes.append("the file holds no head: the body alone")
+    if body_only and family.kind == "tracks":
+        raise CheckpointError("a model of tracks is imported whole: its body gives vectors of bins, not of tokens",
+                              where=folder, hint="leave out part=body")
     model = _fill(config, family, tensors, files[0], body_only=body_only)
-    _check_finite(model, files[0])
     return Imported(model, words, family, tuple(files), tuple(notes))
 
 
@@ -139,9 +141,3 @@ def _fill(config: Shape, family: Family, tensors: dict[str, Tensor], file: Path,
         return fill_model(BodyHolder, bare, family, tensors, file, body_only=True).body
     return fill_model(find_builder(config, family), config, family, tensors, file)
 
-
-def _check_finite(model: nn.Module, file: Path) -> None:
-    bad = [name for name, tensor in model.named_parameters() if not bool(tensor.isfinite().all())]
-    if bad:
-        raise CheckpointError("the weights are not all finite numbers", where=file, got=", ".join(bad[:3]),
-                              hint="training had diverged, or the file is damaged")

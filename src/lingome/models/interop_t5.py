@@ -77,7 +77,7 @@ def _parts(ffn: str) -> dict[str, str | tuple[str, ...]]:
 
 def _encoder_alone(content: Mapping[str, Any]) -> bool:
     own = content.get("lingome")
-    return "T5EncoderModel" in (content.get("architectures") or ()) or content.get("num_decoder_layers") == 0 or (
+    return "T5EncoderModel" in str(content.get("architectures")) or content.get("num_decoder_layers") == 0 or (
         isinstance(own, dict) and own.get("kind") == "classifier"
     )
 
@@ -93,7 +93,7 @@ def _read(content: Mapping[str, Any], file: Path, ffn: Ffn, *, alone: bool) -> E
     proj = next(theirs for theirs, ours in _FFN.items() if ours == ffn)
     check_values(content, {"is_decoder": False, "feed_forward_proj": proj}, file)
     values = {ours: read_number(content, theirs, int, file) for ours, theirs in _SIZES.items()}
-    layers, without = content.get("num_decoder_layers"), "T5EncoderModel" in (content.get("architectures") or ())
+    layers, without = content.get("num_decoder_layers"), "T5EncoderModel" in str(content.get("architectures"))
     scaled = bool(content.get("scale_decoder_outputs", content.get("tie_word_embeddings", True)))
     tied = bool(content.get("tie_word_embeddings", True))
     trained = read_number(content, "n_positions", int, file, 512)

@@ -88,5 +88,3 @@ def _first_refusal(error: Exception) -> str:
     """Give torch's reason, without its advice to read the file all the same."""
     lines = [line.strip() for line in str(error).splitlines() if "global" in line.lower() or "Unsupported" in line]
     return (lines[0] if lines else "it cannot be read as weights alone")[:200]
-
-

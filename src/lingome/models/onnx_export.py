@@ -23,7 +23,7 @@ from lingome.core.seeds import generator
 from lingome.models.architectures import ARCHITECTURES, Body, find_architecture
 from lingome.models.encoder_decoder import EncoderDecoderConfig
 from lingome.models.hyena import HyenaConfig
-from lingome.models.shapes import Shape
+from lingome.models.shapes import DecoderConfig, Shape, TransformerConfig
 from lingome.models.tracks_shape import TracksConfig
 
 FURTHEST = 1e-4
@@ -64,6 +64,14 @@ def check_exportable(config: Shape) -> None:
     if getattr(config, "positions", "") == "relative":
         raise ConfigError("learned relative positions cannot be written as ONNX by this PyTorch", where="format",
                           got="onnx", expected="learned, rotary or ALiBi positions", hint="format=safetensors")
+    if isinstance(config, DecoderConfig) and config.n_experts:
+        raise ConfigError("a mixture of experts cannot be written as ONNX: which expert runs depends on the tokens",
+                          where="format", got=f"{config.n_experts} experts", expected="layers of one feed-forward",
+                          hint="format=safetensors")
+    if isinstance(config, TransformerConfig) and config.token_dropout:
+        raise ConfigError("embeddings that are scaled by the share of [MASK] cannot be written as ONNX for batches of "
+                          "every size", where="format", got=f"token_dropout {config.token_dropout}", expected="0",
+                          hint="format=safetensors")
     for module in ("onnx", "onnxscript", "onnxruntime"):
         require(module, "onnx")
 

@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from torch import nn
 
@@ -130,7 +131,9 @@ def find_config(preset: str | MaskedShape, vocab_size: int | None = None) -> Mas
         sized = read_size(preset)
         if sized is None and preset not in PRESETS:
             raise _unknown(preset, PRESETS, (*CAUSAL_PRESETS, *SEQ2SEQ_PRESETS))
-        preset = PRESETS[preset] if sized is None else TransformerConfig(**sized, ffn_size=2 * sized["hidden_size"])
+        preset = PRESETS[preset] if sized is None else TransformerConfig(
+            hidden_size=sized.width, n_layers=sized.n_layers, n_heads=sized.n_heads, ffn_size=2 * sized.width
+        )
     return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
 
 
@@ -147,35 +150,47 @@ def find_causal_config(preset: str | CausalShape, vocab_size: int | None = None)
         if sized is None and preset not in CAUSAL_PRESETS:
             raise _unknown(preset, CAUSAL_PRESETS, (*PRESETS, *SEQ2SEQ_PRESETS))
         preset = CAUSAL_PRESETS[preset] if sized is None else DecoderConfig(
-            **sized, n_kv_heads=sized["n_heads"], ffn_size=3 * sized["hidden_size"]
+            hidden_size=sized.width, n_layers=sized.n_layers, n_heads=sized.n_heads, n_kv_heads=sized.n_heads,
+            ffn_size=3 * sized.width,
         )
     return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
 
 
-def read_size(name: str) -> dict[str, int] | None:
-    """Read a size, width times layers: the shapes of `nano` (32x1), `tiny` (64x2) and `mini` (256x4), and any between.
+class Size(NamedTuple):
+    """Width and depth of a small model."""
 
-    Heads have 64 numbers, fewer where that would leave less than two. None for any other name.
+    width: int
+    n_layers: int
+
+    @property
+    def n_heads(self) -> int:
+        """Heads of 64 numbers; of fewer, where that would leave less than two."""
+        return max(2, self.width // 64)
+
+
+def read_size(name: str) -> Size | None:
+    """Read a size, width times layers: those of `nano` (32x1), `tiny` (64x2) and `mini` (256x4), and any between.
+
+    None for any other name.
 
     Raises
     ------
     ConfigError
-        If the width cannot be split into such heads.
+        If the width cannot be split into heads.
 
     Examples
     --------
     >>> read_size("192x4"), read_size("mini")
-    ({'hidden_size': 192, 'n_layers': 4, 'n_heads': 3}, None)
+    (Size(width=192, n_layers=4), None)
     """
     found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", name)
     if found is None:
         return None
-    width, layers = int(found[1]), int(found[2])
-    heads = max(2, width // 64)
-    if width % (2 * heads):
+    size = Size(int(found[1]), int(found[2]))
+    if size.width % (2 * size.n_heads):
         raise ConfigError("this width has no heads of one even size", where="preset", got=name,
                           expected="a width that is a multiple of 64, or below 192 of 4")
-    return {"hidden_size": width, "n_layers": layers, "n_heads": heads}
+    return size
 
 
 def find_shape(preset: str | Shape, vocab_size: int | None = None) -> Shape:

@@ -1,16 +1,15 @@
 """Bodies that only read: linear layers laid out once for float32, bfloat16 or int8, and batches without padding.
 
-A product of a core of such a CPU (AVX-512 with bfloat16 and VNNI; 2,048 rows, 320 to 3,072 columns), in thousand
-million operations a second of CPU time:
+Products on one core of a CPU with AVX-512 BF16 and VNNI (2,048 rows, 320 to 3,072 columns), thousand million
+operations a CPU second:
 
-==========================================  ========
-way                                         rate
-==========================================  ========
-float32 as it lies, laid out for oneDNN     92, 107
-bfloat16 as it lies, laid out for oneDNN    195, 214
-int8 times int8 alone                       430
-int8 with rounding and scaling around it    see `Int8Linear`
-==========================================  ========
+================================================  ========
+way                                               rate
+================================================  ========
+float32, as it lies and laid out for oneDNN       92, 107
+bfloat16, as it lies and laid out for oneDNN      195, 214
+int8 alone, without the rounding around it        430
+================================================  ========
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
@@ -93,7 +91,7 @@ class Int8Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""
         rows_MI = input.reshape(-1, self.in_features).float()
-        scale_M1 = torch.linalg.vector_norm(rows_MI, torch.inf, dim=1, keepdim=True).clamp_(min=1e-30).div_(127)
+        scale_M1 = rows_MI.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30).div_(127)
         rounded_MI = rows_MI.div(scale_M1).round_().to(torch.int8)
         out_MO = torch._int_mm(rounded_MI, self.rounded_IO).float().mul_(scale_M1)
         if self.added is None:
@@ -193,7 +191,7 @@ def read_states(
     packs = isinstance(body, Transformer)
     for chosen in (token_batches if packs else length_batches)(lengths, most):
         rows, sizes = [ids[i] for i in chosen], lengths[chosen].tolist()
-        # Each batch is computed in a context of its own: none is open while the caller works.
+        # A context a batch: none may be open while the caller works.
         with torch.inference_mode(), reader.autocast():
             if isinstance(body, Transformer):
                 ids_T = torch.from_numpy(frame(rows, tokenizer.cls_id, tokenizer.sep_id)).to(reader.device)
@@ -201,7 +199,7 @@ def read_states(
                     hidden_TD = body.forward_packed(ids_T, sizes)
                 else:
                     hidden_TD = body.hidden_states_packed(ids_T, sizes)[layer]
-                states = list(hidden_TD.split(sizes))
+                states = list(torch.split(hidden_TD, sizes))
             else:
                 input_ids, mask = collate(rows, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
                                           sep_id=tokenizer.sep_id, max_tokens=config.max_positions)

@@ -15,8 +15,7 @@ from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.models.conventions import CONVENTIONS, has_one_letter_tokens
 from lingome.models.devices import Precision
 from lingome.models.questions import LanguageModel, Questions, is_causal
-from lingome.models.scoring import ROWS, Allele, Strands, score_alleles
-from lingome.tokens.alphabet import DNA
+from lingome.models.scoring import ROWS, Allele, Strands, check_strands, score_alleles
 from lingome.tokens.tokenizer import Tokenizer
 
 
@@ -42,6 +41,8 @@ def score_changes(
     ConfigError, DataError
         As `score_alleles`.
     """
+    if not alleles:
+        return np.zeros(0)
     single = all(len(one.edits) == 1 and len(one.edits[0].ref) == len(one.edits[0].alt) == 1 for one in alleles)
     if not single or not can_saturate(convention, tokenizer):
         return score_alleles(model, tokenizer, alleles, convention, strands=strands, batch_tokens=batch_tokens,
@@ -111,6 +112,7 @@ def saturate(
         If a window is longer than the context.
     """
     CONVENTIONS[convention].check(model, tokenizer)
+    check_strands(strands, tokenizer)
     room = model.config.max_positions - 2
     if max(map(len, windows)) > room:
         raise DataError("the window is longer than the model can read", got=f"{max(map(len, windows))} tokens",
@@ -122,8 +124,6 @@ def saturate(
     forward = _letters(model, tokenizer, windows, places, convention, batch_tokens, precision)
     if strands == "forward":
         return forward
-    if tokenizer.alphabet is not DNA:
-        raise ConfigError("only DNA has two strands", where="strands", got=f"both, and {tokenizer.alphabet.name}")
     others = [as_text(reverse_complement(as_bases(text))) for text in windows]
     turned = [len(text) - 1 - np.asarray(some) for text, some in zip(windows, places, strict=True)]
     backward = _letters(model, tokenizer, others, turned, convention, batch_tokens, precision)

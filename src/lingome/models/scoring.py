@@ -35,7 +35,7 @@ class SequenceScore(NamedTuple):
     n_tokens, n_letters : int
         Tokens that were guessed, the end among them if asked for, and the letters they cover.
     n_unknown : int
-        Letters outside the alphabet, which are not guessed but are seen as context.
+        Tokens that are not guessed but are seen as context: letters outside the alphabet, or words that hold one.
     """
 
     score: float
@@ -99,18 +99,11 @@ def score_tokens(
     asked = Questions(tokenizer, is_causal(model), limit)
     with track("scoring", total=len(rows), unit="sequences") as task:
         for index, ids in enumerate(rows):
-            places = np.flatnonzero(ids != tokenizer.unk_id)
             try:
-                if convention == "pll":
-                    ask_in_turn(asked, index, ids, places, 1.0)
-                else:
-                    ended = np.append(ids, tokenizer.sep_id).astype(np.int64) if ends else ids
-                    places = np.append(places, len(ids)) if ends else places
-                    asked.ask(index, ids, places, ended[places])
+                n_tokens.append(_ask_whole(asked, index, ids, convention, ends=ends))
             except DataError as error:
                 raise DataError(error.what, where=f"sequence {index + 1} of {len(rows)}", got=error.got,
                                 expected=error.expected, hint=error.hint) from None
-            n_tokens.append(len(places))
             if asked.n_rows >= ROWS or index == len(rows) - 1:
                 totals += asked.answer(model, len(rows), batch_tokens=batch_tokens, precision=precision)
                 asked = Questions(tokenizer, asked.causal, limit)
@@ -118,6 +111,19 @@ def score_tokens(
     return [
         _summed(tokenizer, ids, float(total), n) for ids, total, n in zip(rows, totals, n_tokens, strict=True)
     ]
+
+
+def _ask_whole(asked: Questions, index: int, ids: np.ndarray, convention: str, *, ends: bool) -> int:
+    """Ask for every known token of a sequence, and its end; give the number of questions."""
+    places = np.flatnonzero(ids != asked.tokenizer.unk_id)
+    if convention == "pll":
+        ask_in_turn(asked, index, ids, places, 1.0)
+        return len(places)
+    targets = ids[places]
+    if ends:
+        places, targets = np.append(places, len(ids)), np.append(targets, asked.tokenizer.sep_id)
+    asked.ask(index, ids, places, targets)
+    return len(places)
 
 
 def _summed(tokenizer: Tokenizer, ids: np.ndarray, score: float, n_tokens: int) -> SequenceScore:
@@ -179,8 +185,7 @@ def score_alleles(
         in length under a convention of sites.
     """
     found = find_convention(convention, model, tokenizer, changes=True)
-    if strands == "both" and tokenizer.alphabet is not DNA:
-        raise ConfigError("only DNA has two strands", where="strands", got=f"both, and {tokenizer.alphabet.name}")
+    check_strands(strands, tokenizer)
     limit = model.config.max_positions
     totals, weight = np.zeros(len(alleles)), 1.0 if strands == "forward" else 0.5
     asked = Questions(tokenizer, is_causal(model), limit)
@@ -197,6 +202,18 @@ def score_alleles(
             task.advance(len(part))
         totals += asked.answer(model, len(alleles), batch_tokens=batch_tokens, precision=precision)
     return totals
+
+
+def check_strands(strands: Strands, tokenizer: Tokenizer) -> None:
+    """Refuse both strands of what has one.
+
+    Raises
+    ------
+    ConfigError
+        If the model does not read DNA.
+    """
+    if strands == "both" and tokenizer.alphabet is not DNA:
+        raise ConfigError("only DNA has two strands", where="strands", got=f"both, and {tokenizer.alphabet.name}")
 
 
 def _changes(tokenizer: Tokenizer, alleles: Sequence[Allele], convention: Convention, room: int) -> list[Change]:

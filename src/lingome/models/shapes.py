@@ -116,15 +116,12 @@ class TransformerConfig:
         }
         for name, known in choices.items():
             require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))
-        for name in ("pad_id", "cls_id", "sep_id"):
-            got = getattr(self, name)
-            require(0 <= got < self.vocab_size, name, got, f"an id below the vocabulary's {self.vocab_size}")
+        require_tokens(self)
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
         require(self.norm_eps > 0 and self.rope_theta > 1, "norm_eps, rope_theta", self.norm_eps, "above 0 and 1")
         require(self.hidden_size % self.n_heads == 0, "hidden_size", self.hidden_size, f"a multiple of {self.n_heads}")
         even = self.positions != "rotary" or self.head_size % 2 == 0
         require(even, "hidden_size / n_heads", self.head_size, "an even head size for rotary positions")
-        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
         self._check_parts()
 
     def _check_parts(self) -> None:
@@ -203,10 +200,7 @@ class StaticConfig:
         for name in ("vocab_size", "hidden_size", "max_positions"):
             require(1 <= getattr(self, name) <= 2**20, name, getattr(self, name), f"1 to {2**20:,}")
         require(self.algorithm in ("cbow", "skipgram"), "algorithm", self.algorithm, "cbow or skipgram")
-        for name in ("pad_id", "cls_id", "sep_id"):
-            got = getattr(self, name)
-            require(0 <= got < self.vocab_size, name, got, f"an id below the vocabulary's {self.vocab_size}")
-        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
+        require_tokens(self)
 
     @property
     def n_layers(self) -> int:
@@ -307,9 +301,7 @@ class DecoderConfig:
         }
         for name, known in choices.items():
             require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))
-        for name in ("pad_id", "cls_id", "sep_id"):
-            got = getattr(self, name)
-            require(0 <= got < self.vocab_size, name, got, f"an id below the vocabulary's {self.vocab_size}")
+        require_tokens(self)
         for name in ("bias", "tie_head"):
             require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
@@ -320,7 +312,6 @@ class DecoderConfig:
         require(self.n_heads % self.n_kv_heads == 0, "n_kv_heads", self.n_kv_heads, f"a divisor of {self.n_heads}")
         even = self.positions == "learned" or self.head_size % 2 == 0
         require(even, "hidden_size / n_heads", self.head_size, "an even head size for rotary positions")
-        require(len(set(self.label_names)) == len(self.label_names), "label_names", self.label_names, "no name twice")
 
     @property
     def head_size(self) -> int:
@@ -379,6 +370,15 @@ class Shape(Protocol):
     @property
     def label_names(self) -> tuple[str, ...]:
         """Names of the classes; empty unless the model is a classifier."""
+
+
+def require_tokens(config: Shape, *more: str) -> None:
+    """Check that special tokens lie in the vocabulary (and the fields named in `more`), and no class has two names."""
+    for name in ("pad_id", "cls_id", "sep_id", *more):
+        got = getattr(config, name)
+        require(0 <= got < config.vocab_size, name, got, f"an id below the vocabulary's {config.vocab_size}")
+    names = config.label_names
+    require(len(set(names)) == len(names), "label_names", names, "no name twice")
 
 
 def require(fits: bool, name: str, got: object, expected: str) -> None:

@@ -39,9 +39,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.errors import DataError
 from lingome.models.attention import N_BUCKETS, AttentionContext, Bias, Packed, alibi, relative_buckets
-from lingome.models.blocks import draw_weights, is_padded
+from lingome.models.blocks import check_length, draw_weights, is_padded
 from lingome.models.shapes import TransformerConfig
 
 __all__ = ["Layer", "MaskedLMHead", "Transformer", "TransformerConfig", "initialise_transformer"]
@@ -102,7 +101,7 @@ class Layer(nn.Module):
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-def build_norm(config: TransformerConfig) -> nn.Module:
+def build_norm(config: TransformerConfig) -> nn.LayerNorm | nn.RMSNorm:
     """Make a norm over D."""
     if config.norm_kind == "rms":
         return nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
@@ -195,7 +194,7 @@ class Transformer(nn.Module):
     ) -> Iterator[Tensor]:
         """Give the states after the embedding and each layer, one at a time."""
         B, L = input_ids_BL.shape
-        self._check_length(L)
+        check_length(L, self.config.max_positions)
         real_BL = None
         if is_padded(attention_mask_BL):
             real_BL = attention_mask_BL.bool()
@@ -210,7 +209,7 @@ class Transformer(nn.Module):
 
     def _read_packed(self, input_ids_T: Tensor, packed: Packed, masked_T: Tensor | None) -> Iterator[Tensor]:
         """Give the states after the embedding and each layer, in the order of computation, one at a time."""
-        self._check_length(max(packed.lengths))
+        check_length(max(packed.lengths), self.config.max_positions)
         context = AttentionContext.packed(self.config, packed.lengths, self._bias(), input_ids_T.device)
         places_T = context.places() if self.config.positions == "learned" else None
         x_TD = self._embed(packed.arrange(input_ids_T), context, places_T, None)
@@ -224,14 +223,6 @@ class Transformer(nn.Module):
                 context = context.pick(masked_T)
             x_TD = layer(x_TD, context)
             yield self.final_norm(x_TD) if last else x_TD
-
-    def _check_length(self, length: int) -> None:
-        if length > self.config.max_positions:
-            raise DataError(
-                "a sequence is longer than the model can read", got=f"{length} tokens",
-                expected=f"at most {self.config.max_positions}",
-                hint="cut the sequences into windows, or truncate them",
-            )
 
     def _embed(
         self, input_ids_T: Tensor, context: AttentionContext, places_T: Tensor | None, real_T: Tensor | None
@@ -293,7 +284,8 @@ class MaskedLMHead(nn.Module):
 
     def forward(self, x_D: Tensor) -> Tensor:
         """Map (..., D) to logits (..., V)."""
-        logits: Tensor = self.decoder(self.norm(F.gelu(self.dense(x_D))))
+        inner = F.gelu(self.dense(x_D)).to(self.norm.weight.dtype)  # autocast does so for LayerNorm, not for RMSNorm
+        logits: Tensor = self.decoder(self.norm(inner))
         return logits
 
 

@@ -10,6 +10,7 @@ Pickles are read on import alone, by `lingome.models.old_weights`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ import safetensors.torch
 from torch import Tensor
 
 from lingome.core.errors import CheckpointError
+from lingome.core.files import digest_file
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _AGAIN = "copy the folder again, or train again"
@@ -66,6 +68,18 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         _check_shard(said, found, file)
         tensors.update(found)
     return tensors
+
+
+def digest_weights(folder: Path) -> str:
+    """Compute the sha256 of a folder's weights, as 64 hex digits: of the file, or of its shards' digests in order.
+
+    Raises
+    ------
+    CheckpointError
+        As `weight_files`.
+    """
+    digests = [digest_file(file) for file in weight_files(folder)]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def read_safetensors(file: Path, what: str = "the weights") -> dict[str, Tensor]:

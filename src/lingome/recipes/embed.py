@@ -2,67 +2,131 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any, NamedTuple
 
 from lingome.config.embed import EmbedSettings
 from lingome.core.errors import ConfigError
-from lingome.core.files import atomic_file, check_new_file
+from lingome.core.files import check_new_file
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.tables import read_sequences
-from lingome.embed.encode import Pieces, cut_to_fit, embed_pieces
+from lingome.embed.encode import check_choice, embed_pieces, fill_rows, lay_rows, sample_cosine
+from lingome.embed.pieces import Pieces, cut_to_fit
+from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
+from lingome.models.reading import BATCH_TOKENS, Reader
 from lingome.tune.start import Start, load_start
+
+MANY_BYTES = 10**9
+"""Output above which a warning is said."""
+
+
+class Work(NamedTuple):
+    """What is to be done.
+
+    Parameters
+    ----------
+    start : Start
+        The model.
+    ids : list of str
+        Names of the sequences.
+    pieces : Pieces
+        Their tokens.
+    n_rows : int
+        Vectors.
+    """
+
+    start: Start
+    ids: list[str]
+    pieces: Pieces
+    n_rows: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the vectors."""
+        return 4 * self.n_rows * self.start.body.config.hidden_size
 
 
 def plan(settings: EmbedSettings) -> Plan:
     """Load the model, read and encode the inputs, and say what would be embedded."""
-    start, ids, pieces = _open(settings)
+    start, ids, pieces, n_rows = work = _open(settings)
     n_tokens, n_parameters = sum(len(one) for one in pieces.ids), count_parameters(start.body)
+    held = 0 if settings.out.suffix == ".npy" else work.size_bytes / 1e9
+    batch = settings.batch_tokens or BATCH_TOKENS[pick_device(settings.device).type]
+    how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"
     return Plan("embed", [
         ("model", f"{start.name}: {n_parameters:,} parameters"),
         ("sequences", f"{len(ids):,}, {n_tokens:,} tokens; {pieces.n_long:,} longer than the context"),
-        ("vectors", f"{len(ids):,} x {start.body.config.hidden_size}, layer {settings.layer}, {settings.pooling}"),
-        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
-        ("time", f"about {1 + 2 * n_parameters * n_tokens / 5e10:.0f} s on two cores"),
+        ("vectors", f"{n_rows:,} x {start.body.config.hidden_size}, layer {settings.layer}, {how}"),
+        ("precision", settings.precision),
+        ("size", say_size(work.size_bytes)),
+        ("memory", f"about {0.5 + 8 * n_parameters / 1e9 + batch * 1e-5 + held:.1f} GB"),
+        ("time", f"about {1 + 2 * n_parameters * n_tokens / 1e11:.0f} s on two cores"),
         ("output", str(settings.out)),
     ])
 
 
 def run(settings: EmbedSettings) -> Outcome:
-    """Embed everything, and write one NumPy archive.
+    """Embed everything, and write one NumPy archive, or a matrix and a table.
 
-    It holds ``ids`` (text), ``embeddings`` (float32), and how they were made: ``model``,
-    ``model_sha256``, ``tokenizer_sha256``, ``layer``, ``pooling``, ``too_long``, ``n_long``,
-    ``n_unknown``.
+    The archive holds ``ids`` (text), ``embeddings`` (float32), and how they were made: ``model``, ``model_sha256``,
+    ``tokenizer_sha256``, ``layer``, ``per``, ``pooling``, ``too_long``, ``n_long``, ``n_unknown``, ``precision`` and
+    ``cosine_fp32``; for tokens also ``cuts``, ``starts`` and ``ends``, for bases ``cuts``.
     """
-    start, ids, pieces = _open(settings)
+    start, ids, pieces, n_rows = work = _open(settings)
+    _warn(settings, work)
+    reader = Reader.of(start.body, pick_device(settings.device), settings.precision)
+    made: dict[str, Any] = {
+        "model": start.name, "model_sha256": start.digest, "tokenizer_sha256": start.tokenizer.digest,
+        "layer": settings.layer, "per": settings.per,
+        "pooling": settings.pooling if settings.per == "sequence" else "none", "too_long": settings.too_long,
+        "n_long": pieces.n_long, "n_unknown": pieces.n_unknown, "precision": reader.precision, "cosine_fp32": 1.0,
+    }
+    if reader.precision != "fp32":
+        cosine = sample_cosine(start.body, reader, start.tokenizer, pieces, layer=settings.layer)
+        made["cosine_fp32"] = cosine
+        say(f"precision {reader.precision}: 1 - cosine to fp32 is at most {1 - cosine:.1e} on a sample")
+    files: dict[str, Any] = {"out": settings.out, "force": settings.force, "made": made, "ids": ids}
+    if settings.per == "sequence":
+        vectors = embed_pieces(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
+                               batch_tokens=settings.batch_tokens)
+        with open_vectors(shape=vectors.shape, **files) as out:
+            out[:] = vectors
+    else:
+        rows = lay_rows(pieces, len(ids), bases=settings.per == "base")
+        with open_vectors(shape=(n_rows, start.body.config.hidden_size), rows=rows, **files) as out:
+            fill_rows(reader, start.tokenizer, pieces, rows, out, layer=settings.layer,
+                      batch_tokens=settings.batch_tokens)
+    size = f"{start.body.config.hidden_size} numbers ({say_size(work.size_bytes)})"
+    return Outcome(f"{n_rows:,} vectors of {size}: {settings.out}", path=settings.out)
+
+
+def _warn(settings: EmbedSettings, work: Work) -> None:
+    """Say what was cut, not known, or is large."""
+    pieces = work.pieces
     if pieces.n_long:
-        done = "cut at the end" if settings.too_long == "truncate" else "averaged over windows"
-        say(f"warning: {pieces.n_long:,} of {len(ids):,} sequences are longer than the context and were {done}")
+        windows = "averaged over windows" if settings.per == "sequence" else "read in windows"
+        done = "cut at the end" if settings.too_long == "truncate" else windows
+        say(f"warning: {pieces.n_long:,} of {len(work.ids):,} sequences are longer than the context and were {done}")
     if pieces.n_unknown:
         say(f"warning: {pieces.n_unknown:,} letters are not in the vocabulary (N and the like), and were read as [UNK]")
-    vectors = embed_pieces(
-        start.body, start.tokenizer, pieces, len(ids), layer=settings.layer, pooling=settings.pooling,
-        batch_tokens=settings.batch_tokens, device=settings.device,
-    )
-    with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("wb") as handle:
-        np.savez(
-            handle, ids=np.array(ids, dtype=np.str_), embeddings=vectors, model=start.name, model_sha256=start.digest,
-            tokenizer_sha256=start.tokenizer.digest, layer=settings.layer, pooling=settings.pooling,
-            too_long=settings.too_long, n_long=pieces.n_long, n_unknown=pieces.n_unknown,
-        )
-    return Outcome(f"{len(ids):,} vectors of {vectors.shape[1]} numbers: {settings.out}", path=settings.out)
+    if work.size_bytes > MANY_BYTES:
+        held = "" if settings.out.suffix == ".npy" else ", all in memory at once; -o X.npy goes to the disk directly"
+        say(f"warning: {work.n_rows:,} vectors take {say_size(work.size_bytes)}{held}")
 
 
-def _open(settings: EmbedSettings) -> tuple[Start, list[str], Pieces]:
-    if settings.out.suffix != ".npz":
-        raise ConfigError("vectors are written as .npz", where="out", got=settings.out)
-    check_new_file(settings.out, settings.force)
+def _open(settings: EmbedSettings) -> Work:
+    if settings.out.suffix not in (".npz", ".npy"):
+        raise ConfigError("vectors are written as .npz or .npy", where="out", got=settings.out)
+    if settings.per != "sequence" and settings.pooling != "mean":
+        raise ConfigError(f"one vector a {settings.per} is not pooled", where="pooling", got=settings.pooling,
+                          hint="leave pooling out, or take per=sequence")
+    for file in [settings.out, *([table_beside(settings.out)] if settings.out.suffix == ".npy" else [])]:
+        check_new_file(file, settings.force)
     pick_device(settings.device)
     if settings.sequences is not None and settings.genome is None:
         ids, sequences = read_sequences(settings.sequences, settings.sequence_column)
@@ -75,4 +139,10 @@ def _open(settings: EmbedSettings) -> tuple[Start, list[str], Pieces]:
     else:
         raise ConfigError("there is nothing to embed", hint="give a table or FASTA of sequences, or a genome and a BED")
     start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
-    return start, ids, cut_to_fit(start.tokenizer, sequences, start.body.config.max_positions, settings.too_long)
+    check_choice(start.body, settings.layer, settings.pooling)
+    pieces = cut_to_fit(start.tokenizer, sequences, start.body.config.max_positions, settings.too_long)
+    n_rows = {
+        "sequence": len(ids), "token": sum(len(one) for one in pieces.ids),
+        "base": sum(int(one[-1] - one[0]) for one in pieces.borders),
+    }[settings.per]
+    return Work(start, ids, pieces, n_rows)

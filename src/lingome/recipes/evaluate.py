@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lingome.config.evaluate import EvaluateSettings
 from lingome.config.task import SplitSettings
-from lingome.core.errors import CheckpointError, ConfigError, DataError
+from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
@@ -28,10 +27,13 @@ from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretra
 from lingome.evaluate.scores import Scored, score_table, verdict
 from lingome.evaluate.stretches import Stretches
 from lingome.genome.task import divide, reach
-from lingome.models.checkpoint import load_classifier, load_masked_lm
+from lingome.models.architectures import CausalModel
+from lingome.models.checkpoint import load_classifier, read_config
 from lingome.models.devices import pick_device
+from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.language_model import open_language_model
 from lingome.tune.start import read_lineage, resolve_model
 
 Row = dict[str, Any]
@@ -138,8 +140,13 @@ def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: Ru
 
 
 def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage: Lineage) -> Outcome:
-    """Measure a masked language model on the last tenth of every sequence of the genome."""
-    model, tokenizer = load_masked_lm(folder)
+    """Measure a language model on the last tenth of every sequence of the genome."""
+    model, tokenizer, _ = open_language_model(str(folder))
+    causal = isinstance(model, CausalModel)
+    if tokenizer.alphabet is not DNA:
+        raise ConfigError("this model does not read DNA", where=settings.model, got=tokenizer.alphabet.name)
+    if causal and "mask_rate" in settings.model_fields_set:
+        raise ConfigError("a causal model hides nothing: leave out mask_rate", where="mask_rate")
     model.to(pick_device(settings.device))
     genome = _genome(settings)
     learn = [Interval(chrom, 0, int(length * 0.9)) for chrom, length in genome.lengths.items()]
@@ -157,14 +164,11 @@ def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage
     run_dir.write_table("language", [score._asdict() for score in scores])
     run_dir.write_table("warnings", warnings, ["level", "topic", "text"])
     best = min(scores[1:], key=lambda score: score.bits_per_base)
-    answer = (
-        f"The model needs {scores[0].bits_per_base:.3f} bits per base, {best.name} {best.bits_per_base:.3f} "
-        f"(a uniform guess: 2)."
-    )
+    needed = f"{scores[0].bits_per_base:.3f} bits per base, {best.name} {best.bits_per_base:.3f}"
+    answer = f"The model needs {needed} (a uniform guess: 2)."
     answer = " ".join([answer, *(f"{row['level']}: {row['text'].replace('windows', 'parts')}." for row in warnings)])
-    run_dir.write_lineage(lineage.as_dict(
-        title="Evaluation", question="How well does the model guess hidden sequence?", answer=answer,
-    ))
+    asked = f"How well does the model guess {'the next token' if causal else 'hidden sequence'}?"
+    run_dir.write_lineage(lineage.as_dict(title="Evaluation", question=asked, answer=answer))
     columns = list(scores[0]._fields)
     table = Table(f"{settings.n_windows} windows of {settings.window_bp} bases", columns, [tuple(s) for s in scores])
     return Outcome(f"{answer}\nrun: {settings.out}", tables=[table], path=settings.out)
@@ -173,7 +177,7 @@ def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage
 def _genome(settings: EvaluateSettings) -> Genome:
     if settings.genome is None:
         raise ConfigError(
-            "this model is a masked language model, and needs sequence to be measured on", where=settings.model,
+            "this model is no classifier, and a language model needs sequence to be measured on", where=settings.model,
             hint="add a FASTA; or give a fine-tuned model",
         )
     return Genome.open(settings.genome)
@@ -181,11 +185,7 @@ def _genome(settings: EvaluateSettings) -> Genome:
 
 def _is_classifier(folder: Path) -> bool:
     """Say whether a checkpoint has classes of its own."""
-    try:
-        return any("Classif" in name for name in json.loads((folder / "config.json").read_text())["architectures"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        file = folder / "config.json"
-        raise CheckpointError("cannot be read as a model's configuration", where=file, got=error) from error
+    return "Classif" in str(read_config(folder).get("architectures"))
 
 
 def _score_view(rows: Sequence[Row]) -> Table:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lingome.config.generate import GenerateSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, check_new_file, digest_file, write_text
+from lingome.core.files import atomic_file, check_new_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
@@ -32,6 +32,7 @@ from lingome.models.decoder import CausalLM
 from lingome.models.devices import pick_device
 from lingome.models.packed import lay_out_for_steps
 from lingome.models.presets import build_causal_lm, count_parameters
+from lingome.models.weight_files import digest_weights
 from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.characters import CharacterTokenizer
@@ -106,7 +107,7 @@ def run(settings: GenerateSettings) -> Outcome:
         temporary.write_text("".join(records), encoding="ascii")
     write_text(settings.json_path, json.dumps(lineage.as_dict(
         settings=settings.as_dict(), tokenizer_sha256=opened.tokenizer.digest,
-        model_sha256=digest_file(opened.folder / "model.safetensors") if opened.folder else "",
+        model_sha256=digest_weights(opened.folder) if opened.folder else "",
         drawn=made.n_drawn, rejected=dict(made.rejected), missing=made.n_missing, warnings=warnings,
         sequences=rows, comparison=comparison,
     ), indent=2) + "\n")

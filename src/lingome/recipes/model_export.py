@@ -47,7 +47,7 @@ def run(settings: ExportSettings) -> Outcome:
         else:
             card = ModelCard(title=folder.name if folder.name != "checkpoint" else folder.parent.name)
             write_checkpoint(temporary, model, tokenizer, card, dtype=settings.dtype)
-            _keep(folder, temporary)
+            _keep(folder, temporary, card=settings.part == "whole")
     return Outcome(f"model: {settings.out}", tables=[Table(str(folder), ("what", "value"), rows)], path=settings.out)
 
 
@@ -94,9 +94,9 @@ def describe(settings: ExportSettings, model: nn.Module, folder: Path) -> list[t
     ]
 
 
-def _keep(folder: Path, out: Path) -> None:
-    """Carry card and lineage over."""
-    if (folder / "README.md").is_file():
+def _keep(folder: Path, out: Path, *, card: bool) -> None:
+    """Carry lineage and card over; the card of a whole model does not say how a body is loaded."""
+    if card and (folder / "README.md").is_file():
         (out / "README.md").write_bytes((folder / "README.md").read_bytes())
     if lineage := read_lineage(folder):
         (out / "run.json").write_text(json.dumps(lineage, indent=2) + "\n", encoding="utf-8")

@@ -16,7 +16,6 @@ from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
 from lingome.evaluate.likelihood import markov_baseline
 from lingome.genome.questions import parse_region
-from lingome.models.card import ModelCard
 from lingome.models.checkpoint import save_checkpoint
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.presets import count_parameters
@@ -28,12 +27,12 @@ from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import estimate_bases_per_token
 from lingome.train.areas import Areas, choose_areas
 from lingome.train.cost import duration, estimate_training
-from lingome.train.identity import FREE
-from lingome.train.objectives import LanguageObjective
 from lingome.train.pretraining import describe, find_warnings, language_columns, language_rows, pretrain_model
 from lingome.train.start import (
+    ASIDE,
     LanguageModel,
     add_origins,
+    build_card,
     build_objective,
     given_tokenizer,
     open_repeats,
@@ -44,12 +43,14 @@ from lingome.train.start import (
 from lingome.train.state import StateStore, sweep
 
 BASES_A_TOKEN = 4.1  # of 600 merges, on human sequence
-ASIDE = {"out", "force", "resume", *(f"train.{name}" for name in FREE)}
-"""Settings that may differ between a run and its resumption."""
 
 
 def plan(settings: PretrainSettings) -> Plan:
     """Check the inputs, and say what a run would learn from and what it would take."""
+    if settings.ladder.enabled:
+        from lingome.recipes import pretrain_ladder  # which needs this module
+
+        return pretrain_ladder.plan(settings)
     if not settings.resume:
         check_absent(settings.out, settings.force)
     genome, areas = read_genome(settings, verify=False)
@@ -93,7 +94,11 @@ def plan(settings: PretrainSettings) -> Plan:
 
 
 def run(settings: PretrainSettings) -> Outcome:
-    """Read the genome, train or load the tokenizer, pre-train, and write the run."""
+    """Read the genome, train or load the tokenizer, pre-train, and write the run; a ladder of runs with --ladder."""
+    if settings.ladder.enabled:
+        from lingome.recipes import pretrain_ladder
+
+        return pretrain_ladder.run(settings)
     again = f"lingome pretrain -o {settings.out} --resume"
     if settings.resume:
         RunDir(settings.out).check_resumable(settings.as_dict(), aside=ASIDE, command=again)
@@ -109,7 +114,7 @@ def run(settings: PretrainSettings) -> Outcome:
         tokenizer, model, seen = _prepare(settings, genome, areas, run_dir)
         prepared_s = time.monotonic() - clock
         objective = build_objective(settings, tokenizer)
-        card = _card(settings, areas, objective)
+        card = build_card(settings, areas, objective)
 
         def publish(trained: nn.Module) -> None:
             assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"
@@ -180,16 +185,3 @@ def _prepare(
                 tokenizer.save(folder)
         seen.append(("tokenizer", areas.train))
     return tokenizer, start_model(settings, model, tokenizer.vocab_size), seen
-
-
-def _card(settings: PretrainSettings, areas: Areas, objective: LanguageObjective) -> ModelCard:
-    bases, tokenizer = sum(part.length_bp for part in areas.train), objective.tokenizer
-    names = {"max_steps", "epochs", "max_seconds", "batch_tokens", "accumulate", "lr"}
-    shown = settings.train.model_dump(include=names, exclude_none=True)
-    repeated = {"repeats": settings.repeats, "repeat_weight": settings.repeat_weight} if settings.repeats else {}
-    return ModelCard(
-        title=f"{settings.objective.capitalize()} language model of {settings.genome.name}",
-        summary=f"Guesses {objective.guesses} of DNA; pre-trained with lingome on {settings.genome.name}.",
-        data=[f"{settings.genome.name}: {bases:,} bases as {tokenizer.kind} tokens; run.json lists the intervals"],
-        training={**objective.settings, "lengths": settings.lengths, **repeated, "seed": settings.seed, **shown},
-    )

@@ -12,7 +12,7 @@ import numpy as np
 
 from lingome.config.score import ScoreSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, check_new_file, digest_file, write_text
+from lingome.core.files import atomic_file, check_new_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
@@ -31,7 +31,8 @@ from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
 from lingome.models.questions import LanguageModel
 from lingome.models.saturation import score_changes
-from lingome.models.scoring import Allele, SequenceScore
+from lingome.models.scoring import Allele, SequenceScore, check_strands
+from lingome.models.weight_files import digest_weights
 from lingome.tokens.alphabet import DNA
 from lingome.tune.language_model import OpenedModel, open_language_model
 from lingome.tune.start import read_lineage
@@ -61,7 +62,7 @@ def plan(settings: ScoreSettings) -> Plan:
     read = set(texts)
     return Plan("score", [
         ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.start.tokenizer.kind}"),
-        ("convention", f"{opened.convention.name}: {opened.convention.formula}"),
+        ("convention", f"{opened.convention.name}: {opened.convention.says(changes=bool(opened.changes))}"),
         (settings.task, f"{len(texts):,}, in {len(read):,} different texts of {sum(map(len, read)):,} letters"),
         ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
         ("output", f"{settings.out}, {_json_path(settings.out)}"),
@@ -85,9 +86,9 @@ def run(settings: ScoreSettings) -> Outcome:
         handle.write("\t".join(rows[0]) + "\n")
         handle.writelines("\t".join(map(_cell, row.values())) + "\n" for row in rows)
     write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
-        settings=settings.as_dict(), convention=opened.convention.name, formula=opened.convention.formula,
-        tokenizer_sha256=opened.start.tokenizer.digest, warnings=warnings, summary=summary,
-        model_sha256=digest_file(folder / "model.safetensors") if folder is not None else "",
+        settings=settings.as_dict(), convention=opened.convention.name, warnings=warnings, summary=summary,
+        formula=opened.convention.says(changes=bool(opened.changes)), tokenizer_sha256=opened.start.tokenizer.digest,
+        model_sha256=digest_weights(folder) if folder is not None else "",
     ), indent=2) + "\n")
     title = f"{opened.convention.name}, in nats" + (", alternative - reference" if opened.changes else "")
     return Outcome(f"{len(rows):,} scores: {settings.out}", path=settings.out,
@@ -156,8 +157,7 @@ def _open(settings: ScoreSettings) -> Opened:
     dna = start.tokenizer.alphabet is DNA
     convention = find_convention(settings.convention, start.model, start.tokenizer,
                                  changes=settings.task != "sequences")
-    if settings.strands == "both" and not dna:
-        raise ConfigError("only DNA has two strands", where="strands", got=f"both, and {start.tokenizer.alphabet.name}")
+    check_strands(settings.strands, start.tokenizer)
     if settings.sequences is not None:
         ids, sequences = (read_sequences if dna else read_proteins)(settings.sequences, settings.sequence_column)
         if settings.variants is None:

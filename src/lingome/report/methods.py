@@ -125,6 +125,13 @@ TERMS: tuple[tuple[str, str, str], ...] = (
         "control's correlations show what number to expect where nothing was learnt from order.",
     ),
     (
+        "ladder", "Scaling laws",
+        "How the loss falls with the parameters N and the tokens D of training. Chinchilla's law is "
+        "E + A / N^alpha + B / D^beta (Hoffmann et al. 2022, arXiv:2203.15556), Kaplan's "
+        "((Nc / N)^(alpha_N / alpha_D) + Dc / D)^alpha_D (Kaplan et al. 2020, arXiv:2001.08361). Training takes about "
+        "6 N D operations; attention's share, which grows with the length, is not among them.",
+    ),
+    (
         "predictions", "Predicted sites",
         "Each site of the region (a motif, or a window), with the model's probability that it is positive. Measured "
         "peaks are drawn beside them for comparison.",

@@ -38,6 +38,7 @@ from lingome.report.results import (
     region_section,
     results_section,
 )
+from lingome.report.scaling import attention_section, scaling_section
 from lingome.report.tables import Tables
 from lingome.report.token_vectors import similarity_section, token_axes_section
 from lingome.report.vectors import vectors_section
@@ -69,7 +70,8 @@ def build_sections(
             sections.append(build(tables))
     if metrics or "language" in tables:
         sections.append(training_section(metrics, tables.get("language", [])))
-    for name, build in (("next_kmer", next_kmer_section), ("vocabulary_signals", signals_section),
+    for name, build in (("ladder", scaling_section), ("attention_cost", attention_section),
+                        ("next_kmer", next_kmer_section), ("vocabulary_signals", signals_section),
                         ("embedding_map", embedding_section), ("neighbours", vectors_section),
                         ("predictions", region_section)):
         if name in tables:

@@ -53,6 +53,21 @@ SCHEMAS: dict[str, str] = {
     "region_peaks": "chrom! start#! end#! signal#",
     "neighbours": "token! rank#! neighbour! cosine#!",
     "token_axes_control": "axis! variance# correlates_with correlation# control",
+    "ladder": (
+        "name! size! seed#! parameters#! parameters_without_embeddings#! tokens#! steps# flops#! loss#! fitted# "
+        "perplexity# bits_per_base# loss_at_start# time_s# in_fit#!"
+    ),
+    "ladder_laws": "law! counted! value! fitted#! low#! high#!",
+    "ladder_budget": (
+        "law! counted! flops#! hours#! parameters#! parameters_low#! parameters_high#! tokens#! tokens_low#! "
+        "tokens_high#! tokens_a_parameter#! tokens_a_parameter_low#! tokens_a_parameter_high#! loss#! loss_low#! "
+        "loss_high#! perplexity#! bits_per_base#! flops_beyond#! parameters_beyond#! tokens_beyond#!"
+    ),
+    "ladder_curves": "curve! size flops#! tokens#! parameters#! loss#! low# high#",
+    "ladder_baselines": "name! loss#! bits_per_base#",
+    "ladder_noise": "law! counted! fit_sd#! seed_sd# seeds#!",
+    "attention_cost": "part! length#! time_s#! memory_bytes#! parameters#!",
+    "attention_growth": "part! measure! exponent#!",
     "leaks": "check! pair n# share# verdict! what",
     "warnings": "level! topic text!",
     "steps": "step! time_s#! note",

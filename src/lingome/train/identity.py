@@ -47,7 +47,8 @@ def check_identity(saved: Mapping[str, str], now: Mapping[str, str], settings: T
     ConfigError
         If a fact differs.
     """
-    for name, value in now.items():
+    for name in {**now, **saved}:  # a fact that is asked for no more, of repeats say, counts too
+        value = now.get(name)
         if name == "threads" and saved.get(name) != value:
             say(f"warning: resumed with {value} threads instead of {saved.get(name)}; last bits may differ")
         elif name == "settings" and _complete(saved.get(name, ""), settings) == value:

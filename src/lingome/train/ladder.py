@@ -10,6 +10,7 @@ N is counted twice, because the laws do: Kaplan's leaves out embeddings (Kaplan 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,22 @@ from torch import nn
 
 from lingome.config.ladder import SIZE, LadderSettings
 from lingome.config.pretrain import PretrainSettings
+from lingome.core.lineage import Lineage
+from lingome.core.rundir import RunDir
+from lingome.data.genome import Genome
+from lingome.data.repeats import Repeats
+from lingome.models.checkpoint import save_checkpoint
+from lingome.models.devices import pick_device
 from lingome.models.heads import MaskedLM
 from lingome.models.presets import count_parameters
-from lingome.train.pretraining import Pretrained
+from lingome.tokens.store import TokenStore
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.areas import Areas
+from lingome.train.pretraining import Pretrained, ReadTokens, language_columns, language_rows, pretrain_model
+from lingome.train.start import ASIDE, LanguageModel, add_origins, build_card, build_objective, start_model
+from lingome.train.state import StateStore, sweep
+
+Row = dict[str, Any]
 
 REFERENCE_WIDTH = 256
 """At this width, that of the preset `mini`, the rate is the one that settings give."""
@@ -38,6 +52,18 @@ class Rung:
     def name(self) -> str:
         """Name of its folder."""
         return f"{self.size}-{self.tokens}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all runs of a ladder share; `read` remembers the tokens of an area."""
+
+    genome: Genome | TokenStore
+    areas: Areas
+    repeats: Repeats | None
+    tokenizer: Tokenizer
+    trained_tokenizer: bool
+    read: ReadTokens
 
 
 def list_rungs(ladder: LadderSettings, seed: int) -> list[Rung]:
@@ -90,3 +116,80 @@ def rung_row(rung: Rung, model: nn.Module, done: Pretrained) -> dict[str, Any]:
         "tokens": done.result.tokens, "steps": done.result.steps, **done.after, "loss_at_start": done.before["loss"],
         "time_s": round(done.result.seconds, 3),
     }
+
+
+def is_done(out: Path, rung: Rung) -> bool:
+    """Say whether a run of the ladder in `out` is complete."""
+    return (out / "rungs" / rung.name / "run.json").is_file()
+
+
+def climb(
+    settings: PretrainSettings, rung: Rung, ground: Ground, baselines: Callable[[Pretrained], list[Row]]
+) -> Row:
+    """Make one run, or go on with it, or read what it came to: a run directory in ``rungs/`` of the ladder's.
+
+    Parameters
+    ----------
+    settings : PretrainSettings
+        The ladder's.
+    rung : Rung
+        Which run.
+    ground : Ground
+        What all runs share.
+    baselines : callable
+        Measures what is no network; called for the first run of the ladder alone.
+
+    Returns
+    -------
+    dict
+        ``row`` of the table ``ladder``, ``baselines``, and ``train_tokens`` of the training area.
+
+    Raises
+    ------
+    ConfigError
+        If the run was begun with other settings.
+    """
+    folder, again = settings.out / "rungs" / rung.name, f"lingome pretrain -o {settings.out} --resume"
+    own, begun = rung_settings(settings, rung, settings.out / "tokenizer", folder), (folder / "config.yaml").is_file()
+    if begun:
+        RunDir(folder).check_resumable(own.as_dict(), aside={*ASIDE, "tokenizer"}, command=again)
+    if is_done(settings.out, rung):
+        return dict(RunDir(folder).read_lineage()["ladder"])
+    lineage, tokenizer = Lineage("pretrain", rung.seed), ground.tokenizer
+    with RunDir.create(folder, resume=begun) as run_dir:
+        sweep(run_dir.path)
+        run_dir.write_config(own.as_dict())
+        add_origins(lineage, own.genome, ground.genome, None, None)
+        objective = build_objective(own, tokenizer)
+        card, model = build_card(own, ground.areas, objective), start_model(own, None, tokenizer.vocab_size)
+
+        def publish(trained: nn.Module) -> None:
+            assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"
+            save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
+
+        done = pretrain_model(
+            ground.genome, tokenizer, model.to(pick_device(own.device)), ground.areas, own.train, seed=rung.seed,
+            run=run_dir, objective=objective, min_tokens=own.min_tokens, max_tokens=own.max_tokens,
+            fixed_share=own.fixed_share, validation_windows=own.validation_windows,
+            mixed_lengths=own.lengths == "mixed", repeats=ground.repeats, repeat_weight=own.repeat_weight,
+            resume=begun, publish=publish, resume_command=again, label=rung.name, validation_seed=settings.seed,
+            read=ground.read,
+        )
+        add_seen(lineage, ground)
+        rows = language_rows(done)
+        run_dir.write_table("language", rows, language_columns(rows))
+        first = rung == list_rungs(settings.ladder, settings.seed)[0]
+        record = {"row": rung_row(rung, model, done), "train_tokens": done.train_tokens,
+                  "baselines": baselines(done) if first else []}
+        run_dir.write_lineage(lineage.as_dict(title="A run of a ladder", ladder=record))
+        StateStore(run_dir.path / "state").discard()
+    return record
+
+
+def add_seen(lineage: Lineage, ground: Ground) -> None:
+    """Record what the vocabulary and the runs learn from, and are measured on."""
+    areas = ground.areas
+    for by, parts in ((("tokenizer", areas.train),) if ground.trained_tokenizer else ()) + (
+        ("pretrain", areas.train), ("pretrain validation", areas.valid),
+    ):
+        lineage.add_seen(by, ground.genome.digest, [(part.chrom, part.start, part.end) for part in parts])

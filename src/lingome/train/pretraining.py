@@ -24,7 +24,7 @@ from lingome.train.areas import Areas
 from lingome.train.contrastive import ContrastiveValidation
 from lingome.train.loop import TrainResult, train
 from lingome.train.metrics import write_metric
-from lingome.train.objectives import LanguageObjective, MaskedObjective
+from lingome.train.objectives import CausalObjective, LanguageObjective, MaskedObjective
 from lingome.train.sources import PackedWindowSource, WindowSource
 from lingome.train.start import LanguageModel
 from lingome.train.validation import Validation, build_validation
@@ -258,7 +258,7 @@ def find_warnings(done: Pretrained) -> list[dict[str, str]]:
         })
     masked = isinstance(done.objective, MaskedObjective)
     if advice := done.objective.advice:
-        topic = "overlapping tokens" if masked else "byte pairs and a causal model"
+        topic = "byte pairs and a causal model" if isinstance(done.objective, CausalObjective) else "overlapping tokens"
         rows.append({"level": "warn", "topic": topic, "text": advice})
     elif masked and words_over_a_base(done.objective.tokenizer) > 1:
         rows.append({

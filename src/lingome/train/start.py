@@ -16,6 +16,7 @@ from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
 from lingome.data.repeats import Repeats
 from lingome.models.architectures import CausalModel
+from lingome.models.card import ModelCard
 from lingome.models.checkpoint import load_causal_lm, load_masked_lm
 from lingome.models.encoder_decoder import EncoderDecoderLM
 from lingome.models.heads import MaskedLM
@@ -30,11 +31,15 @@ from lingome.train.areas import Areas
 from lingome.train.contrastive import ContrastiveObjective
 from lingome.train.corruption import build_span_model, load_span_model, span_objective
 from lingome.train.cost import Load
+from lingome.train.identity import FREE
 from lingome.train.masking import masked_objective
 from lingome.train.objectives import CausalObjective, LanguageObjective
 
 DATA_BYTES = 2.0
 """Bytes a base of a FASTA that is read, encoded and kept."""
+
+ASIDE = {"out", "force", "resume", *(f"train.{name}" for name in FREE)}
+"""Settings that may differ between a run and its resumption."""
 
 LanguageModel = MaskedLM | CausalModel | EncoderDecoderLM
 """What can be pre-trained."""
@@ -280,6 +285,20 @@ def add_origins(
         lineage.add_tokenizer(path)
     elif tokenizer is not None:
         lineage.add_tokenizer(tokenizer)
+
+
+def build_card(settings: PretrainSettings, areas: Areas, objective: LanguageObjective) -> ModelCard:
+    """Say what a model is, what it learnt from and how."""
+    bases, tokenizer = sum(part.length_bp for part in areas.train), objective.tokenizer
+    names = {"max_steps", "epochs", "max_seconds", "batch_tokens", "accumulate", "lr"}
+    shown = settings.train.model_dump(include=names, exclude_none=True)
+    repeated = {"repeats": settings.repeats, "repeat_weight": settings.repeat_weight} if settings.repeats else {}
+    return ModelCard(
+        title=f"{settings.objective.capitalize()} language model of {settings.genome.name}",
+        summary=f"Guesses {objective.guesses} of DNA; pre-trained with lingome on {settings.genome.name}.",
+        data=[f"{settings.genome.name}: {bases:,} bases as {tokenizer.kind} tokens; run.json lists the intervals"],
+        training={**objective.settings, "lengths": settings.lengths, **repeated, "seed": settings.seed, **shown},
+    )
 
 
 def _model_folder(path: Path) -> Path:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import nn
+
 from lingome.core.errors import CheckpointError
+from lingome.models.architectures import Body, find_architecture, shape_of
 from lingome.models.checkpoint import load_whole
+from lingome.models.encoder_decoder import EncoderDecoderLM
+from lingome.models.heads import SequenceClassifier
 from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm, build_masked_lm
 from lingome.models.questions import LanguageModel
+from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.start import RANDOM, resolve_model
@@ -40,7 +46,20 @@ def open_language_model(name: str, seed: int = 0) -> OpenedModel:
     folder = resolve_model(name)
     model, tokenizer = load_whole(folder)
     if not isinstance(model, LanguageModel):
-        raise CheckpointError("this model gives no probability to letters", where=folder,
-                              got=type(model).__name__, expected="a masked or a causal language model",
-                              hint="give the folder of the pre-trained model")
+        raise CheckpointError("this model gives no probability to letters", where=folder, got=_kind(model),
+                              expected="a masked or a causal language model", hint=_hint(model))
     return OpenedModel(model.eval(), tokenizer, folder)
+
+
+def _kind(model: nn.Module) -> str:
+    """Say what was found, in the words of the field."""
+    name = find_architecture(shape_of(model)).name
+    if isinstance(model, SequenceClassifier):
+        return f"a classifier: classes {', '.join(model.config.label_names)}"
+    return f"{name}, the body alone" if isinstance(model, Body) and not isinstance(model, StaticEmbeddings) else name
+
+
+def _hint(model: nn.Module) -> str | None:
+    if isinstance(model, SequenceClassifier):
+        return "lingome predict takes it; for probabilities of letters give the folder of the pre-trained model"
+    return "lingome embed and lingome finetune take it" if isinstance(model, Body | EncoderDecoderLM) else None

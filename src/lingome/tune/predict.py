@@ -11,9 +11,10 @@ import torch
 
 from lingome.core.errors import DataError
 from lingome.core.progress import track
-from lingome.models.batching import collate, length_batches
-from lingome.models.devices import Precision, autocast
+from lingome.models.batching import collate
+from lingome.models.devices import Precision
 from lingome.models.heads import SequenceClassifier
+from lingome.models.reading import Reader, pad_states, read_states
 from lingome.tokens.tokenizer import Tokenizer
 
 N_SPECIAL = 2
@@ -101,19 +102,18 @@ def run_batches(
     device = next(model.parameters()).device
     width = len(model.config.label_names) if output == "logits" else model.config.hidden_size
     result = np.empty((len(ids), width), dtype=np.float32)
-    lengths = np.array([len(one) + N_SPECIAL for one in ids])
     was_training = model.training
     model.eval()
     try:
+        reader = Reader.of(model.body, device, precision)
         bar = track(label, len(ids), "sequences") if label else nullcontext()
-        with torch.no_grad(), autocast(device, precision), bar as task:
-            for chosen in length_batches(lengths, batch_tokens):
+        with torch.no_grad(), bar as task:
+            for chosen, states in read_states(reader, tokenizer, ids, batch_tokens=batch_tokens):
                 input_ids, mask = collate(
                     [ids[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
                     sep_id=tokenizer.sep_id, max_tokens=model.config.max_positions,
                 )
-                input_ids_BL, mask_BL = input_ids.to(device), mask.to(device)
-                values = model.pool(model.body(input_ids_BL, mask_BL), input_ids_BL, mask_BL)
+                values = model.pool(pad_states(states), input_ids.to(device), mask.to(device))
                 if output == "logits":
                     values = model.head(values)
                 result[chosen] = values.float().cpu().numpy()

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.core.files import digest_file
 from lingome.models.architectures import Body, build_body, initialise
 from lingome.models.checkpoint import load_body
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.shapes import Shape
+from lingome.models.weight_files import digest_weights
 from lingome.tokens.load import build_tokenizer, load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -118,7 +118,7 @@ def load_start(name: str | Path, *, tokenizer: Path | None = None, seed: int = 0
         )
     folder = resolve_model(name)
     body, cutter = load_body(folder)
-    digest = digest_file(folder / "model.safetensors")
+    digest = digest_weights(folder)
     return Start(str(name), body.eval(), cutter, folder, digest, read_lineage(folder))
 
 

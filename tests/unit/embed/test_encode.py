@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.embed.encode import cut_to_fit, embed
-from lingome.models.presets import find_config
+from lingome.embed.encode import embed, embed_tokens, sample_cosine
+from lingome.embed.pieces import cut_to_fit
+from lingome.models.presets import find_config, find_shape
+from lingome.models.reading import Reader
+from lingome.models.shapes import StaticConfig
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.kmers import KmerTokenizer
 from lingome.tune.start import random_body
 
 TOKENIZER = CharacterTokenizer()
@@ -69,3 +75,59 @@ def test_layers_that_do_not_exist_and_empty_sequences():
     with pytest.raises(DataError, match="a sequence is empty"):
         embed(BODY, TOKENIZER, ["ACG", ""], device="cpu")
     assert embed(BODY, TOKENIZER, [], device="cpu").shape == (0, 64)
+
+
+SEQUENCES = ["ACGTTGCATTGACCA", "A", "GGNGT" * 9, "TTGACA" * 4, "CATTC", "GATTACAGATTACAG"]
+
+
+@pytest.mark.parametrize("preset", ["tiny", "bert-mini", "gpt-mini", "hyena-mini", "dilated-tiny", "t5-nano", "static"])
+def test_every_body_is_invariant_to_batch_padding_and_order(preset: str):
+    shape = StaticConfig(vocab_size=9) if preset == "static" else find_shape(preset, 9)
+    body = random_body(shape, seed=1)
+    for layer in (-1, 0):
+        alone = np.concatenate([embed(body, TOKENIZER, [one], layer=layer, device="cpu") for one in SEQUENCES])
+        for batch_tokens in (1, 70, 10_000):
+            turned = embed(body, TOKENIZER, SEQUENCES[::-1], layer=layer, batch_tokens=batch_tokens, device="cpu")
+            assert np.abs(turned[::-1] - alone).max() < 1e-5
+
+
+@pytest.mark.parametrize("bases", [False, True])
+def test_tokens_and_bases_by_hand(bases: bool):
+    tokenizer = KmerTokenizer(3, False)
+    body = random_body(find_config("nano", tokenizer.vocab_size), seed=2)
+    texts = ["ACGTTGCA", "GGT"]  # ACG TTG C A, and GGT
+    found = embed_tokens(body, tokenizer, texts, bases=bases, layer=1, batch_tokens=6, device="cpu")
+    rows = []
+    for text in texts:
+        encoding = tokenizer.encode(text)
+        ids = torch.tensor([[tokenizer.cls_id, *encoding.input_ids.tolist(), tokenizer.sep_id]])
+        with torch.no_grad():
+            states = body.hidden_states(ids)[1][0, 1:-1]
+        rows.append(states.repeat_interleave(torch.from_numpy(np.diff(encoding.offsets)), 0) if bases else states)
+    assert np.abs(found.embeddings - torch.cat(rows).numpy()).max() < 1e-5
+    assert found.cuts.tolist() == ([0, 8, 11] if bases else [0, 4, 5])
+    assert found.starts.tolist() == ([*range(8), 0, 1, 2] if bases else [0, 3, 6, 7, 0])
+    assert found.ends.tolist() == ([*range(1, 9), 1, 2, 3] if bases else [3, 6, 7, 8, 3])
+
+
+def test_tokens_of_long_sequences():
+    body = random_body(dataclasses.replace(find_config("nano", 9), max_positions=12), 0)
+    long = "ACGTACGTACGGTTACGTAACGT"
+    windows = embed_tokens(body, TOKENIZER, ["CC", long], too_long="window", device="cpu")
+    parts = embed_tokens(body, TOKENIZER, ["CC", long[:8], long[8:16], long[16:]], device="cpu")
+    assert np.abs(windows.embeddings - parts.embeddings).max() < 1e-5
+    assert (windows.cuts.tolist(), windows.starts.tolist()) == ([0, 2, 25], [0, 1, *range(23)])
+    cut = embed_tokens(body, TOKENIZER, [long], too_long="truncate", bases=True, device="cpu")
+    assert (cut.cuts.tolist(), cut.ends.tolist()) == ([0, 10], list(range(1, 11)))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_lower_precision_is_close(precision: str):
+    body = random_body(find_config("tiny", 9), seed=3)
+    exact = embed(body, TOKENIZER, SEQUENCES, device="cpu")
+    rough = embed(body, TOKENIZER, SEQUENCES, device="cpu", precision=precision)
+    cosine = (exact * rough).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rough, axis=1)
+    assert 0.999 < cosine.min() < 1 - 1e-9
+    reader = Reader.of(body, torch.device("cpu"), precision)
+    pieces = cut_to_fit(TOKENIZER, SEQUENCES, 512)
+    assert abs(sample_cosine(body, reader, TOKENIZER, pieces) - cosine.min()) < 1e-6

@@ -53,6 +53,8 @@ def test_bases_of_a_period_are_foretold_by_those_of_the_other_half():
     random = "".join(np.random.default_rng(0).choice(list("ACGT"), 400))
     _, mixed = held_out_scores(["ACG" * 100, random] * 2, DNA)
     assert mixed[1] / 400 < -1.3
+    first, second = ("".join(np.random.default_rng(seed).choice(list("ACGT"), 20_000)) for seed in (1, 2))
+    assert fit_letters([first], DNA).log_likelihood(second) / 20_000 == pytest.approx(-math.log(4), abs=0.02)
 
 
 def test_tables_hold_bits_a_letter_and_correlations_of_the_picked():
@@ -83,6 +85,8 @@ def test_long_sequences_go_by_windows_that_add_up():
     both, _ = score_whole(model, LETTERS, ["ACGTTG"], "log_likelihood", strands="both")
     one, other = score_sequences(model, LETTERS, ["ACGTTG", "CAACGT"])
     assert both[0].score == pytest.approx((one.score + other.score) / 2, rel=1e-6)
+    with pytest.raises(ConfigError, match="different stretches"):
+        score_whole(model, LETTERS, [text], "log_likelihood", too_long="truncate", strands="both")
 
 
 def test_random_weights_are_those_of_a_new_model():

@@ -13,7 +13,7 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.data.variants import Edit, parse_mutations
 from lingome.models.conventions import CONVENTIONS, find_convention
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.saturation import saturate
+from lingome.models.saturation import saturate, score_changes
 from lingome.models.scoring import Allele, apply_edits, on_other_strand, score_alleles, score_sequences, score_tokens
 from lingome.models.shapes import DecoderConfig, TransformerConfig
 from lingome.tokens.alphabet import PROTEIN
@@ -222,6 +222,16 @@ def test_a_causal_change_is_the_difference_of_two_log_likelihoods_insertions_too
     assert scores == pytest.approx([alt.score - ref.score for alt, ref in whole], abs=1e-5)
 
 
+def test_a_change_of_any_length_is_the_same_one_on_the_other_strand():
+    turn = str.maketrans("ACGT", "TGCA")
+    edits = (Edit(1, "C", "T"), Edit(3, "TA", ""), Edit(7, "T", "GGA"))
+    for some in (edits, edits[1:2], edits[2:], ()):
+        allele = Allele("ACGTACGTTA", some, "x.tsv:2")
+        other = on_other_strand(allele)
+        assert apply_edits(other) == apply_edits(allele).translate(turn)[::-1]
+        assert on_other_strand(other) == allele
+
+
 @pytest.mark.parametrize("name", ["wt_marginal", "mask_fill"])
 def test_all_letters_at_once_are_the_scores_of_single_substitutions(name):
     model = build_masked_lm(SMALL, LETTERS.vocab_size, seed=5).eval()
@@ -236,6 +246,7 @@ def test_all_letters_at_once_are_the_scores_of_single_substitutions(name):
                 expected = dict(zip(others, score_alleles(model, LETTERS, alleles, name, strands=strands), strict=True))
                 expected[window[place]] = 0.0
                 assert row == pytest.approx([expected[letter] for letter in "ACGT"], abs=1e-5)
+    assert score_changes(model, LETTERS, [], name).shape == (0,)
     assert np.isnan(saturate(model, LETTERS, ["ACN"], [np.array([2])], name)[0]).all()
     with pytest.raises(ConfigError, match="one letter"):
         saturate(build_masked_lm(SMALL, BPE.vocab_size, seed=5), BPE, ["ACGT"], [np.array([0])], "mask_fill")

@@ -153,6 +153,13 @@ def test_resume_refuses_other_settings(points, regression, squared_error, new_ru
         )
 
 
+def test_resume_refuses_to_forget_a_fact(points, regression, squared_error, new_run):
+    run = new_run()
+    train(regression(), squared_error(), points(), settings(), seed=0, run=run, identity={"repeats": "abc 0.1"})
+    with pytest.raises(ConfigError, match="repeats changed"):
+        train(regression(), squared_error(), points(), settings(), seed=0, run=run, resume=True)
+
+
 def test_a_state_of_before_some_settings_existed_is_gone_on_with(points, regression, squared_error, new_run):
     run, newer = new_run(), {"compile", "parallel", "deterministic", "tensorboard", "decay_embeddings"}
     train(regression(), squared_error(), points(), settings(), seed=0, run=run)

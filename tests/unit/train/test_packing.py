@@ -7,6 +7,7 @@ import torch
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.windows import TokenWindows
+from lingome.train.memory import count_rows, cut_rows
 from lingome.train.objectives import MaskedObjective
 from lingome.train.sources import PackedWindowSource
 
@@ -54,6 +55,22 @@ def test_the_loss_is_that_of_padded_rows(preset):
     whole = OBJECTIVE.loss(model, padded, None)
     assert packed.items == whole.items
     assert packed.total.item() / packed.items == pytest.approx(whole.total.item() / whole.items, abs=1e-5)
+
+
+@pytest.mark.parametrize("parts", [2, 5, 99])
+def test_pieces_of_a_packed_batch_are_whole_sequences_with_the_sum_of_all(parts):
+    model, batch = build_masked_lm("nano", 9, 0).eval(), drawn()
+    batch["weights"] = np.linspace(0.1, 1, len(batch["input_ids"]), dtype=np.float32)
+    pieces = cut_rows(batch, parts)
+    assert count_rows(batch) == len(batch["lengths"])
+    assert len(pieces) == min(parts, count_rows(batch))
+    for piece in pieces:
+        starts = np.cumsum(piece["lengths"]) - piece["lengths"]
+        assert (piece["input_ids"][starts] == TOKENIZER.cls_id).all()
+        assert {len(piece[name]) for name in ("input_ids", "masked", "true_ids", "weights")} == {sum(piece["lengths"])}
+    whole, parted = OBJECTIVE.loss(model, batch, None), [OBJECTIVE.loss(model, piece, None) for piece in pieces]
+    assert sum(one.items for one in parted) == pytest.approx(whole.items)
+    assert sum(one.total.item() for one in parted) == pytest.approx(whole.total.item(), rel=1e-5)
 
 
 def test_no_sequence_knows_of_another():

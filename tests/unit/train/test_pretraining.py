@@ -19,6 +19,7 @@ from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store_files import open_store, write_store
 from lingome.train.areas import choose_areas
+from lingome.train.corruption import SpanCorruption
 from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.pretraining import describe, find_warnings, language_rows, pretrain_model, read_tokens
 
@@ -99,6 +100,8 @@ def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
     assert rows[0]["bits_per_base"] < 0.3
     masked = dataclasses.replace(done, objective=MaskedObjective(TOKENIZER))
     assert markov_baseline(masked) == []
+    spans = dataclasses.replace(done, objective=SpanCorruption(KmerTokenizer(6)))
+    assert ("warn", "overlapping tokens") in {(row["level"], row["topic"]) for row in find_warnings(spans)}
 
 
 def test_byte_pairs_and_a_causal_model_are_warned_of(genome):

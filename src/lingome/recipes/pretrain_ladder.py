@@ -1,0 +1,153 @@
+"""Pre-train a ladder of small models, fit scaling laws to their losses, and recommend a model for a budget."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lingome.config.pretrain import PretrainSettings
+from lingome.core.errors import ConfigError
+from lingome.core.files import atomic_folder, check_absent
+from lingome.core.lineage import Lineage
+from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.processes import count_processes
+from lingome.core.progress import say
+from lingome.core.rundir import RunDir
+from lingome.data.genome import Genome
+from lingome.evaluate.attention_cost import fit_growth, measure_attention
+from lingome.evaluate.ladder import ladder_baselines, study_ladder
+from lingome.evaluate.scaling import FLOPS_A_PARAMETER_AND_TOKEN
+from lingome.models.devices import pick_device
+from lingome.models.presets import find_config
+from lingome.models.shapes import TransformerConfig
+from lingome.recipes.pretrain import read_genome
+from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.load import load_tokenizer
+from lingome.tokens.store import TokenStore
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.areas import Areas
+from lingome.train.cost import duration, estimate_training
+from lingome.train.ladder import Ground, add_seen, climb, count_without_embeddings, is_done, list_rungs, rung_settings
+from lingome.train.pretraining import read_tokens
+from lingome.train.start import (
+    ASIDE,
+    add_origins,
+    build_objective,
+    given_tokenizer,
+    open_repeats,
+    start_model,
+    training_load,
+)
+
+RUN_COLUMNS = ("size", "seed", "parameters_without_embeddings", "tokens", "loss", "fitted", "bits_per_base")
+BUDGET_COLUMNS = ("law", "counted", "flops", "hours", "parameters", "tokens", "loss", "loss_low", "loss_high")
+
+
+def plan(settings: PretrainSettings) -> Plan:
+    """Check the inputs, and say how many runs a ladder has, of what sizes, and what they would take."""
+    _check(settings)
+    genome, areas = read_genome(settings, verify=False)
+    open_repeats(settings, genome)
+    given, device = given_tokenizer(genome, settings), pick_device(settings.device)
+    tokenizer = BpeTokenizer([]) if given is None else given[0]
+    vocab_size = 9 + settings.merges if given is None else tokenizer.vocab_size
+    seconds, memory, flops, sizes = 0.0, 0.0, 0.0, list[str]()
+    rungs = [rung for rung in list_rungs(settings.ladder, settings.seed) if not is_done(settings.out, rung)]
+    for size in dict.fromkeys(rung.size for rung in rungs):
+        same = [rung_settings(settings, rung, Path(), settings.out) for rung in rungs if rung.size == size]
+        model = start_model(same[0], None, vocab_size)
+        n = count_without_embeddings(model)
+        load = training_load(same[0], model, genome, areas)
+        cost = estimate_training(model.to(device), build_objective(same[0], tokenizer), same[0].train, load)
+        seconds += sum(cost.seconds(own.train.max_steps or 0, None) for own in same)
+        memory = max(memory, cost.memory_bytes)
+        flops += FLOPS_A_PARAMETER_AND_TOKEN * n * sum(rung.tokens for rung in rungs if rung.size == size)
+        sizes.append(f"{size} ({n:,} parameters without embeddings)")
+    return Plan("pre-train a ladder", [
+        ("genome", f"{settings.genome}: {len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"),
+        ("learnt from", f"{sum(part.length_bp for part in areas.train):,} bases"),
+        ("runs", f"{len(rungs)} to do: sizes times lengths, and the middle ones with {settings.ladder.seeds} seeds"),
+        ("sizes", ", ".join(sizes)), ("lengths", ", ".join(f"{n:,}" for n in settings.ladder.tokens) + " tokens"),
+        ("tokens", f"{sum(rung.tokens for rung in rungs):,} in all, {flops:.3g} operations"),
+        ("memory", f"about {memory / 1e9:.2f} GB"), ("time", f"about {duration(seconds)}, without reading and fits"),
+        ("output", str(settings.out)),
+    ])
+
+
+def run(settings: PretrainSettings) -> Outcome:
+    """Train each run that is not done, fit both laws, and write the ladder: a run directory of run directories."""
+    _check(settings)
+    lineage, device = Lineage("pretrain", settings.seed), pick_device(settings.device)
+    with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
+        genome, areas = read_genome(settings)
+        run_dir.write_config(settings.as_dict())
+        add_origins(lineage, settings.genome, genome, settings.tokenizer, None)
+        ground = Ground(
+            genome, areas, open_repeats(settings, genome), _tokenizer(settings, genome, areas),
+            settings.tokenizer is None and isinstance(genome, Genome), functools.cache(read_tokens),
+        )
+        rungs, records = list_rungs(settings.ladder, settings.seed), list[dict[str, Any]]()
+        for index, rung in enumerate(rungs, start=1):
+            say(f"run {index} of {len(rungs)}: {rung.size}, {rung.tokens:,} tokens, seed {rung.seed}")
+            records.append(climb(settings, rung, ground, ladder_baselines))
+        add_seen(lineage, ground)
+        ladder = settings.ladder
+        study = study_ladder(
+            [record["row"] for record in records], seed=settings.seed, repeats=ladder.bootstrap,
+            budget_flops=ladder.budget_flops, budget_hours=ladder.budget_hours,
+            baselines=max((record["baselines"] for record in records), key=len),
+            pass_tokens=records[0]["train_tokens"],
+        )
+        for name, rows in study.tables.items():
+            columns = ("level", "topic", "text") if name == "warnings" else None
+            run_dir.write_table(name, rows, columns)
+        if ladder.measure_attention:
+            widest = find_config(max(ladder.sizes, key=lambda size: int(size.split("x")[0])))
+            assert isinstance(widest, TransformerConfig), "sizes are those of transformers"
+            costs = measure_attention(widest, ladder.attention_lengths, device)
+            run_dir.write_table("attention_cost", costs)
+            run_dir.write_table("attention_growth", [one._asdict() for one in fit_growth(costs)])
+        run_dir.write_lineage(lineage.as_dict(
+            title="Scaling ladder", answer=study.answer,
+            question="How does the loss fall with size and training, and which model should a budget buy?",
+        ))
+    said = [f"{row['level']}: {row['text']}" for row in study.tables["warnings"]]
+    return Outcome("\n".join([study.answer, *said]), path=settings.out, tables=[
+        _table("runs, on the same validation windows", study.tables["ladder"], RUN_COLUMNS),
+        _table("recommended", study.tables["ladder_budget"], BUDGET_COLUMNS),
+    ])
+
+
+def _check(settings: PretrainSettings) -> None:
+    if count_processes() > 1:
+        raise ConfigError("a ladder is trained by one process", where="torchrun", hint="start it without torchrun")
+    for size in settings.ladder.sizes:
+        find_config(size)  # a width without heads is refused now rather than in the third run
+    if settings.resume:
+        aside = {*ASIDE, *(f"ladder.{name}" for name in type(settings.ladder).model_fields)}
+        again = f"lingome pretrain -o {settings.out} --resume"
+        RunDir(settings.out).check_resumable(settings.as_dict(), aside=aside, command=again)
+    else:
+        check_absent(settings.out, settings.force)
+
+
+def _tokenizer(settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas) -> Tokenizer:
+    """Give the vocabulary of all runs, and keep it in the ladder's folder."""
+    kept = settings.out / "tokenizer"
+    if not kept.exists():
+        given = given_tokenizer(genome, settings)
+        if given is None:
+            assert isinstance(genome, Genome), "a store brings its tokenizer"
+            parts = (genome.sequence(part.chrom, part.start, part.end) for part in areas.train)
+            tokenizer: Tokenizer = train_bpe(parts, settings.merges).tokenizer
+        else:
+            tokenizer = given[0]
+        with atomic_folder(kept) as folder:
+            tokenizer.save(folder)
+    return load_tokenizer(kept)
+
+
+def _table(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table:
+    return Table(title, columns, [[row[column] for column in columns] for row in rows])

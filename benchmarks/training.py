@@ -168,7 +168,8 @@ def compile_rows(options: Options) -> Iterator[list[str]]:
         yield ["mini, torch.compile: left out", *[""] * 6, "", str(error).splitlines()[0]]
         return
     apart = max(abs(a - b) for a, b in zip(*losses.values(), strict=True))
-    yield row("mini with torch.compile, peer: mini without", ids.size, turns["compiled"], turns["plain"], "", f"loss {apart:.0e}")
+    label = "mini with torch.compile, peer: mini without"
+    yield row(label, ids.size, turns["compiled"], turns["plain"], "", f"loss {apart:.0e}")
 
 
 def memory_rows(options: Options) -> Iterator[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -40,8 +39,15 @@ def split_words(words: Sequence[str] | None) -> tuple[list[str], list[str]]:
     inputs: list[str] = []
     overrides: list[str] = []
     for word in words or []:
-        (overrides if _OVERRIDE.match(word) and not os.path.exists(word) else inputs).append(word)
+        (overrides if _OVERRIDE.match(word) and not _is_there(word) else inputs).append(word)
     return inputs, overrides
+
+
+def _is_there(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except OSError:  # a long value is no file's name
+        return False
 
 
 def run_command(

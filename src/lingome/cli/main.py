@@ -123,6 +123,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if debug:
+            raise
+        sink.fail(f"error: {str(error.filename or 'a file')[:80]}: {error.strerror or error}")
+        return DataError.exit_code
     except Exception as error:  # whatever nobody foresaw is our bug: exit code 1, and no traceback unless asked for
         if debug:
             raise

@@ -250,7 +250,7 @@ def _filled_with_head(kind: Callable[[S], M], config: S, family: Family, folder:
     tensors = read_weights(folder)
     if tensors and lacks_head(tensors, config, family):
         raise CheckpointError("this folder holds a body alone, without the head that guesses", where=folder,
-                              got=f"the body of a {family.name} model", expected=f"{_SAYS[family.kind][0]}, whole",
+                              got=f"the body of a {family.name} model", expected="the weights of the head too",
                               hint="lingome embed and lingome finetune take it")
     return fill_model(kind, config, family, tensors, folder / WEIGHTS)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lingome.core.errors import CheckpointError
+from lingome.models.weight_files import check_no_pointer
 
 BIN_INDEX = "pytorch_model.bin.index.json"
 
@@ -61,8 +63,11 @@ def read_pickle(file: Path) -> dict[str, Tensor]:
     CheckpointError
         If it holds anything else (a pickle can run any program), or no tensors, or is damaged.
     """
+    check_no_pointer(file)
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles it was not made for, which are refused below
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             "this pickle holds more than tensors and plain values, and is not opened", where=file,

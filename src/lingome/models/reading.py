@@ -27,7 +27,7 @@ from lingome.core.errors import ConfigError
 from lingome.models.architectures import Body
 from lingome.models.batching import collate, frame, length_batches, token_batches
 from lingome.models.devices import autocast, has_fast_bf16, pick_precision
-from lingome.models.packed import can_pack
+from lingome.models.step_layout import can_lay_out
 from lingome.models.transformer import Transformer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -151,7 +151,7 @@ def _lay_out(body: Body, precision: Literal["fp32", "bf16", "int8"], device: tor
                 continue
             if precision == "int8":
                 setattr(parent, name, Int8Linear(layer, dtype))
-            elif can_pack():
+            elif can_lay_out():
                 setattr(parent, name, LaidOutLinear(layer, dtype, BATCH_TOKENS["cpu"]))
     return reader
 

@@ -237,6 +237,8 @@ def _change(
 ) -> Change:
     sites = np.empty(0, dtype=np.int64)
     change = Change(ref.input_ids, alt.input_ids, sites, sites)
+    if any(not tokenizer.alphabet.has(edit.ref + edit.alt) for edit in allele.edits):
+        raise _unknown_letter(tokenizer, allele)  # it would cost nothing to guess, and so seem likely
     if not convention.sites:
         return change
     if any(len(edit.ref) != len(edit.alt) for edit in allele.edits):
@@ -255,12 +257,15 @@ def _change(
         alt_sites = np.flatnonzero(~np.isin(alt_keys, ref_keys))
     known_ref = ref_sites[ref.input_ids[ref_sites] != tokenizer.unk_id]
     known_alt = alt_sites[alt.input_ids[alt_sites] != tokenizer.unk_id]
-    if allele.edits and (not len(known_ref) or not len(known_alt) or
-                         any(not tokenizer.alphabet.has(edit.ref + edit.alt) for edit in allele.edits)):
-        raise DataError("the change is of a letter that the model does not know", where=allele.where or None,
-                        got=", ".join(f"{edit.ref}>{edit.alt}" for edit in allele.edits)[:80],
-                        expected=" ".join(tokenizer.alphabet.letters))
+    if allele.edits and (not len(known_ref) or not len(known_alt)):
+        raise _unknown_letter(tokenizer, allele)
     return change._replace(ref_sites=known_ref, alt_sites=known_alt)
+
+
+def _unknown_letter(tokenizer: Tokenizer, allele: Allele) -> DataError:
+    return DataError("the change is of a letter that the model does not know", where=allele.where or None,
+                     got=", ".join(f"{edit.ref}>{edit.alt}" for edit in allele.edits)[:80],
+                     expected=" ".join(tokenizer.alphabet.letters))
 
 
 def apply_edits(allele: Allele) -> str:

@@ -24,6 +24,7 @@ from lingome.core.errors import CheckpointError
 from lingome.core.files import digest_file
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+_POINTER = b"version https://git-lfs"
 _AGAIN = "copy the folder again, or train again"
 
 
@@ -90,11 +91,30 @@ def read_safetensors(file: Path, what: str = "the weights") -> dict[str, Tensor]
     CheckpointError
         If it is damaged or cannot be read.
     """
+    check_no_pointer(file)
     try:
         return dict(safetensors.torch.load_file(file))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{what} cannot be read: the file is damaged or cut short", where=file, got=error,
                               hint=_AGAIN) from error
+
+
+def check_no_pointer(file: Path) -> None:
+    """Refuse the small text that Git LFS leaves where it did not fetch a file.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is one.
+    """
+    try:
+        with file.open("rb") as handle:
+            start = handle.read(len(_POINTER))
+    except OSError:
+        return  # whoever reads the file says why it cannot be
+    if start == _POINTER:
+        raise CheckpointError("this is a pointer of Git LFS, not the weights", where=file,
+                              hint="git lfs pull, in the folder that was cloned; or download the file itself")
 
 
 def _check_shard(said: set[str], found: Mapping[str, Tensor], file: Path) -> None:

@@ -30,8 +30,8 @@ from lingome.models.architectures import CausalModel
 from lingome.models.checkpoint import load_causal_lm
 from lingome.models.decoder import CausalLM
 from lingome.models.devices import pick_device
-from lingome.models.packed import lay_out_for_steps
 from lingome.models.presets import build_causal_lm, count_parameters
+from lingome.models.step_layout import lay_out_for_steps
 from lingome.models.weight_files import digest_weights
 from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA

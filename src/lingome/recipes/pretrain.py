@@ -108,7 +108,7 @@ def run(settings: PretrainSettings) -> Outcome:
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
         sweep(run_dir.path)
         genome, areas = read_genome(settings)
-        repeats = open_repeats(settings, genome)
+        repeats = open_repeats(settings, genome, lineage)
         run_dir.write_config(settings.as_dict())
         add_origins(lineage, settings.genome, genome, settings.tokenizer, settings.start_from)
         tokenizer, model, seen = _prepare(settings, genome, areas, run_dir)

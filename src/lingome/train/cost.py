@@ -33,7 +33,7 @@ SLACK = 1.15
 """The backward pass holds gradients of what it is at, beside what was kept (measured)."""
 
 SHAPES_BYTES = 100e6
-"""What oneDNN comes to hold in bf16 as lengths vary from batch to batch, on a CPU (measured: 0.01 to 0.2 GB)."""
+"""What oneDNN comes to hold in bf16 on a CPU as lengths vary, with the bound in `lingome.train.memory` (measured)."""
 
 START_S = 1.8
 """What training takes beside its steps and measures: modules that load late, first and last saves (measured)."""

@@ -143,8 +143,10 @@ def with_dropout(model: LanguageModel, share: float) -> LanguageModel:
     return other
 
 
-def open_repeats(settings: PretrainSettings, genome: Genome | TokenStore) -> Repeats | None:
-    """Read the repeats that settings name, if any.
+def open_repeats(
+    settings: PretrainSettings, genome: Genome | TokenStore, lineage: Lineage | None = None
+) -> Repeats | None:
+    """Read the repeats that settings name, if any; a file of them is recorded as an input in the lineage.
 
     Raises
     ------
@@ -161,7 +163,10 @@ def open_repeats(settings: PretrainSettings, genome: Genome | TokenStore) -> Rep
                           hint="pre-train from the FASTA that the store was written from")
     if str(settings.repeats) == SOFT_MASKED:
         return Repeats.of_soft_masked(settings.genome)
-    return Repeats.read(settings.repeats, genome.lengths)
+    found = Repeats.read(settings.repeats, genome.lengths)
+    if lineage is not None:
+        lineage.add_input("repeats", settings.repeats)
+    return found
 
 
 def training_load(

@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from lingome.core.errors import DataError
-from lingome.evaluate.language import compare_language, hide_tokens, markov_score, masked_perplexity, unigram_score
-from lingome.models.presets import build_masked_lm
+from lingome.evaluate.language import (
+    causal_perplexity,
+    compare_language,
+    hide_tokens,
+    markov_score,
+    masked_perplexity,
+    unigram_score,
+)
+from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 
 
@@ -28,6 +35,22 @@ def test_a_uniform_model_has_the_perplexity_of_its_vocabulary() -> None:
     assert score.n_bases == 2 * score.n_tokens
     # log2(V) bits for two bases
     assert score.bits_per_base == pytest.approx(np.log2(tokenizer.vocab_size) / 2, rel=1e-4)
+
+
+def test_a_uniform_causal_model_has_the_perplexity_of_its_vocabulary() -> None:
+    tokenizer = KmerTokenizer(2, overlap=False)
+    model = build_causal_lm("gpt-mini", tokenizer.vocab_size)
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.zero_()
+    windows = [*_windows(3), "ACGN" * 3]
+    score = causal_perplexity(model, tokenizer, windows)
+    # 60 words of each window; AC and G, three times each, of the last, whose N is not guessed
+    assert (score.n_tokens, score.n_bases) == (186, 369)
+    assert score.perplexity == pytest.approx(tokenizer.vocab_size, rel=1e-4)
+    model_row, unigram, markov = compare_language(model, tokenizer, _windows(20, 1), windows)
+    assert model_row._replace(name="model") == score
+    assert unigram.n_bases == markov.n_bases == 369
 
 
 def test_result_does_not_depend_on_the_batch() -> None:

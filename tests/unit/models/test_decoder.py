@@ -259,7 +259,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_another_kind_of_model(tmp_path: Path, saved: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)causal language model.*load_causal_lm"):
+    with pytest.raises(CheckpointError, match=r"(?s)causal language model.*lingome generate and score"):
         load_masked_lm(saved)
     with pytest.raises(CheckpointError, match="not a lingome classifier"):
         load_classifier(saved)

@@ -7,8 +7,8 @@ import torch
 
 from lingome.models.decoder import CausalLM, DecoderConfig, KvCache, store_for_steps
 from lingome.models.one_row import OneRow
-from lingome.models.packed import pack_for_steps
 from lingome.models.presets import build_causal_lm
+from lingome.models.step_layout import lay_out_rows
 
 LLAMA = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48, max_positions=40)
 SHAPES = {
@@ -43,7 +43,7 @@ def test_same_logits_and_cache_as_the_model(name: str, packed: bool) -> None:
     with torch.no_grad():
         expected = model(IDS)[0]
     if packed:
-        pack_for_steps(model, 5)
+        lay_out_rows(model, 5)
     cache = filled(model)
     assert OneRow.fits(model, cache)
     one_row = OneRow(model, cache)

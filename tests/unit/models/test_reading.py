@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.packed import can_pack
 from lingome.models.presets import find_config
 from lingome.models.reading import Int8Linear, LaidOutLinear, Reader, pad_states, read_states
+from lingome.models.step_layout import can_lay_out
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tune.start import random_body
 
@@ -32,7 +32,7 @@ def test_int8_by_hand():
     assert Int8Linear(layer, torch.bfloat16)(inputs[:, None]).shape == (3, 1, 2)
 
 
-@pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
+@pytest.mark.skipif(not can_lay_out(), reason="this build of torch has no oneDNN")
 @torch.no_grad()
 @pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_laid_out_layers_give_the_same(dtype: torch.dtype, most: float):

@@ -42,8 +42,10 @@ def pair(tmp_path_factory):
     """Folder of the runs of two processes, and of the same runs in one; and the two reports."""
     folder = tmp_path_factory.mktemp("pair")
     two_processes.fit(folder / "one")
+    for name, views in (("one-views", "crops"), ("one-views-fsdp", "dropout")):
+        two_processes.fit(folder / name, views=views, max_steps=4)
     for name in ("one-to-ddp", "one-to-fsdp"):
-        stopped = two_processes.fit(folder / name, trouble="signal", at=41, rank=0)
+        stopped = two_processes.fit(folder / name, trouble="signal", at=17, rank=0)
         assert stopped["error"] == "Interrupted"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -67,10 +69,19 @@ def test_two_processes_have_the_curve_of_one(pair, how):
     folder, (first, second) = pair
     for split in ("train", "valid"):
         assert_same_curve(curve(folder / how, split), curve(folder / "one", split))
-    assert len(curve(folder / how)) == 20
+    assert len(curve(folder / how)) == 8
     assert first[how]["weights"] == second[how]["weights"]
     assert first[how]["published"] > 0
     assert second[how]["published"] == 0
+
+
+@pytest.mark.parametrize(("name", "key"), [("views", "views"), ("views-fsdp", "views fsdp")])
+def test_contrastive_batches_are_dealt_whole(pair, name, key):
+    """Negatives are those of a micro-batch, which one process computes: the curve is that of one."""
+    folder, (first, second) = pair
+    assert first[key]["weights"] == second[key]["weights"]
+    assert_same_curve(curve(folder / name), curve(folder / f"one-{name}"))
+    assert len(curve(folder / name)) == 4
 
 
 def test_a_signal_to_one_process_saves_and_ends_both(pair):
@@ -78,24 +89,24 @@ def test_a_signal_to_one_process_saves_and_ends_both(pair):
     for name in ("ddp stopped", "fsdp stopped"):
         for report in reports:
             assert report[name]["code"] == 130
-            assert "after step 11 is saved" in report[name]["text"]
+            assert "after step 5 is saved" in report[name]["text"]
     assert not (folder / "of-process-1" / "ddp-stopped" / "state").exists()
 
 
 def test_split_states_are_files_of_each_process_without_pickle(pair):
     folder, _ = pair
     state = folder / "fsdp-stopped" / "state" / "train"
-    names = {path.name for path in (state / "step-00000011").iterdir()}
+    names = {path.name for path in (state / "step-00000005").iterdir()}
     assert names == {
         f"{stem}{end}" for stem in ("weights", "moments")
         for end in (".index.json", "-00001-of-00002.safetensors", "-00002-of-00002.safetensors")
     }
-    stored = StoredTensors(state / "step-00000011", "weights")
+    stored = StoredTensors(state / "step-00000005", "weights")
     name = "body.layers.0.qkv.weight"
     whole = stored.read(name)
     assert whole.shape == stored.shapes[name] == (96, 32)
     assert torch.equal(stored.read(name, 40, 60), whole[40:60])  # over the border of the two files
-    assert json.loads((state / "step-00000011" / "weights.index.json").read_text())["tensors"][name]["parts"] == [
+    assert json.loads((state / "step-00000005" / "weights.index.json").read_text())["tensors"][name]["parts"] == [
         ["weights-00001-of-00002.safetensors", 0, 48], ["weights-00002-of-00002.safetensors", 48, 96],
     ]
 
@@ -104,7 +115,7 @@ def test_split_states_are_files_of_each_process_without_pickle(pair):
 def test_one_process_goes_on_where_two_stopped(pair, name):
     folder, _ = pair
     done = two_processes.fit(folder / name, resume=True)
-    assert done["steps"] == 20
+    assert done["steps"] == 8
     assert_same_curve(curve(folder / name), curve(folder / "one"))
     assert_same_curve(curve(folder / name, "valid"), curve(folder / "one", "valid"))
 
@@ -112,7 +123,7 @@ def test_one_process_goes_on_where_two_stopped(pair, name):
 @pytest.mark.parametrize("how", ["ddp", "fsdp"])
 def test_two_processes_go_on_where_one_stopped(pair, how):
     folder, reports = pair
-    assert reports[0][f"{how} from one"]["steps"] == 20
+    assert reports[0][f"{how} from one"]["steps"] == 8
     assert_same_curve(curve(folder / f"one-to-{how}"), curve(folder / "one"))
 
 
@@ -146,7 +157,7 @@ def test_memory_that_runs_out_in_one_process_halves_both(pair):
     assert first["memory"]["weights"] == second["memory"]["weights"]
     # Other shapes draw other dropout, so the curves are near each other, not equal.
     found, expected = curve(folder / "memory"), curve(folder / "one")
-    assert found[20][1] == expected[20][1]
+    assert found[8][1] == expected[8][1]
     assert found[1][0] == pytest.approx(expected[1][0], rel=0.05)
 
 

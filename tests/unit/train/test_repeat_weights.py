@@ -118,6 +118,25 @@ def test_a_training_with_repeats_reports_both_and_packs(genome, tmp_path):
     assert first["loss_outside_repeats"] == pytest.approx(done.before["loss_outside_repeats"], rel=1e-5)
 
 
+def test_a_training_counts_repeats_by_their_weight(genome):
+    """The share of a base is 0 or 1, and so its weight 1 or the given one; in half of the sequence."""
+    seen = []
+
+    class Looks(MaskedObjective):
+        def loss(self, model, batch, rng):
+            seen.append(batch["weights"][:, 1:-1])
+            return super().loss(model, batch, rng)
+
+    pretrain_model(
+        genome, TOKENIZER, build_masked_lm("nano", 9, 0), choose_areas(genome.lengths, validation_share=0),
+        TrainSettings(max_steps=2, batch_tokens=2048), seed=0, max_tokens=30, fixed_share=1, objective=Looks(TOKENIZER),
+        repeats=Repeats({"c": np.array([[0, 1000], [2005, 3005]])}), repeat_weight=0.3,
+    )
+    weights = np.concatenate([part.ravel() for part in seen])
+    assert np.unique(weights).tolist() == [pytest.approx(0.3, abs=1e-3), 1.0]
+    assert (weights < 1).mean() == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_store_is_refused(genome, tmp_path):
     write_store(tmp_path / "store", TOKENIZER, genome.path)
     areas = choose_areas(genome.lengths, validation_share=0)

@@ -19,6 +19,7 @@ from lingome.core.processes import process_rank
 from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.train.contrastive import ContrastiveObjective
 from lingome.train.loop import train
 from lingome.train.objectives import MaskedObjective
 from lingome.train.state import copy_weights
@@ -60,7 +61,7 @@ class Troubled(MaskedObjective):
 
 
 def settings(**changes):
-    values = {"max_steps": 20, "lr": 0.02, "accumulate": 4, "log_every": 1, "eval_every": 5, "precision": "fp32"}
+    values = {"max_steps": 8, "lr": 0.02, "accumulate": 4, "log_every": 1, "eval_every": 2, "precision": "fp32"}
     return TrainSettings(**{**values, **changes})
 
 
@@ -71,11 +72,13 @@ def measure(model):
         return {"loss": float(loss.total) / loss.items}
 
 
-def fit(path, *, trouble="", at=0, rank=1, resume=False, seed=3, config=CONFIG, **changes):
-    """Train in a run at `path`; gives a digest of the weights, or what went wrong."""
+def fit(path, *, trouble="", at=0, rank=1, resume=False, seed=3, config=CONFIG, views="", **changes):
+    """Train in a run at `path`, on views if some are named; gives a digest of the weights, or what went wrong."""
     path.joinpath("tables").mkdir(parents=True, exist_ok=True)
     model = build_masked_lm(config, seed=5)
     objective = Troubled(TOKENIZER, trouble=trouble, at=at, rank=rank, calls=[])
+    if views:
+        objective = ContrastiveObjective(TOKENIZER, views)
     published = []
     try:
         result = train(
@@ -95,8 +98,10 @@ def main(folder):
     found = {
         "ddp": fit(mine / "ddp"),
         "fsdp": fit(mine / "fsdp", parallel="fsdp"),
-        "fsdp stopped": fit(mine / "fsdp-stopped", parallel="fsdp", trouble="signal", at=21),
-        "ddp stopped": fit(mine / "ddp-stopped", trouble="signal", at=21),
+        "fsdp stopped": fit(mine / "fsdp-stopped", parallel="fsdp", trouble="signal", at=9),
+        "ddp stopped": fit(mine / "ddp-stopped", trouble="signal", at=9),
+        "views": fit(mine / "views", views="crops", max_steps=4),
+        "views fsdp": fit(mine / "views-fsdp", views="dropout", max_steps=4, parallel="fsdp"),
         "ddp from one": fit(mine / "one-to-ddp", resume=True),
         "fsdp from one": fit(mine / "one-to-fsdp", resume=True, parallel="fsdp"),
         "seeds": fit(mine / "seeds", seed=rank),

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from lingome.models.decoder import DecoderConfig, KvCache
-from lingome.models.packed import PackedLinear, can_pack, lay_out_for_steps, pack_for_steps
 from lingome.models.presets import build_causal_lm
+from lingome.models.step_layout import StepLinear, can_lay_out, lay_out_for_steps, lay_out_rows
 
 SHAPE = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48, n_experts=3)
-pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
+pytestmark = pytest.mark.skipif(not can_lay_out(), reason="this build of torch has no oneDNN")
 
 
 @pytest.mark.parametrize("n_experts", [0, 3])
@@ -18,20 +18,20 @@ def test_same_logits_with_and_without_a_cache(n_experts: int) -> None:
     with torch.no_grad():
         expected = model(ids)
         names = list(model.state_dict())
-        pack_for_steps(model, 5)
+        lay_out_rows(model, 5)
         cache = KvCache(model.config, 5, 20)
         steps = [model(part, None, cache) for part in ids.split([12, 1, 1, 6], 1)]
         assert (model(ids) - expected).abs().max() < 1e-5
     assert (torch.cat(steps, 1) - expected).abs().max() < 1e-5
     assert list(model.state_dict()) == names
-    assert type(model.head) is PackedLinear
+    assert type(model.head) is StepLinear
     assert model.head.weight is model.body.tokens.weight
 
 
 def test_gradients_and_bfloat16_go_past_the_packed_copy() -> None:
     ids = torch.randint(5, 9, (2, 6), generator=torch.Generator().manual_seed(0))
     model, plain = (build_causal_lm(SHAPE, seed=1) for _ in range(2))
-    pack_for_steps(model, 2)(ids).sum().backward()
+    lay_out_rows(model, 2)(ids).sum().backward()
     plain(ids).sum().backward()
     assert torch.equal(model.body.layers[0].qkv.weight.grad, plain.body.layers[0].qkv.weight.grad)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -40,4 +40,4 @@ def test_gradients_and_bfloat16_go_past_the_packed_copy() -> None:
 
 def test_one_row_is_not_packed() -> None:
     assert type(lay_out_for_steps(build_causal_lm(SHAPE), 1).head) is torch.nn.Linear
-    assert type(lay_out_for_steps(build_causal_lm(SHAPE), 4).head) is PackedLinear
+    assert type(lay_out_for_steps(build_causal_lm(SHAPE), 4).head) is StepLinear

@@ -31,7 +31,7 @@ from lingome.models.decoder import CausalLM, store_for_steps
 M = TypeVar("M", bound=nn.Module)
 
 
-class PackedLinear(nn.Linear):
+class StepLinear(nn.Linear):
     """A linear layer with a packed copy of its matrix, for float32 without gradients; the parameters are shared."""
 
     def __init__(self, layer: nn.Linear, n_rows: int) -> None:
@@ -53,18 +53,18 @@ def lay_out_for_steps(model: CausalLM, n_rows: int) -> CausalLM:
     if model.head.weight.device.type != "cpu":
         return model
     if n_rows > 1:
-        return pack_for_steps(model, n_rows)
+        return lay_out_rows(model, n_rows)
     read_as_it_lies = not model.config.n_experts and model.head.weight.dtype == torch.float32
     return model if read_as_it_lies else store_for_steps(model)
 
 
-def can_pack() -> bool:
+def can_lay_out() -> bool:
     """Say whether this build of torch has oneDNN's packed matrices."""
     return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
 
 
 @torch.no_grad()
-def pack_for_steps(model: M, n_rows: int) -> M:
+def lay_out_rows(model: M, n_rows: int) -> M:
     """Give the linear layers of a model on the CPU packed copies of their matrices, in place.
 
     Parameters
@@ -77,8 +77,8 @@ def pack_for_steps(model: M, n_rows: int) -> M:
     """
     for parent in list(model.modules()):
         for name, layer in parent.named_children():
-            if not isinstance(layer, nn.Linear) or isinstance(layer, PackedLinear):
+            if not isinstance(layer, nn.Linear) or isinstance(layer, StepLinear):
                 continue
-            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_pack():
-                setattr(parent, name, PackedLinear(layer, n_rows))
+            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_lay_out():
+                setattr(parent, name, StepLinear(layer, n_rows))
     return model

@@ -18,15 +18,16 @@ from lingome.models.architectures import build_body, find_architecture, initiali
 from lingome.models.checkpoint import save_checkpoint, with_roles
 from lingome.models.heads import MaskedLM, SequenceClassifier
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS
-from lingome.models.shapes import DecoderConfig, Shape, StaticConfig
+from lingome.models.shapes import DecoderConfig, Shape, StaticConfig, TransformerConfig
 from lingome.models.tracks_shape import TracksConfig
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 
 DECODER = DecoderConfig(hidden_size=32, n_layers=1, n_heads=2, n_kv_heads=1, ffn_size=48)
 T5, NANO = SEQ2SEQ_PRESETS["t5-nano"], PRESETS["nano"]
-ESM = dataclasses.replace(
-    NANO, ffn="gelu", bias=True, first_norm="layer", n_segments=0, token_dropout=0.12, positions="rotary"
+ESM = TransformerConfig(
+    hidden_size=32, n_layers=1, n_heads=2, ffn_size=64, ffn="gelu", bias=True, first_norm="layer", n_segments=0,
+    token_dropout=0.12,
 )
 SHAPES: dict[str, Shape] = {
     "masked": NANO, "esm": ESM, "dilated": PRESETS["dilated-tiny"], "decoder": DECODER,
@@ -178,7 +179,7 @@ def test_shards_are_read_by_every_command(folder: Path, tmp_path: Path, monkeypa
     shutil.copytree(folder / "decoder", place)
     tensors = safetensors.torch.load_file(place / "model.safetensors")
     (place / "model.safetensors").unlink()
-    index = {}
+    index: dict[str, str] = {}
     for number, some in enumerate((sorted(tensors)[::2], sorted(tensors)[1::2]), start=1):
         shard = f"model-0000{number}-of-00002.safetensors"
         part = {one: tensors[one] for one in some}

@@ -308,7 +308,7 @@ def test_repeats_count_less_and_lengths_are_packed(genome, store, tmp_path, caps
     header = (out / "tables" / "language.tsv").read_text().splitlines()[0].split("\t")
     assert header[-2:] == ["loss_outside_repeats", "bits_per_base_outside_repeats"]
     inputs = json.loads((out / "run.json").read_text())["inputs"]
-    assert ("repeats", "repeats.bed") in {(row["role"], row["file"]) for row in inputs}
+    assert ("repeats", "repeats.bed") in {(row["name"], row["file"]) for row in inputs}
     capsys.readouterr()
     for more, code, message in [
         (["repeat_weight=0.5"], 2, "needs repeats"), (["repeats=nothere.bed"], 3, "nothere.bed"),

@@ -65,7 +65,7 @@ def cut_to_fit(
                 raise DataError(
                     "a sequence is longer than the model can read", where=f"sequence {index + 1}",
                     got=f"{len(one):,} tokens ({len(sequences[index]):,} letters)", expected=f"at most {room} tokens",
-                    hint="set too_long=window to average over windows, or too_long=truncate",
+                    hint="set too_long=window to go by windows, or too_long=truncate",
                 )
             if too_long == "truncate":
                 one = one[:room]

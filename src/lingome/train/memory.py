@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,10 +10,6 @@ import numpy as np
 import torch
 
 from lingome.core.errors import ConfigError
-
-# torch keeps what oneDNN prepared for the last 1,024 shapes of a matrix product, working memory included: half a
-# gigabyte and more in bf16 on a CPU, where lengths and masked tokens vary. 32 cost no speed. Read at the first product.
-os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 
 _SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate")
 

@@ -146,9 +146,9 @@ def test_a_loss_that_is_no_number_in_one_process_stops_both(pair):
     folder, reports = pair
     for report in reports:
         assert report["nan"]["code"] == 3
-        # The sixth micro-batch of process 1 is its second one in the third step: the fourth of the step.
-        assert "at step 3, micro-batch 4 of 4" in report["nan"]["text"]
-        assert "batch 11 of pass 0 (input_ids 8 x 13, sha256 " in report["nan"]["text"]
+        # The fifth micro-batch of process 1 is its first one in the third step: the second of the step.
+        assert "at step 3, micro-batch 2 of 4" in report["nan"]["text"]
+        assert "batch 9 of pass 0 (input_ids 8 x 16, sha256 " in report["nan"]["text"]
         assert "the state after step 2 is kept in " + str(folder / "nan") in report["nan"]["text"]
 
 

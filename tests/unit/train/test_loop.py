@@ -100,6 +100,55 @@ def test_resumed_runs_end_with_the_same_bits(points, regression, squared_error, 
     assert [step for step, _ in losses(parted, "valid")] == [3, 6, 9, 12]
 
 
+def test_the_best_weights_of_before_a_kill_are_kept(points, regression, squared_error, new_run):
+    """The lowest loss comes at step 2, the kill at step 7, and all that follows is worse."""
+    chosen, run, seen = settings(eval_every=2, save_every=2), new_run(), []
+
+    def evaluate(model):
+        seen.append(copy_weights(model))
+        return {"loss": float(len(seen))}
+
+    class Dies(squared_error):
+        def loss(self, model, batch, rng):
+            if self.calls == 6:
+                raise RuntimeError("killed")
+            return super().loss(model, batch, rng)
+
+    with pytest.raises(RuntimeError, match="killed"):
+        train(regression(), Dies(), points(), chosen, seed=3, run=run, evaluate=evaluate)
+    model, kept = regression(seed=9), []
+    result = train(
+        model, squared_error(), points(), chosen, seed=3, run=run, evaluate=evaluate, resume=True,
+        publish=lambda trained: kept.append(copy_weights(trained)),
+    )
+    assert (result.steps, result.best_step) == (12, 2)
+    assert len(kept) == 1
+    for found in (copy_weights(model), kept[0]):
+        assert all(torch.equal(value, seen[0][name]) for name, value in found.items())
+
+
+def test_each_micro_batch_has_its_own_draws(points, regression, new_run):
+    """The same points twice in a step: dropout and the objective's noise fall differently; again, the same."""
+    class Same(points):
+        def batch(self, epoch, index):
+            return super().batch(0, 0)
+
+    class Looks:
+        def __init__(self):
+            self.seen = []
+
+        def loss(self, model, batch, rng):
+            guess = model(torch.from_numpy(batch["x"]))[:, 0]
+            self.seen.append((rng.random(), float(guess.detach().sum())))
+            return LossSum((guess**2).sum(), len(guess))
+
+    first, again = Looks(), Looks()
+    for looks in (first, again):
+        train(regression(), looks, Same(), settings(max_steps=1, accumulate=3), seed=0)
+    assert first.seen == again.seen
+    assert len({draw for draw, _ in first.seen}) == len({total for _, total in first.seen}) == 3
+
+
 class Killed(BaseException):
     """What a kill looks like from inside: nothing after it runs but clean-up."""
 

@@ -68,14 +68,14 @@ def test_a_tiny_model_learns_a_period(genome, tmp_path):
     (tmp_path / "tables").mkdir()
     run = RunDir(tmp_path)
     done = pretrain_model(
-        genome, TOKENIZER, model, areas, TrainSettings(max_steps=80, lr=0.005, batch_tokens=768, eval_every=40),
+        genome, TOKENIZER, model, areas, TrainSettings(max_steps=60, lr=0.006, batch_tokens=640, eval_every=30),
         seed=0, run=run, max_tokens=64, min_tokens=32, validation_windows=4,
     )
     assert done.after["bits_per_base"] < 0.8 < 1.8 < done.unigram["bits_per_base"] < done.before["bits_per_base"] + 0.5
     assert done.result.best_metric == pytest.approx(done.after["loss"], rel=1e-3)
     assert done.unknown == 4
     rows = run.read_metrics()
-    assert [row["step"] for row in rows if row["split"] == "valid"] == [0, 40, 80]
+    assert [row["step"] for row in rows if row["split"] == "valid"] == [0, 30, 60]
     assert [row["name"] for row in language_rows(done)] == ["trained", "at the start", "token frequencies"]
     assert "unknown letters" in {row["topic"] for row in find_warnings(done)}
 
@@ -85,7 +85,7 @@ def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
     model = build_causal_lm(TINY, TOKENIZER.vocab_size, 0)
     (tmp_path / "tables").mkdir()
     done = pretrain_model(
-        genome, TOKENIZER, model, areas, TrainSettings(max_steps=60, lr=0.005, batch_tokens=768, eval_every=30),
+        genome, TOKENIZER, model, areas, TrainSettings(max_steps=50, lr=0.006, batch_tokens=640, eval_every=25),
         seed=0, run=RunDir(tmp_path), objective=CausalObjective(TOKENIZER), max_tokens=64, min_tokens=32,
         validation_windows=4,
     )

@@ -95,8 +95,8 @@ def test_weights_travel_with_their_tokens(kind):
 
 
 def test_validation_tells_what_lies_outside():
-    windows = np.array([[5] * 50 + [7] * 50] * 4)  # A outside repeats, G inside
-    share = np.array([[0.0] * 50 + [1.0] * 50] * 4)
+    windows = np.array([[5, 7] * 50] * 4)  # A outside repeats, G inside
+    share = np.array([[0.0, 1.0] * 50] * 4)
     found = MaskedValidation(windows, MaskedObjective(TOKENIZER), seed=0, repeat_share=share, batch_tokens=210)(Table())
     assert found["loss_outside_repeats"] == pytest.approx(math.log(2), rel=1e-6)
     assert found["bits_per_base_outside_repeats"] == pytest.approx(1, rel=1e-6)

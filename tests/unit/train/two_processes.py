@@ -107,7 +107,7 @@ def main(folder):
         "seeds": fit(mine / "seeds", seed=rank),
         "settings": fit(mine / "settings", lr=0.1 + rank),
         "shapes": fit(mine / "shapes", config=replace(CONFIG, n_layers=1 + rank)),
-        "nan": fit(mine / "nan", trouble="nan", at=6, save_every=1),
+        "nan": fit(mine / "nan", trouble="nan", at=5, save_every=1),
         "memory": fit(mine / "memory", trouble="memory"),
         "uneven": fit(mine / "uneven", accumulate=3),
         "apart": fit(mine / "apart", parallel="none"),

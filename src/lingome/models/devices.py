@@ -11,9 +11,9 @@ import torch
 from lingome.core.errors import ConfigError
 from lingome.core.processes import local_rank
 
-# oneDNN keeps compiled kernels of the last 1,024 shapes, and torch what oneDNN prepared for as many matrix products,
-# working memory included: half a gigabyte and more in bf16 on a CPU, where lengths and masks vary from step to step. Few
-# shapes are ever met again; fewer kept cost no speed and bound the memory. Both are read at the first product.
+# oneDNN keeps compiled kernels of the last 1,024 shapes, and torch what oneDNN prepared for as many matrix
+# products, working memory included: gigabytes, where lengths and masks vary from step to step. Few shapes are ever
+# met again; fewer kept cost no speed and bound the memory. Both are read at the first product.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 os.environ.setdefault("LRU_CACHE_CAPACITY", "32")
 

@@ -1,4 +1,4 @@
-"""Memory of a step: what libraries may keep, and, when it runs out, the same micro-batch in smaller pieces."""
+"""When memory runs out: the same micro-batch in smaller pieces."""
 
 from __future__ import annotations
 

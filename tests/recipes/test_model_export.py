@@ -1,6 +1,7 @@
 """``lingome model export``: for transformers, for onnxruntime, for another folder."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,11 @@ def test_what_cannot_be_exported(folder: Path, tmp_path: Path, case: str, capsys
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(WITH_ONNX, reason="the packages are installed")
-def test_without_the_packages(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_packages(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
     assert main(["model", "export", str(folder), "-o", str(tmp_path / "out"), "--format", "onnx"]) == 4
     assert 'pip install "lingome[onnx]"' in capsys.readouterr().err
 

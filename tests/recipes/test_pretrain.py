@@ -318,3 +318,18 @@ def test_repeats_count_less_and_lengths_are_packed(genome, store, tmp_path, caps
         assert message in capsys.readouterr().err
     assert main(["pretrain", str(store), "-o", str(out), "--force", *QUICK, f"repeats={bed}"]) == 2
     assert "need the FASTA" in capsys.readouterr().err
+
+
+def test_both_strands_are_learnt_from_and_counted_once(genome, store, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["pretrain", genome, *QUICK, "strands=both"]
+    assert main([*words, "-o", str(out), "--dry-run"]) == 0
+    assert "bases of both strands" in capsys.readouterr().err
+    assert main([*words, "-o", str(out)]) == 0
+    learnt = [row for row in json.loads((out / "run.json").read_text())["data_seen"] if row["by"] == "pretrain"]
+    assert learnt
+    assert len({(row["start"], row["end"]) for row in learnt}) == len(learnt)
+    assert "bases of both strands" in (out / "checkpoint" / "README.md").read_text()
+    capsys.readouterr()
+    assert main(["pretrain", str(store), "-o", str(tmp_path / "no"), *QUICK, "strands=both"]) == 2
+    assert "a token store holds one strand" in capsys.readouterr().err

@@ -71,6 +71,9 @@ class PretrainSettings(RunSettings):
         default=None, description="BED of repeats, or softmasked for lower-case letters: they count less in the loss"
     )
     repeat_weight: float = Field(default=0.1, gt=0, le=1, description="what the loss of a token in a repeat counts")
+    strands: Literal["forward", "both"] = Field(
+        default="forward", description="learn from the letters as given, or from their reverse complement, too"
+    )
     lengths: Literal["batch", "mixed"] = Field(
         default="batch", description="windows of one length a batch, or of many, packed without padding"
     )

@@ -106,11 +106,11 @@ class Lineage:
     def add_seen(self, by: str, digest: str, intervals: Iterable[tuple[str, int, int]]) -> None:
         """Record that stage `by` learnt from these intervals (0-based, half-open) of a genome.
 
-        `digest` identifies the genome's sequence, not its file.
+        `digest` identifies the genome's sequence, not its file. An interval learnt from on both strands counts once.
         """
         self.data_seen.extend(
             {"by": by, "genome": digest, "chrom": chrom, "start": start, "end": end}
-            for chrom, start, end in intervals
+            for chrom, start, end in dict.fromkeys(intervals)
         )
 
     def as_dict(self, **extra: Any) -> dict[str, Any]:

@@ -93,14 +93,14 @@ class Repeats:
         return found.hexdigest()
 
     def inside(self, part: Interval) -> np.ndarray:
-        """Say of each base of an interval whether it lies in a repeat, bool, shape (length_bp,)."""
+        """Say of each base of an interval, as its strand reads them, whether it is in a repeat, bool (length_bp,)."""
         spans = self.spans.get(part.chrom, np.empty((0, 2), dtype=np.int64))
         steps = np.zeros(part.length_bp + 1, dtype=np.int8)
         kept = spans[(spans[:, 1] > part.start) & (spans[:, 0] < part.end)]
         steps[np.maximum(kept[:, 0] - part.start, 0)] += 1
         steps[np.minimum(kept[:, 1], part.end) - part.start] -= 1
         found: np.ndarray = np.cumsum(steps[:-1], dtype=np.int8) > 0
-        return found
+        return found[::-1] if part.strand == "-" else found
 
     def shares(self, part: Interval, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Say which share of the bases of each token of an interval lies in repeats.
@@ -108,7 +108,7 @@ class Repeats:
         Parameters
         ----------
         starts, ends : ndarray of int64, shape (n,)
-            Bases of each token, counted from the start of the interval, half-open, at least one.
+            Bases of each token, counted from where the interval's strand begins, half-open, at least one.
 
         Returns
         -------
@@ -120,6 +120,8 @@ class Repeats:
         >>> repeats = Repeats({"c": np.array([[2, 5]])})
         >>> repeats.shares(Interval("c", 0, 8), np.array([0, 2, 4]), np.array([2, 4, 8])).tolist()
         [0.0, 1.0, 0.25]
+        >>> repeats.shares(Interval("c", 0, 8, "-"), np.array([0, 4, 6]), np.array([4, 6, 8])).tolist()
+        [0.25, 1.0, 0.0]
         """
         before = np.concatenate([[0], np.cumsum(self.inside(part))])
         share: np.ndarray = ((before[ends] - before[starts]) / (ends - starts)).astype(np.float16)

@@ -9,6 +9,8 @@ states                    the body gives ``n_layers + 1`` states, the last is it
 save and load             a written folder gives the same numbers, bit for bit
 gradient                  every parameter gets one that is not zero, at once or after one step (which is when what
                           stands before a matrix of zeros gets its first)
+resume                    written after one step of training and loaded, the next step gives the weights of two steps
+                          without a break, bit for bit, dropout included
 bfloat16                  stays near float32 (0.05 of the largest number, or 0.05)
 ========================  ==================================================================================
 """
@@ -86,7 +88,7 @@ def check_model(model: nn.Module, tokenizer: Tokenizer) -> tuple[str, ...]:
     checks: dict[str, Callable[[_Asker, Tokenizer], None]] = {
         "determinism": _check_determinism, "batch and order": _check_batch, "padding": _check_padding,
         "states": _check_states, "save and load": _check_saved, "gradient": _check_gradient,
-        "bfloat16": _check_bfloat16,
+        "resume": _check_resume, "bfloat16": _check_bfloat16,
     }
     if isinstance(model, Tracks):
         del checks["padding"], checks["states"]
@@ -191,27 +193,35 @@ def _check_states(ask: _Asker, tokenizer: Tokenizer) -> None:
 
 @torch.no_grad()
 def _check_saved(ask: _Asker, tokenizer: Tokenizer) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "model"
-        folder.mkdir()
-        write_checkpoint(folder, ask.model, tokenizer)
-        again, _ = load_whole(folder)
+    again = _written_and_loaded(ask.model, tokenizer)
     if _config(again) != ask.config:
         raise ConfigError("the model breaks the contract: its shape is saved and loaded", got=_config(again),
                           expected=ask.config)
     _close("a written folder gives the same numbers", _Asker(again)(*ask.batch()), ask(*ask.batch()), 0.0)
 
 
-def _check_gradient(ask: _Asker, tokenizer: Tokenizer) -> None:
+def _written_and_loaded(model: nn.Module, tokenizer: Tokenizer) -> nn.Module:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "model"
+        folder.mkdir()
+        write_checkpoint(folder, model, tokenizer)
+        return load_whole(folder)[0]
+
+
+def _any_loss(ask: _Asker, seed: int) -> Tensor:
+    """Give a sum in which every output that is not padding counts, each by another random number."""
     ids_BL, mask_BL = ask.batch()
+    out = ask(ids_BL, mask_BL)
+    out = out[mask_BL] if ask.is_by_token(out, ids_BL) else out
+    return (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(seed))).sum()
+
+
+def _check_gradient(ask: _Asker, tokenizer: Tokenizer) -> None:
     learner = _Asker(copy.deepcopy(ask.model).requires_grad_(True))
     still = {name for name, _ in learner.model.named_parameters()}
     for step in range(2):
         learner.model.zero_grad(set_to_none=True)
-        out = learner(ids_BL, mask_BL)
-        out = out[mask_BL] if ask.is_by_token(out, ids_BL) else out
-        random = torch.randn(out.shape, generator=torch.Generator().manual_seed(step))
-        torch.autograd.backward((out * random).sum())
+        torch.autograd.backward(_any_loss(learner, step))
         for name, parameter in learner.model.named_parameters():
             if parameter.grad is not None and bool(parameter.grad.abs().max() > 0):
                 still.discard(name)
@@ -219,6 +229,32 @@ def _check_gradient(ask: _Asker, tokenizer: Tokenizer) -> None:
     if still:
         raise ConfigError("the model breaks the contract: every parameter learns", got=", ".join(sorted(still)[:5]),
                           expected="a gradient that is not zero")
+
+
+def _check_resume(ask: _Asker, tokenizer: Tokenizer) -> None:
+    whole = copy.deepcopy(ask.model).requires_grad_(True)
+    optimizer = torch.optim.AdamW(whole.parameters(), lr=1e-3)
+    _learn(whole, optimizer, 0)
+    resumed = _written_and_loaded(whole, tokenizer).requires_grad_(True)
+    other = torch.optim.AdamW(resumed.parameters(), lr=1e-3)
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    _learn(whole, optimizer, 1)
+    _learn(resumed, other, 1)
+    found = dict(resumed.named_parameters())
+    for name, parameter in whole.named_parameters():
+        promise = f"training goes on from a written folder as if it had never stopped ({name})"
+        _close(promise, found[name].detach(), parameter.detach(), 0.0)
+
+
+def _learn(model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
+    """Take one step of training."""
+    asker = _Asker(model.train())
+    optimizer.zero_grad(set_to_none=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(step)  # dropout draws from it
+        torch.autograd.backward(_any_loss(asker, step))
+    optimizer.step()
+    model.eval()
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from lingome.config.pretrain import PretrainSettings
+from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_folder, check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
@@ -81,7 +82,7 @@ def plan(settings: PretrainSettings) -> Plan:
     limits += [train.max_seconds] if train.max_seconds else []
     return Plan("pre-train", [
         ("genome", f"{settings.genome}: {len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"),
-        ("learnt from", f"{bases:,} bases, about {bases / per_token:,.0f} tokens"),
+        ("learnt from", f"{bases:,} bases{on_strands(settings)}, about {bases / per_token:,.0f} tokens"),
         ("validated on", f"{sum(part.length_bp for part in areas.valid):,} bases"),
         ("tokenizer", words + (f"; warning: {advice}" if advice else "")),
         ("model", f"{count_parameters(model):,} parameters"),
@@ -156,10 +157,20 @@ def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Gen
     """Open the genome, or a token store of it, and choose what to learn from and what to measure on."""
     genome = open_sequence(settings.genome, settings.soft_masked, verify=verify)
     exclude = [parse_region(text, genome.lengths) for text in settings.exclude]
+    both = settings.strands == "both"
+    if both and isinstance(genome, TokenStore):
+        raise ConfigError("a token store holds one strand", where="strands", got=genome.path,
+                          expected="a FASTA as genome",
+                          hint="pre-train from the FASTA that the store was written from, or with strands=forward")
     areas = choose_areas(
-        genome.lengths, exclude, validation_share=settings.validation_share, gap_bp=settings.gap_bp
+        genome.lengths, exclude, validation_share=settings.validation_share, gap_bp=settings.gap_bp, both_strands=both
     )
     return genome, areas
+
+
+def on_strands(settings: PretrainSettings) -> str:
+    """Say that bases are those of both strands, where they are."""
+    return " of both strands" if settings.strands == "both" else ""
 
 
 def _prepare(
@@ -178,9 +189,8 @@ def _prepare(
         if kept.exists():
             tokenizer = load_tokenizer(kept)
         else:
-            tokenizer = train_bpe(
-                (genome.sequence(part.chrom, part.start, part.end) for part in areas.train), settings.merges
-            ).tokenizer
+            parts = (genome.sequence(part.chrom, part.start, part.end, part.strand) for part in areas.train)
+            tokenizer = train_bpe(parts, settings.merges).tokenizer
             with atomic_folder(kept) as folder:
                 tokenizer.save(folder)
         seen.append(("tokenizer", areas.train))

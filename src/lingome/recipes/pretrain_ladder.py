@@ -22,7 +22,7 @@ from lingome.evaluate.scaling import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
 from lingome.models.presets import find_config
 from lingome.models.shapes import TransformerConfig
-from lingome.recipes.pretrain import read_genome
+from lingome.recipes.pretrain import on_strands, read_genome
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
@@ -67,7 +67,7 @@ def plan(settings: PretrainSettings) -> Plan:
         sizes.append(f"{size} ({n:,} parameters without embeddings)")
     return Plan("pre-train a ladder", [
         ("genome", f"{settings.genome}: {len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"),
-        ("learnt from", f"{sum(part.length_bp for part in areas.train):,} bases"),
+        ("learnt from", f"{sum(part.length_bp for part in areas.train):,} bases" + on_strands(settings)),
         ("runs", f"{len(rungs)} to do: sizes times lengths, and the middle ones with {settings.ladder.seeds} seeds"),
         ("sizes", ", ".join(sizes)), ("lengths", ", ".join(f"{n:,}" for n in settings.ladder.tokens) + " tokens"),
         ("tokens", f"{sum(rung.tokens for rung in rungs):,} in all, {flops:.3g} operations"),
@@ -140,7 +140,7 @@ def _tokenizer(settings: PretrainSettings, genome: Genome | TokenStore, areas: A
         given = given_tokenizer(genome, settings)
         if given is None:
             assert isinstance(genome, Genome), "a store brings its tokenizer"
-            parts = (genome.sequence(part.chrom, part.start, part.end) for part in areas.train)
+            parts = (genome.sequence(part.chrom, part.start, part.end, part.strand) for part in areas.train)
             tokenizer: Tokenizer = train_bpe(parts, settings.merges).tokenizer
         else:
             tokenizer = given[0]

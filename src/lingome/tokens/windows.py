@@ -103,7 +103,7 @@ def encode_genome(
     tokenizer : Tokenizer
         Vocabulary.
     intervals : sequence of Interval, optional
-        Parts to encode, each on its own; all records by default.
+        Parts to encode, each on its own; one of strand ``-`` as its reverse complement. All records by default.
     repeats : Repeats, optional
         Where the genome repeats itself; the share of it is then given for every token.
 
@@ -121,7 +121,7 @@ def encode_genome(
     bases = unknown = n = 0
     with track("encoding", total=sum(part.length_bp for part in intervals), unit="bases") as task:
         for part in intervals:
-            sequence = genome.sequence(part.chrom, part.start, part.end)
+            sequence = genome.sequence(part.chrom, part.start, part.end, part.strand)
             whole = np.array([0, len(sequence)], dtype=np.int64)
             found, cuts = tokenizer.encode_flat(sequence, whole)
             known = found != tokenizer.unk_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lingome.core.errors import DataError
 from lingome.data.interval import Interval
@@ -11,14 +11,15 @@ from lingome.data.interval import Interval
 
 @dataclass(frozen=True)
 class Areas:
-    """Which parts of a genome are learnt from, and which measure progress; they never overlap."""
+    """Which parts of a genome are learnt from, one or both strands, and which measure progress; they never overlap."""
 
     train: tuple[Interval, ...]
     valid: tuple[Interval, ...]
 
 
 def choose_areas(
-    lengths: dict[str, int], exclude: Sequence[Interval] = (), *, validation_share: float = 0.02, gap_bp: int = 5000
+    lengths: dict[str, int], exclude: Sequence[Interval] = (), *, validation_share: float = 0.02, gap_bp: int = 5000,
+    both_strands: bool = False,
 ) -> Areas:
     """Leave out what must stay unseen, and set the end of the rest aside for validation.
 
@@ -32,6 +33,8 @@ def choose_areas(
         Share of the remaining bases, counted from the end of the last chromosome; 0 for none.
     gap_bp : int
         Bases between training and validation that neither uses.
+    both_strands : bool
+        Learn from the reverse complement of each part, too, as an interval of strand ``-``.
 
     Raises
     ------
@@ -51,7 +54,8 @@ def choose_areas(
             "nothing is left to train on", got=f"{sum(lengths.values()):,} bases, {len(exclude)} excluded intervals",
             hint="exclude less, or lower validation_share",
         )
-    return Areas(tuple(learnt), tuple(valid))
+    other = [replace(part, strand="-") for part in learnt] if both_strands else []
+    return Areas((*learnt, *other), tuple(valid))
 
 
 def _without(lengths: dict[str, int], exclude: Sequence[Interval]) -> list[Interval]:

@@ -294,14 +294,16 @@ def add_origins(
 
 def build_card(settings: PretrainSettings, areas: Areas, objective: LanguageObjective) -> ModelCard:
     """Say what a model is, what it learnt from and how."""
-    bases, tokenizer = sum(part.length_bp for part in areas.train), objective.tokenizer
+    tokenizer = objective.tokenizer
+    bases = f"{sum(part.length_bp for part in areas.train):,} bases"
+    bases += " of both strands" if settings.strands == "both" else ""
     names = {"max_steps", "epochs", "max_seconds", "batch_tokens", "accumulate", "lr"}
     shown = settings.train.model_dump(include=names, exclude_none=True)
     repeated = {"repeats": settings.repeats, "repeat_weight": settings.repeat_weight} if settings.repeats else {}
     return ModelCard(
         title=f"{settings.objective.capitalize()} language model of {settings.genome.name}",
         summary=f"Guesses {objective.guesses} of DNA; pre-trained with lingome on {settings.genome.name}.",
-        data=[f"{settings.genome.name}: {bases:,} bases as {tokenizer.kind} tokens; run.json lists the intervals"],
+        data=[f"{settings.genome.name}: {bases} as {tokenizer.kind} tokens; run.json lists the intervals"],
         training={**objective.settings, "lengths": settings.lengths, **repeated, "seed": settings.seed, **shown},
     )
 

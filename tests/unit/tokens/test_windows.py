@@ -11,6 +11,8 @@ import pytest
 from lingome.core.errors import ConfigError, DataError
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.repeats import Repeats
+from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.places import WindowPlaces
@@ -171,6 +173,28 @@ def test_encode_parts_of_a_genome(genome: Genome) -> None:
         encode_genome(genome, CharacterTokenizer(), [Interval("three", 0, 3)])
     with pytest.raises(DataError):
         encode_genome(genome, CharacterTokenizer(), [Interval("two", 0, 7)])
+
+
+@pytest.mark.parametrize("kind", ["characters", "kmers", "bpe"])
+def test_the_other_strand_is_what_a_file_of_it_would_give(kind: str, tmp_path: Path) -> None:
+    letters = "".join(np.random.default_rng(1).choice(list("ACGT"), 300)) + "NN" + "GATTACACGG" * 20
+    pairs = train_bpe([letters.encode()], 12).tokenizer
+    tokenizer = {"characters": CharacterTokenizer(), "kmers": KmerTokenizer(3), "bpe": pairs}[kind]
+    other = letters[::-1].translate(str.maketrans("ACGTN", "TGCAN"))
+    for name, text in (("plus", letters), ("minus", other)):
+        (tmp_path / name).write_text(f">c\n{text}\n")
+    repeats = np.array([[10, 40], [290, 311], [480, 502]])
+    mirrored = np.sort(len(letters) - repeats)[::-1]
+    plus, minus = (Genome.open(tmp_path / name) for name in ("plus", "minus"))
+    got = encode_genome(plus, tokenizer, [Interval("c", 5, 480, "-")], Repeats({"c": repeats}))
+    there = Interval("c", len(letters) - 480, len(letters) - 5)
+    want = encode_genome(minus, tokenizer, [there], Repeats({"c": mirrored}))
+    assert np.array_equal(got.ids, want.ids)
+    assert np.array_equal(got.segments, want.segments)
+    assert (got.bases, got.unknown) == (want.bases, want.unknown)
+    assert got.repeat_share is not None
+    assert np.array_equal(got.repeat_share, want.repeat_share)
+    assert 0 < got.repeat_share.mean() < 1
 
 
 def test_bases_per_token_are_estimated_from_known_letters(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,11 @@ def test_areas_never_overlap_nor_touch_what_is_excluded(sizes, excluded, share, 
     assert not learnt & held
     assert len(held) == wanted
     assert len(learnt) == len(free) - wanted - (gap_bp if wanted else 0)
+    both = choose_areas(lengths, exclude, validation_share=share, gap_bp=gap_bp, both_strands=True)
+    assert both.valid == areas.valid
+    assert both.train[: len(areas.train)] == areas.train
+    assert [replace(part, strand=".") for part in both.train[len(areas.train) :]] == list(areas.train)
+    assert {part.strand for part in both.train[len(areas.train) :]} == {"-"}
 
 
 @pytest.fixture(scope="module")

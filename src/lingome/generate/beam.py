@@ -34,34 +34,39 @@ class _Search:
         self.beams: list[_Beam] = [_Beam()]
         self.finished: list[tuple[float, Generated]] = []
 
-    def take(self, log_probs_WV: Tensor, fits_WV: Tensor, bases_V: list[int]) -> list[int]:
-        """Extend the beams by the best tokens, and give the beam that each of the new ones goes on from."""
-        n_vocab, parent_beams = log_probs_WV.shape[1], self.beams
-        scores_W1 = torch.tensor([[beam.score] for beam in parent_beams], dtype=torch.float64)
-        scores_WV = (scores_W1 + log_probs_WV).masked_fill(~fits_WV, -math.inf)
+    def take(self, log_probs_WV: Tensor, masked_WV: Tensor, bases_V: list[int]) -> list[int]:
+        """Extend the beams by the best tokens, and give the beam that each of the new ones goes on from.
+
+        Tokens that do not fit are -inf in `masked_WV`.
+        """
+        parent_beams = self.beams
+        stuck_W = masked_WV.amax(dim=1) == -math.inf
+        if bool((masked_WV.amin(dim=1) == -math.inf).any()):
+            log_probs_WV = log_probs_WV.masked_fill(masked_WV == -math.inf, -math.inf)
         bases_W = torch.tensor([beam.n_bases for beam in parent_beams])
-        ends_WV = fits_WV & self.rules.ending(bases_W, len(parent_beams[0].tokens))
+        ends_WV = self.rules.ending(bases_W, len(parent_beams[0].tokens))
 
-        def best(scores_WV: Tensor) -> list[tuple[int, _Beam]]:
-            top = scores_WV.flatten().topk(min(scores_WV.numel(), self.n_beams))
+        def best(log_probs_WV: Tensor) -> list[tuple[int, _Beam]]:
+            # The best of all are among the best of each beam.
+            top = log_probs_WV.topk(min(log_probs_WV.shape[1], self.n_beams))
             extended = []
-            for place, score in zip(top.indices.tolist(), top.values.tolist(), strict=True):
-                row, token = divmod(place, n_vocab)
-                old, paid = parent_beams[row], float(log_probs_WV[row, token])
-                new = _Beam((*old.tokens, token), (*old.log_probs, paid), old.n_bases + bases_V[token], score)
-                if score > -math.inf:
-                    extended.append((row, new))
-            return extended
+            for row, old in enumerate(parent_beams):
+                for token, paid in zip(top.indices[row].tolist(), top.values[row].tolist(), strict=True):
+                    if paid > -math.inf:
+                        n_bases, score = old.n_bases + bases_V[token], old.score + paid
+                        extended.append((row, _Beam((*old.tokens, token), (*old.log_probs, paid), n_bases, score)))
+            extended.sort(key=lambda item: -item[1].score)
+            return extended[: self.n_beams]
 
-        going_on = best(scores_WV)
+        going_on = best(log_probs_WV)
         if bool(ends_WV.any()):
             for _, new in going_on:
                 stop = self.rules.stop(new.tokens[-1], len(new.tokens), new.n_bases)
                 if stop is not None:
                     self._finish(new, Generated(new.tokens, new.log_probs, stop))
-            going_on = best(scores_WV.masked_fill(ends_WV, -math.inf))
-        for beam, fits in zip(parent_beams, fits_WV.any(dim=1).tolist(), strict=True):
-            if not fits and beam.tokens:
+            going_on = best(log_probs_WV.masked_fill(ends_WV, -math.inf))
+        for beam, stuck in zip(parent_beams, stuck_W.tolist(), strict=True):
+            if stuck and beam.tokens:
                 self._finish(beam, Generated(beam.tokens, beam.log_probs, "no token fits"))
         self.beams = [beam for _, beam in going_on]
         return [row for row, _ in going_on]
@@ -144,7 +149,7 @@ def beam_search(
             rows = slice(first, first + len(search.beams))
             bases_W = torch.tensor([beam.n_bases for beam in search.beams])
             masked_WV, own_WV = next_scores(logits_RV[rows], rules, bases_W)
-            parents = search.take(own_WV, masked_WV.isfinite(), bases_V)
+            parents = search.take(own_WV, masked_WV, bases_V)
             for place, (parent, beam) in enumerate(zip(parents, search.beams, strict=True)):
                 index[first + place] = first + parent
                 tokens[first + place] = beam.tokens[-1]

@@ -35,7 +35,7 @@ def scale_temperature(logits_BV: Tensor, temperature: float) -> Tensor:
     """
     if temperature == 0:
         return keep_top_k(logits_BV, 1)
-    return logits_BV / temperature
+    return logits_BV if temperature == 1 else logits_BV / temperature
 
 
 def keep_top_k(logits_BV: Tensor, k: int) -> Tensor:

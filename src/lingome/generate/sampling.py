@@ -183,8 +183,9 @@ def next_scores(logits_BV: Tensor, rules: Rules, bases_B: Tensor) -> tuple[Tenso
     DataError
         If a logit is not a number.
     """
-    logits_BV = logits_BV.cpu()
-    if bool(logits_BV.isnan().any()):
+    logits_BV = logits_BV.cpu().double()
+    own_BV = logits_BV.log_softmax(dim=-1)
+    if bool(own_BV[:, 0].isnan().any()):  # one that is not a number makes its whole row so
         raise DataError("the model's scores are not numbers", got="NaN", hint="its weights are damaged or diverged")
-    logits_BV = logits_BV.double()
-    return allow_only(logits_BV, rules.fitting(bases_B)), logits_BV.log_softmax(dim=-1)
+    fits_BV = rules.fitting(bases_B)
+    return (logits_BV if bool(fits_BV.all()) else allow_only(logits_BV, fits_BV)), own_BV

@@ -44,6 +44,7 @@ from lingome.core.errors import DataError
 from lingome.models.blocks import Rotation, attend, draw_weights, hide, is_padded
 from lingome.models.experts import Mixture, activate
 from lingome.models.shapes import DecoderConfig, require
+from lingome.models.step_attention import attend_step, fits_compiled_step
 
 __all__ = [
     "CausalLM", "Decoder", "DecoderConfig", "DecoderLayer", "KvCache", "initialise_causal", "store_for_steps",
@@ -192,15 +193,27 @@ class DecoderLayer(nn.Module):
         if cache is not None:
             k, v = cache.put(self.index, k, v, sight.first)
         dropout = self.config.dropout if self.training else 0.0
-        if Q == 1:  # the queries that share a head of keys stand in for positions: nothing is copied
-            o_BGRK = attend(q.reshape(B, G, H // G, K), k, v, sight.bias_BQT, dropout)
-            out: Tensor = self.attention_out(o_BGRK.reshape(B, 1, H * K))
+        if Q == 1:
+            out: Tensor = self.attention_out(self._attend_one(q[:, :, 0], k, v, sight, cache).reshape(B, 1, H * K))
             return out
         if G < H:
             k, v = k.repeat_interleave(H // G, dim=1), v.repeat_interleave(H // G, dim=1)
         o_BHQK = attend(q, k, v, sight.bias_BQT, dropout, causal=sight.causal)
         out = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, Q, H * K))
         return out
+
+    def _attend_one(
+        self, q_BHK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, sight: Sight, cache: KvCache | None
+    ) -> Tensor:
+        """Mix values for one new token a sequence."""
+        if cache is not None and sight.bias_BQT is None and fits_compiled_step(q_BHK, cache.keys_BGTK[self.index]):
+            stores = cache.keys_BGTK[self.index], cache.values_BGTK[self.index]
+            return attend_step(q_BHK, *stores, sight.first, cache.length + 1)
+        # The queries that share a head of keys stand in for positions: nothing is copied.
+        B, H, K = q_BHK.shape
+        q_BGRK = q_BHK.reshape(B, k_BGTK.shape[1], H // k_BGTK.shape[1], K)
+        dropout = self.config.dropout if self.training else 0.0
+        return attend(q_BGRK, k_BGTK, v_BGTK, sight.bias_BQT, dropout)
 
     def _ffn(self, x_BQD: Tensor) -> Tensor:
         if self.config.n_experts:

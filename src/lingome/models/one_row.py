@@ -17,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from lingome.models.decoder import CausalLM, DecoderLayer, KvCache
+from lingome.models.step_attention import SUMS_IN_ANY_ORDER, attend_one
 from lingome.models.step_layout import StepLinear
 
 # Dimension legend: D hidden size, H heads of queries, G of keys and values, K their size, F feed-forward size,
 # T tokens in the cache, V vocabulary, O outputs of a matrix, N numbers
 
-_SUMS_IN_ANY_ORDER = {"reassoc", "contract", "nsz", "arcp"}  # not a NaN, though, which must come through
 
 
 class LayerArrays(NamedTuple):
@@ -42,7 +42,7 @@ class LayerArrays(NamedTuple):
     ffn_out_bias_D: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_SUMS_IN_ANY_ORDER)
+@numba.njit(cache=True, nogil=True, fastmath=SUMS_IN_ANY_ORDER)
 def _multiply(weight_ON: np.ndarray, bias_O: np.ndarray, x_N: np.ndarray, y_O: np.ndarray) -> None:
     """Write ``weight x + bias`` to `y_O`."""
     for o in range(weight_ON.shape[0]):
@@ -52,7 +52,7 @@ def _multiply(weight_ON: np.ndarray, bias_O: np.ndarray, x_N: np.ndarray, y_O: n
         y_O[o] = total + bias_O[o] if len(bias_O) else total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_SUMS_IN_ANY_ORDER)
+@numba.njit(cache=True, nogil=True, fastmath=SUMS_IN_ANY_ORDER)
 def _normalise(
     x_D: np.ndarray, weight_D: np.ndarray, bias_D: np.ndarray, eps: float, rms: bool, y_D: np.ndarray
 ) -> None:
@@ -71,7 +71,7 @@ def _normalise(
         y_D[i] += bias_D[i]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_SUMS_IN_ANY_ORDER)
+@numba.njit(cache=True, nogil=True, fastmath=SUMS_IN_ANY_ORDER)
 def _rotate(x_NK: np.ndarray, cos_K: np.ndarray, sin_K: np.ndarray) -> None:
     """Turn each head's halves in place, as `lingome.models.blocks.Rotation` does."""
     half = x_NK.shape[1] // 2
@@ -82,35 +82,7 @@ def _rotate(x_NK: np.ndarray, cos_K: np.ndarray, sin_K: np.ndarray) -> None:
             x_NK[n, i + half] = second * cos_K[i + half] + first * sin_K[i + half]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_SUMS_IN_ANY_ORDER)
-def _attend(
-    q_HK: np.ndarray, keys_GTK: np.ndarray, values_GTK: np.ndarray, first: int, end: int, scores_T: np.ndarray,
-    out_HK: np.ndarray,
-) -> None:
-    """Write softmax(q k' / sqrt(K)) v over the tokens from `first` to before `end` to `out_HK`."""
-    (H, K), G = q_HK.shape, keys_GTK.shape[0]
-    scale = np.float32(1 / np.sqrt(K))
-    for h in range(H):
-        g = h // (H // G)
-        highest = np.float32(-np.inf)
-        for t in range(first, end):
-            score = np.float32(0)
-            for i in range(K):
-                score += q_HK[h, i] * keys_GTK[g, t, i]
-            scores_T[t] = score * scale
-            highest = max(highest, scores_T[t])
-        total = np.float32(0)
-        for t in range(first, end):
-            scores_T[t] = np.exp(scores_T[t] - highest)
-            total += scores_T[t]
-        out_HK[h] = 0
-        for t in range(first, end):
-            share = scores_T[t] / total
-            for i in range(K):
-                out_HK[h, i] += share * values_GTK[g, t, i]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=_SUMS_IN_ANY_ORDER)
+@numba.njit(cache=True, nogil=True, fastmath=SUMS_IN_ANY_ORDER)
 def _activate(inner_O: np.ndarray, n: int, gated: bool) -> None:
     """Write SwiGLU of both halves, or GELU by its tanh formula, to the first `n` numbers."""
     for i in range(n):
@@ -143,7 +115,7 @@ def _run_layer(
         for i in range(K):
             keys_GTK[g, place, i] = heads_NK[H + g, i]
             values_GTK[g, place, i] = heads_NK[H + G + g, i]
-    _attend(heads_NK[:H], keys_GTK, values_GTK, first, place + 1, scores_T, mixed_HK)
+    attend_one(heads_NK[:H], keys_GTK, values_GTK, first, place + 1, scores_T, mixed_HK)
     _multiply(weights.attention_out_DO, weights.attention_out_bias_D, mixed_HK.reshape(H * K), y_D)
     for i in range(D):
         x_D[i] += y_D[i]

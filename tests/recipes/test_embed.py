@@ -134,3 +134,15 @@ def test_a_warning_before_gigabytes(
     table, out = str(data_dir / "ci" / "gue_tf_0_400.csv"), str(tmp_path / "v.npz")
     assert main(["embed", table, "-m", str(model), "-o", out, "per=base"]) == 0
     assert "all in memory at once; -o X.npy" in capsys.readouterr().err
+
+
+def test_dna_for_a_model_of_protein_is_doubted(data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    letters, table = tmp_path / "letters", str(data_dir / "ci" / "gue_tf_0_400.csv")
+    assert main(["tokens", "train", "--kind", "characters", "alphabet=protein", "-o", str(letters)]) == 0
+    words = ["-m", "random:nano", f"tokenizer={letters}"]
+    assert main(["embed", table, *words, "-o", str(tmp_path / "v.npz")]) == 0
+    assert "look like DNA" in capsys.readouterr().err
+    quick = ["seeds=1", "tune.epochs=0.1", "resamples=100", "baselines=false", "method=features"]
+    assert main(["finetune", table, *words, *quick, "-o", str(tmp_path / "run")]) == 0
+    assert "look like DNA" in capsys.readouterr().err
+    assert "look like DNA" in (tmp_path / "run" / "tables" / "warnings.tsv").read_text()

@@ -14,6 +14,7 @@ from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.evaluate.metrics import best_threshold
 from lingome.evaluate.scores import Scored
+from lingome.tokens.alphabet import doubt_letters
 from lingome.tune.classifier import Fitted, fit_classifier
 from lingome.tune.methods import method_group, method_title
 from lingome.tune.predict import encode_within, run_batches, softmax
@@ -31,6 +32,41 @@ class Comparison(NamedTuple):
     warnings: list[Row]
 
 
+class Fits(NamedTuple):
+    """Fits of one method.
+
+    Parameters
+    ----------
+    name, method : str
+        What tables call it, and the method.
+    random : bool
+        From random weights.
+    n_fits : int
+        How many.
+    """
+
+    name: str
+    method: str
+    random: bool
+    n_fits: int
+
+
+def list_fits(methods: Sequence[str], start: Start, n_seeds: int, *, random_control: bool = True) -> list[Fits]:
+    """List what is fitted: each method, and the one that changes most from random weights, too.
+
+    ``features`` from trained weights has nothing random, and is fitted once.
+    """
+    random = start.folder is None
+    fits = [
+        Fits(method_title(method), method, random, n_seeds if method != "features" or random else 1)
+        for method in methods
+    ]
+    if random_control and not random:
+        strongest = "full" if "full" in methods else methods[-1]
+        fits.append(Fits(f"random weights, {method_title(strongest)}", strongest, True, n_seeds))
+    return fits
+
+
 def evaluate_methods(
     examples: Examples,
     start: Start,
@@ -44,25 +80,24 @@ def evaluate_methods(
 ) -> Comparison:
     """Fit each method with each seed, and the last one from random weights too; score the test examples.
 
-    ``features`` from trained weights has nothing random, and is fitted once. The best model is
-    the one with the lowest validation loss, among those that start from trained weights.
+    What is fitted is in `list_fits`. The best model is the one with the lowest validation loss, among those that
+    start from trained weights.
     """
     test = examples.split("test").select(examples.split("test").labels >= 0)
     valid_labels = examples.split("valid").labels[examples.split("valid").labels >= 0]
     if not len(test):
         raise DataError("there are no labelled test examples", hint="see task.split: by, fractions")
     coded = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long)
-    plans = [(method_title(method), method, start.folder is None) for method in methods]
-    if random_control and start.folder is not None:
-        strongest = "full" if "full" in methods else methods[-1]
-        plans.append((f"random weights, {method_title(strongest)}", strongest, True))
     scored: list[Scored] = []
     warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
+    for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):
+        say(f"warning: {doubt}")
+        warnings.append({"level": "warn", "topic": "letters", "text": doubt})
     best: tuple[Fitted, str] | None = None
-    for name, method, random in plans:
+    for name, method, random, n_fits in list_fits(methods, start, len(seeds), random_control=random_control):
         control = random and start.folder is not None
         probabilities, thresholds = [], []
-        for number, seed in enumerate(seeds[:1] if method == "features" and not random else seeds, start=1):
+        for number, seed in enumerate(seeds[:n_fits], start=1):
             body = random_body(start.body.config, seed) if random else start.body
             fitted = fit_classifier(
                 body, start.tokenizer, examples, method, tune, seed, run=run, device=device,

@@ -31,6 +31,7 @@ PRESETS: dict[str, MaskedShape] = {
     "tiny": TransformerConfig(hidden_size=64, n_layers=2, n_heads=2, ffn_size=128),
     "nano": TransformerConfig(hidden_size=32, n_layers=1, n_heads=2, ffn_size=64),
     "dilated-mini": DilatedConfig(hidden_size=192, ffn_size=192, block="convnet", bias=True),
+    "dilated-wide": DilatedConfig(hidden_size=256, ffn_size=256, block="convnet", bias=True),
     "dilated-tiny": DilatedConfig(hidden_size=32, n_layers=3, ffn_size=64),
     "gpn": DilatedConfig(hidden_size=512, n_layers=25, ffn_size=2048),
 }

@@ -19,6 +19,7 @@ from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
 from lingome.models.reading import BATCH_TOKENS, Reader
+from lingome.tokens.alphabet import doubt_letters
 from lingome.tune.start import Start, load_start
 
 MANY_BYTES = 10**9
@@ -140,6 +141,8 @@ def _open(settings: EmbedSettings) -> Work:
         raise ConfigError("there is nothing to embed", hint="give a table or FASTA of sequences, or a genome and a BED")
     start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
     check_choice(start.body, settings.layer, settings.pooling)
+    for doubt in doubt_letters(start.tokenizer.alphabet, sequences):
+        say(f"warning: {doubt}")
     pieces = cut_to_fit(start.tokenizer, sequences, start.body.config.max_positions, settings.too_long)
     n_rows = {
         "sequence": len(ids), "token": sum(len(one) for one in pieces.ids),

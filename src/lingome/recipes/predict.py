@@ -28,6 +28,7 @@ from lingome.models.checkpoint import load_classifier
 from lingome.models.devices import pick_device
 from lingome.models.heads import SequenceClassifier
 from lingome.models.presets import count_parameters
+from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import read_lineage, resolve_model
@@ -69,7 +70,7 @@ def score(
 ) -> np.ndarray:
     """Give the probability of each class, (N, C); says what was cut or unknown."""
     encoded = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long)
-    for warning in encoded.warnings():
+    for warning in (*encoded.warnings(), *doubt_letters(tokenizer.alphabet, examples.sequences)):
         say(f"warning: {warning}")
     model.to(pick_device(settings.device))
     return softmax(run_batches(model, tokenizer, encoded.ids, batch_tokens=settings.batch_tokens, label="predicting"))

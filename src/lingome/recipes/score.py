@@ -33,7 +33,7 @@ from lingome.models.questions import LanguageModel
 from lingome.models.saturation import score_changes
 from lingome.models.scoring import Allele, SequenceScore, check_strands
 from lingome.models.weight_files import digest_weights
-from lingome.tokens.alphabet import DNA
+from lingome.tokens.alphabet import DNA, doubt_letters
 from lingome.tune.language_model import OpenedModel, open_language_model
 from lingome.tune.start import read_lineage
 
@@ -160,15 +160,16 @@ def _open(settings: ScoreSettings) -> Opened:
     check_strands(settings.strands, start.tokenizer)
     if settings.sequences is not None:
         ids, sequences = (read_sequences if dna else read_proteins)(settings.sequences, settings.sequence_column)
+        doubts = doubt_letters(start.tokenizer.alphabet, sequences)
         if settings.variants is None:
-            return Opened(start, convention, ids, sequences, [], [], sequences, [])
+            return Opened(start, convention, ids, sequences, [], [], sequences, doubts)
         if holds_places(settings.variants):
             raise ConfigError("variants with chrom and pos lie on a genome", where="variants", got=settings.variants,
                               hint="genome=FASTA instead of sequences")
         named = dict(zip(ids, sequences, strict=True))
         mutants = read_mutants(settings.variants, named, settings.first_position)
         alleles = cut_mutants(named, mutants, settings.window_bp if settings.too_long == "window" else None)
-        return Opened(start, convention, [], [], mutants, alleles, sequences, [])
+        return Opened(start, convention, [], [], mutants, alleles, sequences, doubts)
     assert settings.genome is not None
     if not dna:
         raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -54,3 +56,21 @@ DNA = Alphabet("dna", "ACGT")
 PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY")
 ESM = Alphabet("esm", "LAGVSERTIDPKQNFYMHWCXBUZO.-")  # residues and gaps, in the order of ESM's ids
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, PROTEIN, ESM)}
+
+LOOKED_AT = 100
+"""Sequences that `doubt_letters` looks at."""
+
+
+def doubt_letters(alphabet: Alphabet, sequences: Iterable[str]) -> list[str]:
+    """Warn if sequences look like DNA to whoever reads protein, whose letters A, C, G and T are, too; else nothing.
+
+    >>> doubt_letters(PROTEIN, ["MKTAYIAKQR", "GATTACA"]), doubt_letters(DNA, ["GATTACA"])
+    ([], [])
+    >>> print(*doubt_letters(PROTEIN, ["GATTACA" * 5]))
+    the sequences look like DNA, and this model reads protein: A is alanine to it, C cysteine, G glycine, T threonine
+    """
+    letters = "".join(islice(sequences, LOOKED_AT)).upper()
+    if alphabet is DNA or len(letters) < 20 or not set(letters) <= set("ACGTUN"):
+        return []
+    names = "A is alanine to it, C cysteine, G glycine, T threonine"
+    return [f"the sequences look like DNA, and this model reads protein: {names}"]

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ from torch import Tensor, nn
 
 from lingome.config.train import TrainSettings
 from lingome.models.devices import autocast, pick_precision
-from lingome.train.objectives import Batch, LanguageObjective
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.objectives import Batch, LossSum
 from lingome.train.optimizer import build_optimizer
 
 SLACK = 1.15
@@ -40,6 +42,19 @@ START_S = 1.8
 
 PROBE_S = 1.0
 """Seconds that one timed step may take, about."""
+
+
+class Probed(Protocol):
+    """An objective whose loss can be computed on random rows of its tokenizer's vocabulary."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The vocabulary."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
+        """Sum the loss over a batch of ``input_ids``."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Cost:
 
 
 def kept_bytes(
-    model: nn.Module, objective: LanguageObjective, settings: TrainSettings, rows: int, length: int
+    model: nn.Module, objective: Probed, settings: TrainSettings, rows: int, length: int
 ) -> float:
     """Count what autograd keeps for the backward pass of random rows, without the weights themselves."""
     return _forward(model, objective, settings)(rows, length)[0]
@@ -105,7 +120,7 @@ class Load:
     data_bytes: float = 0.0
 
 
-def estimate_training(model: nn.Module, objective: LanguageObjective, settings: TrainSettings, load: Load) -> Cost:
+def estimate_training(model: nn.Module, objective: Probed, settings: TrainSettings, load: Load) -> Cost:
     """Estimate the cost of training a model on the device it is on; takes a few seconds.
 
     The model is trained by the few steps that are timed: take one that is not needed any more.
@@ -114,7 +129,7 @@ def estimate_training(model: nn.Module, objective: LanguageObjective, settings: 
     ----------
     model : Module
         With its true vocabulary.
-    objective : LanguageObjective
+    objective : LanguageObjective, or any other with a tokenizer
         Its tokenizer may know fewer tokens than the model.
     settings : TrainSettings
         Batches, precision.
@@ -145,7 +160,7 @@ def estimate_training(model: nn.Module, objective: LanguageObjective, settings: 
 Forward = Callable[..., tuple[float, float]]
 
 
-def _forward(model: nn.Module, objective: LanguageObjective, settings: TrainSettings) -> Forward:
+def _forward(model: nn.Module, objective: Probed, settings: TrainSettings) -> Forward:
     """Give a function that computes a step's loss on random rows: (bytes kept for the backward pass, seconds)."""
     device, rng = next(model.parameters()).device, np.random.default_rng(0)
     tokenizer = objective.tokenizer

@@ -26,7 +26,7 @@ def method_title(method: str) -> str:
         return "frozen features"
     if method == "full":
         return "all layers"
-    n_layers = _last_n(method)
+    n_layers = last_n(method)
     return f"last {n_layers} layers" if n_layers > 1 else "last layer"
 
 
@@ -65,7 +65,7 @@ def trainable_parameters(model: SequenceClassifier, method: str) -> list[nn.Para
     trained: list[nn.Module] = [model.head]
     if method not in ("features", "full"):
         assert not isinstance(model.body, StaticEmbeddings), "checked above"
-        n_layers, there = _last_n(method), len(model.body.layers)
+        n_layers, there = last_n(method), len(model.body.layers)
         if n_layers > there:
             known = f"last:1 to last:{there}"
             raise ConfigError("the model has fewer layers", where="method", got=method, expected=known)
@@ -85,7 +85,8 @@ def _check_static(method: str) -> None:
         )
 
 
-def _last_n(method: str) -> int:
+def last_n(method: str) -> int:
+    """Give N of ``last:N``."""
     name, _, number = method.partition(":")
     if name != "last" or not number.isdecimal() or int(number) < 1:
         raise ConfigError(

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from lingome.models.decoder import CausalLM, DecoderLayer, KvCache
+from lingome.models.packed_linear import PackedLinear
 from lingome.models.step_attention import SUMS_IN_ANY_ORDER, attend_one
-from lingome.models.step_layout import StepLinear
 
 # Dimension legend: D hidden size, H heads of queries, G of keys and values, K their size, F feed-forward size,
 # T tokens in the cache, V vocabulary, O outputs of a matrix, N numbers
@@ -174,7 +174,7 @@ class OneRow:
         if cache.batch_size != 1 or cache.padded or model.config.n_experts:
             return False
         layers = [module for module in model.modules() if not list(module.children())]
-        known = (nn.Linear, StepLinear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
+        known = (nn.Linear, PackedLinear, nn.LayerNorm, nn.RMSNorm, nn.Embedding)
         tensors = [*model.parameters(), *cache.keys_BGTK, *cache.values_BGTK]
         return all(type(layer) in known for layer in layers) and all(
             one.device.type == "cpu" and one.dtype == torch.float32 and one.is_contiguous() for one in tensors

@@ -27,41 +27,13 @@ from lingome.core.errors import ConfigError
 from lingome.models.architectures import Body
 from lingome.models.batching import collate, frame, length_batches, token_batches
 from lingome.models.devices import autocast, has_fast_bf16, pick_precision
-from lingome.models.step_layout import can_lay_out
+from lingome.models.packed_linear import PackedLinear, can_pack
 from lingome.models.transformer import Transformer
 from lingome.tokens.tokenizer import Tokenizer
 
 ReadingPrecision = Literal["auto", "fp32", "bf16", "int8"]
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
 """Tokens of a batch by device: on a CPU their states stay in the cache."""
-
-
-class LaidOutLinear(nn.Linear):
-    """A linear layer with a copy of its matrix in oneDNN's own order, float32 or bfloat16, for no gradients.
-
-    Parameters
-    ----------
-    layer : Linear
-        On the CPU; the parameters are shared, and must not change afterwards.
-    dtype : dtype
-        What products are computed in and come out as, whatever comes in.
-    n_rows : int
-        Rows of a product, for which the order is chosen; others work too.
-    """
-
-    def __init__(self, layer: nn.Linear, dtype: torch.dtype, n_rows: int) -> None:
-        super().__init__(1, 1, bias=False, device="meta")
-        self.in_features, self.out_features, self.dtype = layer.in_features, layer.out_features, dtype
-        self.weight, self.bias = layer.weight, layer.bias
-        matrix = layer.weight.detach().to(dtype).contiguous()
-        self.laid: Tensor = torch.ops.mkldnn._reorder_linear_weight(matrix, n_rows)
-        self.added = None if layer.bias is None else layer.bias.detach().to(dtype)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Map (..., in) to (..., out)."""
-        x = input.to(self.dtype)
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.laid, self.added, "none", [], "")
-        return out
 
 
 class Int8Linear(nn.Linear):
@@ -151,8 +123,8 @@ def _lay_out(body: Body, precision: Literal["fp32", "bf16", "int8"], device: tor
                 continue
             if precision == "int8":
                 setattr(parent, name, Int8Linear(layer, dtype))
-            elif can_lay_out():
-                setattr(parent, name, LaidOutLinear(layer, dtype, BATCH_TOKENS["cpu"]))
+            elif can_pack():
+                setattr(parent, name, PackedLinear(layer, dtype, BATCH_TOKENS["cpu"]))
     return reader
 
 

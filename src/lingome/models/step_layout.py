@@ -23,29 +23,12 @@ from __future__ import annotations
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from lingome.models.decoder import CausalLM, store_for_steps
+from lingome.models.packed_linear import PackedLinear, can_pack
 
 M = TypeVar("M", bound=nn.Module)
-
-
-class StepLinear(nn.Linear):
-    """A linear layer with a packed copy of its matrix, for float32 without gradients; the parameters are shared."""
-
-    def __init__(self, layer: nn.Linear, n_rows: int) -> None:
-        super().__init__(1, 1, bias=False, device="meta")
-        self.in_features, self.out_features = layer.in_features, layer.out_features
-        self.weight, self.bias = layer.weight, layer.bias
-        self.packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach().contiguous(), n_rows)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Map (..., in) to (..., out)."""
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or input.dtype != torch.float32:
-            return F.linear(input, self.weight, self.bias)
-        out: Tensor = torch.ops.mkldnn._linear_pointwise(input, self.packed, self.bias, "none", [], "")
-        return out
 
 
 def lay_out_for_steps(model: CausalLM, n_rows: int) -> CausalLM:
@@ -56,11 +39,6 @@ def lay_out_for_steps(model: CausalLM, n_rows: int) -> CausalLM:
         return lay_out_rows(model, n_rows)
     read_as_it_lies = not model.config.n_experts and model.head.weight.dtype == torch.float32
     return model if read_as_it_lies else store_for_steps(model)
-
-
-def can_lay_out() -> bool:
-    """Say whether this build of torch has oneDNN's packed matrices."""
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
 
 
 @torch.no_grad()
@@ -77,8 +55,8 @@ def lay_out_rows(model: M, n_rows: int) -> M:
     """
     for parent in list(model.modules()):
         for name, layer in parent.named_children():
-            if not isinstance(layer, nn.Linear) or isinstance(layer, StepLinear):
+            if not isinstance(layer, nn.Linear) or isinstance(layer, PackedLinear):
                 continue
-            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_lay_out():
-                setattr(parent, name, StepLinear(layer, n_rows))
+            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_pack():
+                setattr(parent, name, PackedLinear(layer, torch.float32, n_rows))
     return model

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from lingome.core.errors import ConfigError
+from lingome.models.packed_linear import PackedLinear, can_pack
 from lingome.models.presets import find_config
-from lingome.models.reading import Int8Linear, LaidOutLinear, Reader, pad_states, read_states
-from lingome.models.step_layout import can_lay_out
+from lingome.models.reading import Int8Linear, Reader, pad_states, read_states
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tune.start import random_body
 
@@ -32,15 +32,19 @@ def test_int8_by_hand():
     assert Int8Linear(layer, torch.bfloat16)(inputs[:, None]).shape == (3, 1, 2)
 
 
-@pytest.mark.skipif(not can_lay_out(), reason="this build of torch has no oneDNN")
+@pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
 @torch.no_grad()
 @pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_laid_out_layers_give_the_same(dtype: torch.dtype, most: float):
     torch.manual_seed(0)
     layer, inputs = nn.Linear(48, 80), torch.randn(3, 7, 48)
-    out = LaidOutLinear(layer, dtype, 64)(inputs)
+    packed = PackedLinear(layer, dtype, 64)
+    out = packed(inputs.to(dtype))
     assert out.dtype == dtype
     assert (out.float() - layer(inputs)).abs().max() < most
+    with torch.autocast("cpu", torch.bfloat16):
+        assert packed(inputs).dtype == torch.bfloat16
+    assert (packed(inputs) - layer(inputs)).abs().max() < 1e-5  # bfloat16's copy is not for these
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
@@ -50,7 +54,7 @@ def test_a_reader_leaves_the_body_as_it_was(precision: str):
     reader = Reader.of(body, CPU, precision)
     kinds = {type(module) for module in reader.body.modules()}
     assert (Int8Linear in kinds) == (precision == "int8")
-    assert not {type(module) for module in body.modules()} & {Int8Linear, LaidOutLinear}
+    assert not {type(module) for module in body.modules()} & {Int8Linear, PackedLinear}
     assert all(torch.equal(value, before[name]) for name, value in body.state_dict().items())
     ids = [np.array(one) for one in ([5, 6, 7], [8], [5] * 40, [7, 8, 5])]
     with torch.no_grad():

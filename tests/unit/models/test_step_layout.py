@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from lingome.models.decoder import DecoderConfig, KvCache
+from lingome.models.packed_linear import PackedLinear, can_pack
 from lingome.models.presets import build_causal_lm
-from lingome.models.step_layout import StepLinear, can_lay_out, lay_out_for_steps, lay_out_rows
+from lingome.models.step_layout import lay_out_for_steps, lay_out_rows
 
 SHAPE = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48, n_experts=3)
-pytestmark = pytest.mark.skipif(not can_lay_out(), reason="this build of torch has no oneDNN")
+pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
 
 
 @pytest.mark.parametrize("n_experts", [0, 3])
@@ -24,7 +25,7 @@ def test_same_logits_with_and_without_a_cache(n_experts: int) -> None:
         assert (model(ids) - expected).abs().max() < 1e-5
     assert (torch.cat(steps, 1) - expected).abs().max() < 1e-5
     assert list(model.state_dict()) == names
-    assert type(model.head) is StepLinear
+    assert type(model.head) is PackedLinear
     assert model.head.weight is model.body.tokens.weight
 
 
@@ -40,4 +41,4 @@ def test_gradients_and_bfloat16_go_past_the_packed_copy() -> None:
 
 def test_one_row_is_not_packed() -> None:
     assert type(lay_out_for_steps(build_causal_lm(SHAPE), 1).head) is torch.nn.Linear
-    assert type(lay_out_for_steps(build_causal_lm(SHAPE), 4).head) is StepLinear
+    assert type(lay_out_for_steps(build_causal_lm(SHAPE), 4).head) is PackedLinear

@@ -1,0 +1,46 @@
+"""Linear layers with a copy of their matrix in the order that oneDNN reads fastest, for models that only read."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def can_pack() -> bool:
+    """Say whether this build of torch has oneDNN's packed matrices."""
+    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+
+
+class PackedLinear(nn.Linear):
+    """A linear layer with a packed copy of its matrix; the parameters are shared.
+
+    The copy serves products without gradients in its own type: that of autocast, if it is on, else of the input. Any
+    other is computed by torch from the parameters.
+
+    Parameters
+    ----------
+    layer : Linear
+        On the CPU; its parameters must not change afterwards.
+    dtype : dtype
+        float32 or bfloat16.
+    n_rows : int
+        Rows of a product, for which the order is chosen; others work too.
+    """
+
+    def __init__(self, layer: nn.Linear, dtype: torch.dtype, n_rows: int) -> None:
+        super().__init__(1, 1, bias=False, device="meta")
+        self.in_features, self.out_features, self.dtype = layer.in_features, layer.out_features, dtype
+        self.weight, self.bias = layer.weight, layer.bias
+        matrix = layer.weight.detach().to(dtype).contiguous()
+        self.packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(matrix, n_rows)
+        self.added = None if layer.bias is None else layer.bias.detach().to(dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (..., in) to (..., out)."""
+        wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
+        if torch.is_grad_enabled() or wanted != self.dtype:
+            return F.linear(input, self.weight, self.bias)
+        x = input.to(self.dtype)
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, self.added, "none", [], "")
+        return out

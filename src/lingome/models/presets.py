@@ -38,8 +38,8 @@ PRESETS: dict[str, MaskedShape] = {
 """Shapes by name; the vocabulary comes from the tokenizer. ``grover`` is BERT-base for 512
 tokens (Sanabria et al. 2024, doi:10.1038/s42256-024-00872-0), ``bert-mini`` the small BERT of Turc
 et al. 2019 (arXiv:1908.08962); ``mini``, ``tiny`` and ``nano`` are small ModernBERTs;
-``gpn`` is GPN (Benegas et al. 2023, doi:10.1073/pnas.2311219120), of single bases, and ``dilated-mini`` and
-``dilated-tiny`` are small ones."""
+``gpn`` is GPN (Benegas et al. 2023, doi:10.1073/pnas.2311219120), of single bases, and ``dilated-wide``,
+``dilated-mini`` and ``dilated-tiny`` are small ones."""
 
 
 def _hyena(name: str) -> HyenaConfig:

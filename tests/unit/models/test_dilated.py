@@ -151,6 +151,7 @@ def test_small_presets_fit_in_the_package() -> None:
     assert count_parameters(build_masked_lm("dilated-mini", 9)) == 1_965_321 < 8e6 / 2
     assert config.reach >= 512
     assert count_parameters(build_masked_lm("dilated-tiny", 9)) < 60_000
+    assert count_parameters(build_masked_lm("dilated-wide", 9)) == 3_488_777 < 8e6 / 2
 
 
 @WORKING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lingome.cli.main import main
@@ -123,3 +124,18 @@ def test_shipped_settings_are_valid() -> None:
     assert len(files) == 2
     for file in files:
         assert load_settings(EvaluateSettings, file).table == Path("labelled.csv")
+
+
+def test_a_run_that_cut_sequences_can_be_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    table, run = tmp_path / "long.csv", tmp_path / "run"
+    letters = np.random.default_rng(0).choice(list("ACGT"), (60, 1100))
+    rows = [f"{''.join(row)},{index % 2}\n" for index, row in enumerate(letters)]
+    table.write_text("sequence,label\n" + "".join(rows))
+    words = ["-m", "random:nano", "method=features", "seeds=1", "resamples=100", "baselines=false"]
+    assert main(["finetune", str(table), *words, "-o", str(run)]) == 3
+    assert "tune.too_long=truncate" in capsys.readouterr().err
+    assert main(["finetune", str(table), *words, "-o", str(run), "tune.too_long=truncate"]) == 0
+    again = ["evaluate", str(run), "baselines=false", "resamples=100", "-o", str(tmp_path / "again")]
+    assert main(again) == 3
+    assert "too_long=truncate" in capsys.readouterr().err
+    assert main([*again, "too_long=truncate"]) == 0

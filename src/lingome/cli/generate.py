@@ -22,7 +22,8 @@ lingome generate -m runs/causal --prompt TATAAA --temperature 0.8 --top-k 5 --tr
 lingome generate -m runs/causal --method beam beams=8 --n 8 --length 60"""
 
 Model = Annotated[
-    str | None, typer.Option("--model", "-m", help="Causal model: checkpoint or run.", show_default=False)
+    str | None,
+    typer.Option("--model", "-m", help="Causal model: checkpoint, run, or random:PRESET.", show_default=False),
 ]
 
 

@@ -36,8 +36,8 @@ SHARED = ("pretrain",)
 
 EPILOG = """Start with:  lingome demo
 
-Commands take --help, --dry-run, -o and settings as key=value; and --seed and --device where chance
-or a model plays a part."""
+All commands take --help; those that write, --dry-run, -o and settings as key=value; and, where a network
+trains or reads, --seed and --device."""
 
 INTERRUPTED = 130
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")

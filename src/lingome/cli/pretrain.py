@@ -32,7 +32,9 @@ def command(
     words: Words = None,
     config: Config = None,
     out: Out = None,
-    preset: Annotated[str | None, typer.Option(help="Shape of a new model.", show_default="mini, or gpt-mini")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Shape of a new model.", show_default="mini; causal gpt-mini, span t5-mini")
+    ] = None,
     tokenizer: Annotated[Path | None, typer.Option(help="Folder of a tokenizer.", show_default=False)] = None,
     merges: Annotated[int | None, typer.Option(help="Merges, if a tokenizer is trained.", show_default="600")] = None,
     start_from: Annotated[Path | None, typer.Option(help="Checkpoint to train further.", show_default=False)] = None,
@@ -43,7 +45,7 @@ def command(
     device: Device = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Pre-train a language model on a genome: masked, or with objective=causal.
+    """Pre-train a model on a genome: masked, or with objective=causal, objective=span or objective=contrastive.
 
     Give a FASTA, or the folder of a token store, whose tokens are read from disk and which brings its tokenizer.
     Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on

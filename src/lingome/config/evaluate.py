@@ -29,6 +29,9 @@ class EvaluateSettings(RunSettings):
     )
     valid_share: float = Field(default=0.1, gt=0, lt=0.5, description="share for validation in a new split")
     test_share: float = Field(default=0.2, gt=0, lt=0.5, description="share for test in a new split")
+    too_long: Literal["error", "truncate"] = Field(
+        default="error", description="sequences beyond the model's context: refuse, or cut at the end"
+    )
     baselines: bool = Field(default=True, description="fit the baselines")
     seeds: int = Field(default=3, ge=1, description="fits of methods that are random")
     n_trees: int = Field(default=100, ge=1, description="trees of a random forest")

@@ -28,7 +28,7 @@ class TuneSettings(Settings):
         default="none", description="balanced: rare classes weigh more (and probabilities are then too high for them)"
     )
     warm_head: bool = Field(
-        default=True, description="start the head from the logistic regression on frozen features, not from zero"
+        default=True, description="start the head from the logistic regression on frozen features, not at random"
     )
     too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
     precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast")

@@ -92,6 +92,10 @@ class PretrainSettings(RunSettings):
         default_factory=LadderSettings, description="with --ladder: sizes, lengths, budget"
     )
 
+    def defaults(self) -> dict[str, Any]:
+        """Give all settings as they are where only the genome is said."""
+        return type(self)(genome=self.genome, out=self.out).as_dict()
+
     @model_validator(mode="after")
     def _one_way_of_masking(self) -> Self:
         given = [name for name in ("mask_scheme", "mask_rate", "mask_span") if getattr(self, name) is not None]

@@ -36,7 +36,7 @@ class ScoreSettings(RunSettings):
     )
     strands: Literal["forward", "both"] = Field(default="forward", description="both: mean with the reverse complement")
     window_bp: int = Field(
-        default=500, ge=3, description="letters of a window of the genome; of a sequence's with too_long=window"
+        default=500, ge=3, description="letters of a window of the genome; of a sequence's changes with too_long=window"
     )
     step_bp: int = Field(default=1, ge=1, description="places of one step share a window; 1 centres every variant")
     first_position: int = Field(default=1, ge=0, description="number of a sequence's first letter, in mutations")

@@ -26,7 +26,7 @@ class SplitSettings(Settings):
 
     by: Literal["auto", "column", "chromosomes", "blocks", "random"] = Field(
         default="auto",
-        description="auto: the table's own split column; else chromosomes where they are named, else contiguous "
+        description="auto: chromosomes where they are named, else the table's own split column, else contiguous "
         "blocks of each chromosome, else (no coordinates) at random with copies kept together",
     )
     fractions: tuple[float, float, float] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ class TrainSettings(Settings):
     the run. A run without `max_seconds` gives the same weights every time on the same processor,
     and after any interruption; a time box makes the number of steps depend on the machine.
     """
+
+    group: ClassVar[str] = "train"
+    """What these settings stand under for who gives them, for messages."""
 
     max_steps: int | None = Field(default=None, ge=1, description="steps of the optimizer at most")
     epochs: float | None = Field(default=None, gt=0, description="passes over the training data at most")

@@ -122,7 +122,10 @@ class RunDir:
         except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
             raise DataError("not valid YAML", where=file, got=str(error).splitlines()[0]) from error
 
-    def check_resumable(self, settings: Mapping[str, Any], *, aside: Collection[str], command: str) -> None:
+    def check_resumable(
+        self, settings: Mapping[str, Any], *, aside: Collection[str], command: str,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
         """Refuse to resume a run that is not there, or under other settings.
 
         Parameters
@@ -130,10 +133,12 @@ class RunDir:
         settings : mapping
             All settings now.
         aside : collection of str
-            Those that may differ; a setting within a setting is ``train.parallel``. So may those that the run
-            does not know, because an older version began it.
+            Those that may differ; a setting within a setting is ``train.parallel``.
         command : str
             What resumes the run as it began.
+        defaults : mapping, optional
+            What settings were that the run does not know, because an older version began it; without it they may
+            differ.
 
         Raises
         ------
@@ -145,7 +150,7 @@ class RunDir:
         saved = self.read_config()
         if not saved:
             raise DataError("there is no run to resume", where=self.path, hint="leave out --resume to start one")
-        now, then = dict(_flat(settings)), dict(_flat(saved))
+        now, then = dict(_flat(settings)), {**dict(_flat(defaults or {})), **dict(_flat(saved))}
         changed = [name for name in now if name not in aside and name in then and now[name] != then[name]]
         if changed:
             raise ConfigError(

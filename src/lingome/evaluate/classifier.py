@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lingome.core.errors import CheckpointError
 from lingome.core.progress import say
 from lingome.data.examples import Examples
@@ -14,7 +16,8 @@ from lingome.tune.predict import predict_probabilities
 
 
 def score_classifier(
-    model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, name: str = "model"
+    model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, name: str = "model",
+    too_long: Literal["error", "truncate"] = "error",
 ) -> Scored:
     """Score the test examples; validation examples, if any, choose the threshold.
 
@@ -33,10 +36,11 @@ def score_classifier(
     if own != theirs:
         say(f"classes {', '.join(theirs)} of the table are taken for {', '.join(own)} of the model, in this order")
     _, valid, test = usable_splits(examples)
-    chances = predict_probabilities(model, tokenizer, test.sequences, label="model")
+    chances = predict_probabilities(model, tokenizer, test.sequences, too_long=too_long, label="model")
     if chances.shape[1] > 2:
         return Scored(name, "model", test.labels, chances[None])
     threshold = 0.5
     if len(valid):
-        threshold = best_threshold(valid.labels, predict_probabilities(model, tokenizer, valid.sequences)[:, 1])
+        judged = predict_probabilities(model, tokenizer, valid.sequences, too_long=too_long)
+        threshold = best_threshold(valid.labels, judged[:, 1])
     return Scored(name, "model", test.labels, chances[None, :, 1], threshold=(threshold,))

@@ -11,11 +11,12 @@ from lingome.config.finetune import TuneSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
-from lingome.data.examples import Examples
+from lingome.data.examples import SPLITS, Examples
 from lingome.evaluate.metrics import best_threshold
 from lingome.evaluate.scores import Scored
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.classifier import Fitted, fit_classifier
+from lingome.tune.classifier import SETTING, Fitted, check_training, fit_classifier
+from lingome.tune.cost import FitCost, estimate_fits
 from lingome.tune.methods import method_group, method_title
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, random_body
@@ -67,6 +68,33 @@ def list_fits(methods: Sequence[str], start: Start, n_seeds: int, *, random_cont
     return fits
 
 
+def _labelled_parts(examples: Examples) -> dict[str, Examples]:
+    """Give the labelled examples of each split; there are some to test on."""
+    known = examples.select(np.asarray(examples.labels >= 0))
+    parts = {name: known.split(name) for name in SPLITS}
+    if not len(parts["test"]):
+        raise DataError("there are no labelled test examples", hint="see task.split: by, fractions")
+    return parts
+
+
+def estimate_methods(
+    examples: Examples, start: Start, fits: Sequence[Fits], tune: TuneSettings, device: str = "auto"
+) -> FitCost:
+    """Check what `evaluate_methods` would refuse, and estimate what its fits take.
+
+    Raises
+    ------
+    DataError, ConfigError
+        As `evaluate_methods`.
+    """
+    parts, room = _labelled_parts(examples), start.body.config.max_positions
+    check_training(parts["train"])
+    coded = {name: encode_within(start.tokenizer, part.sequences, room, tune.too_long, SETTING).ids
+             for name, part in parts.items()}
+    each = [fit.method for fit in fits for _ in range(fit.n_fits)]
+    return estimate_fits(start.body, start.tokenizer, coded, examples.label_names, each, tune, device)
+
+
 def evaluate_methods(
     examples: Examples,
     start: Start,
@@ -83,11 +111,9 @@ def evaluate_methods(
     What is fitted is in `list_fits`. The best model is the one with the lowest validation loss, among those that
     start from trained weights.
     """
-    test = examples.split("test").select(examples.split("test").labels >= 0)
-    valid_labels = examples.split("valid").labels[examples.split("valid").labels >= 0]
-    if not len(test):
-        raise DataError("there are no labelled test examples", hint="see task.split: by, fractions")
-    coded = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long)
+    parts = _labelled_parts(examples)
+    test, valid_labels = parts["test"], parts["valid"].labels
+    coded = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long, SETTING)
     scored: list[Scored] = []
     warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
     for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):

@@ -37,26 +37,31 @@ class _Search:
     def take(self, log_probs_WV: Tensor, masked_WV: Tensor, bases_V: list[int]) -> list[int]:
         """Extend the beams by the best tokens, and give the beam that each of the new ones goes on from.
 
-        Tokens that do not fit are -inf in `masked_WV`.
+        Tokens that do not fit are -inf in `masked_WV`. Of equal scores the first beam's come first, then those of
+        lowest id.
         """
         parent_beams = self.beams
         stuck_W = masked_WV.amax(dim=1) == -math.inf
         if bool((masked_WV.amin(dim=1) == -math.inf).any()):
             log_probs_WV = log_probs_WV.masked_fill(masked_WV == -math.inf, -math.inf)
         bases_W = torch.tensor([beam.n_bases for beam in parent_beams])
+        scores_W = torch.tensor([beam.score for beam in parent_beams], dtype=torch.float64)
         ends_WV = self.rules.ending(bases_W, len(parent_beams[0].tokens))
 
         def best(log_probs_WV: Tensor) -> list[tuple[int, _Beam]]:
-            # The best of all are among the best of each beam.
-            top = log_probs_WV.topk(min(log_probs_WV.shape[1], self.n_beams))
+            # The best of all are among the best of each beam, and those tied with the last of them.
+            least_W1 = log_probs_WV.topk(min(log_probs_WV.shape[1], self.n_beams)).values[:, -1:]
+            row_C, token_C = ((log_probs_WV >= least_W1) & (log_probs_WV > -math.inf)).nonzero(as_tuple=True)
+            paid_C = log_probs_WV[row_C, token_C]
+            score_C, order_C = (scores_W[row_C] + paid_C).sort(descending=True, stable=True)
+            order_C = order_C[: self.n_beams]
+            columns = (row_C[order_C], token_C[order_C], paid_C[order_C], score_C)
             extended = []
-            for row, old in enumerate(parent_beams):
-                for token, paid in zip(top.indices[row].tolist(), top.values[row].tolist(), strict=True):
-                    if paid > -math.inf:
-                        n_bases, score = old.n_bases + bases_V[token], old.score + paid
-                        extended.append((row, _Beam((*old.tokens, token), (*old.log_probs, paid), n_bases, score)))
-            extended.sort(key=lambda item: -item[1].score)
-            return extended[: self.n_beams]
+            for row, token, paid, score in zip(*(one[: self.n_beams].tolist() for one in columns), strict=True):
+                old = parent_beams[row]
+                new = _Beam((*old.tokens, token), (*old.log_probs, paid), old.n_bases + bases_V[token], score)
+                extended.append((row, new))
+            return extended
 
         going_on = best(log_probs_WV)
         if bool(ends_WV.any()):

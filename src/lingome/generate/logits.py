@@ -35,7 +35,9 @@ def scale_temperature(logits_BV: Tensor, temperature: float) -> Tensor:
     """
     if temperature == 0:
         return keep_top_k(logits_BV, 1)
-    return logits_BV if temperature == 1 else logits_BV / temperature
+    if temperature == 1:
+        return logits_BV
+    return (logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature  # the likeliest is 0, and never overflows
 
 
 def keep_top_k(logits_BV: Tensor, k: int) -> Tensor:

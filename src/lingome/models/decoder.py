@@ -42,9 +42,9 @@ from torch import Tensor, nn
 
 from lingome.core.errors import DataError
 from lingome.models.blocks import Rotation, attend, draw_weights, hide, is_padded
+from lingome.models.compiled_steps import attend_step, fits_compiled_step
 from lingome.models.experts import Mixture, activate
 from lingome.models.shapes import DecoderConfig, require
-from lingome.models.step_attention import attend_step, fits_compiled_step
 
 __all__ = [
     "CausalLM", "Decoder", "DecoderConfig", "DecoderLayer", "KvCache", "initialise_causal", "store_for_steps",

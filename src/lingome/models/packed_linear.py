@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def can_pack() -> bool:
-    """Say whether this build of torch has oneDNN's packed matrices."""
-    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+def can_pack(dtype: torch.dtype) -> bool:
+    """Say whether this build of torch, on this processor, has oneDNN's packed matrices of a type."""
+    if not torch._C._has_mkldnn or not hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class PackedLinear(nn.Linear):
@@ -31,10 +36,23 @@ class PackedLinear(nn.Linear):
     def __init__(self, layer: nn.Linear, dtype: torch.dtype, n_rows: int) -> None:
         super().__init__(1, 1, bias=False, device="meta")
         self.in_features, self.out_features, self.dtype = layer.in_features, layer.out_features, dtype
-        self.weight, self.bias = layer.weight, layer.bias
-        matrix = layer.weight.detach().to(dtype).contiguous()
-        self.packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(matrix, n_rows)
-        self.added = None if layer.bias is None else layer.bias.detach().to(dtype)
+        self.weight, self.bias, self.n_rows = layer.weight, layer.bias, n_rows
+        self._pack()
+
+    def _pack(self) -> None:
+        matrix = self.weight.detach().to(self.dtype).contiguous()
+        self.packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(matrix, self.n_rows)
+        self.added = None if self.bias is None else self.bias.detach().to(self.dtype)
+
+    def _load_from_state_dict(self, *given: Any) -> None:
+        super()._load_from_state_dict(*given)
+        self._pack()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PackedLinear:
+        layer = nn.Linear(1, 1, bias=False, device="meta")
+        layer.in_features, layer.out_features = self.in_features, self.out_features
+        layer.weight, layer.bias = copy.deepcopy((self.weight, self.bias), memo)
+        return PackedLinear(layer, self.dtype, self.n_rows)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""

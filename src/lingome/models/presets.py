@@ -195,7 +195,7 @@ def read_size(name: str) -> Size | None:
 
 
 def find_shape(preset: str | Shape, vocab_size: int | None = None) -> Shape:
-    """Give the configuration of any preset's name, or the given one, for a vocabulary.
+    """Give the configuration of any preset's name, or the given one, for a vocabulary; a size is that of an encoder.
 
     Raises
     ------
@@ -204,6 +204,8 @@ def find_shape(preset: str | Shape, vocab_size: int | None = None) -> Shape:
     """
     presets: dict[str, Shape] = {**PRESETS, **CAUSAL_PRESETS, **SEQ2SEQ_PRESETS}
     if isinstance(preset, str):
+        if read_size(preset) is not None:
+            return find_config(preset, vocab_size)
         if preset not in presets:
             raise _unknown(preset, presets, ())
         preset = presets[preset]
@@ -215,7 +217,8 @@ def _unknown(name: str, known: Iterable[str], others: Iterable[str]) -> ConfigEr
     hint = f"did you mean {close[0]!r}?" if close else None
     if name in others:
         hint = "encoders guess hidden tokens, decoders the next, encoder-decoders spans: that one is of another kind"
-    return ConfigError(f"there is no model {name!r}", expected=", ".join(known), hint=hint)
+    return ConfigError(f"there is no model {name!r}", expected=", ".join(known) + ", or WIDTHxLAYERS",
+                       hint=hint)
 
 
 def build_causal_lm(preset: str | CausalShape, vocab_size: int | None = None, seed: int = 0) -> CausalModel:

@@ -123,7 +123,7 @@ def _lay_out(body: Body, precision: Literal["fp32", "bf16", "int8"], device: tor
                 continue
             if precision == "int8":
                 setattr(parent, name, Int8Linear(layer, dtype))
-            elif can_pack():
+            elif can_pack(dtype):
                 setattr(parent, name, PackedLinear(layer, dtype, BATCH_TOKENS["cpu"]))
     return reader
 

@@ -57,6 +57,6 @@ def lay_out_rows(model: M, n_rows: int) -> M:
         for name, layer in parent.named_children():
             if not isinstance(layer, nn.Linear) or isinstance(layer, PackedLinear):
                 continue
-            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_pack():
+            if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" and can_pack(torch.float32):
                 setattr(parent, name, PackedLinear(layer, torch.float32, n_rows))
     return model

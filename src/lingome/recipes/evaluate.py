@@ -115,7 +115,7 @@ def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: Ru
         model.to(pick_device(settings.device))
         if sorted(model.config.label_names) == sorted(examples.label_names):
             examples = examples.with_label_names(model.config.label_names)
-        scored.append(score_classifier(model, tokenizer, examples, str(settings.model)))
+        scored.append(score_classifier(model, tokenizer, examples, str(settings.model), settings.too_long))
     if settings.baselines:
         seeds = [derive_seed(settings.seed, "fit", index) for index in range(settings.seeds)]
         scored += fit_baselines(examples, tokenizer, seeds, n_trees=settings.n_trees)

@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from lingome.config.finetune import FinetuneSettings
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
@@ -19,7 +17,7 @@ from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
 from lingome.evaluate.baselines import fit_baselines
 from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
-from lingome.evaluate.methods import evaluate_methods, list_fits
+from lingome.evaluate.methods import estimate_methods, evaluate_methods, list_fits
 from lingome.evaluate.scores import Scored, score_table, verdict
 from lingome.explain.embeddings import axis_rows, map_rows, principal_components
 from lingome.genome.sites import base_shares
@@ -30,8 +28,6 @@ from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
 from lingome.train.cost import duration
 from lingome.tune.classifier import Fitted
-from lingome.tune.cost import estimate_fits
-from lingome.tune.methods import method_title
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, load_start
 
@@ -43,20 +39,14 @@ def plan(settings: FinetuneSettings) -> Plan:
     check_absent(settings.out, settings.force)
     start = _open_start(settings)
     examples = build_examples(settings.task, seed=settings.seed)
-    room = start.body.config.max_positions
-    ids = encode_within(start.tokenizer, examples.sequences, room, settings.tune.too_long).ids
-    train, others = ([ids[i] for i in np.flatnonzero(chosen)] for chosen in
-                     (examples.splits == "train", examples.splits != "train"))
     fits = list_fits(settings.method, start, settings.seeds, random_control=settings.random_control)
-    each = [fit.method for fit in fits for _ in range(fit.n_fits)]
-    cost = estimate_fits(start.body, start.tokenizer, train, others, examples.label_names, each, settings.tune,
-                         settings.device)
+    cost = estimate_methods(examples, start, fits, settings.tune, settings.device)
     return Plan("fine-tune", [
         ("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)),
         ("classes", ", ".join(examples.label_names)),
         ("model", f"{start.name}: {count_parameters(start.body):,} parameters, {start.tokenizer.kind} tokens"),
-        ("methods", ", ".join(method_title(method) for method in settings.method) + f", {len(each)} fits"),
-        ("tokens", f"{sum(map(len, train)):,} in one pass over the training examples"),
+        ("methods", ", ".join(f"{fit.name} ({fit.n_fits})" for fit in fits)),
+        ("tokens", f"{cost.n_tokens:,} in one pass over the training examples"),
         ("memory", f"about {cost.memory_bytes / 1e9:.2f} GB"),
         ("time", f"at most about {duration(cost.seconds)}" + (", and the baselines" if settings.baselines else "")),
         ("output", str(settings.out)),

@@ -102,7 +102,8 @@ def run(settings: PretrainSettings) -> Outcome:
         return pretrain_ladder.run(settings)
     again = f"lingome pretrain -o {settings.out} --resume"
     if settings.resume:
-        RunDir(settings.out).check_resumable(settings.as_dict(), aside=ASIDE, command=again)
+        began = RunDir(settings.out)
+        began.check_resumable(settings.as_dict(), aside=ASIDE, command=again, defaults=settings.defaults())
     if settings.resume and (settings.out / "run.json").exists():
         return Outcome(f"this run is complete: {settings.out}", path=settings.out)
     lineage, clock, device = Lineage("pretrain", settings.seed), time.monotonic(), pick_device(settings.device)

@@ -128,7 +128,9 @@ def _check(settings: PretrainSettings) -> None:
     if settings.resume:
         aside = {*ASIDE, *(f"ladder.{name}" for name in type(settings.ladder).model_fields)}
         again = f"lingome pretrain -o {settings.out} --resume"
-        RunDir(settings.out).check_resumable(settings.as_dict(), aside=aside, command=again)
+        RunDir(settings.out).check_resumable(
+            settings.as_dict(), aside=aside, command=again, defaults=settings.defaults()
+        )
     else:
         check_absent(settings.out, settings.force)
 

@@ -58,7 +58,7 @@ ESM = Alphabet("esm", "LAGVSERTIDPKQNFYMHWCXBUZO.-")  # residues and gaps, in th
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, PROTEIN, ESM)}
 
 LOOKED_AT = 100
-"""Sequences that `doubt_letters` looks at."""
+"""Sequences that `doubt_letters` looks at, and letters of each."""
 
 
 def doubt_letters(alphabet: Alphabet, sequences: Iterable[str]) -> list[str]:
@@ -69,8 +69,10 @@ def doubt_letters(alphabet: Alphabet, sequences: Iterable[str]) -> list[str]:
     >>> print(*doubt_letters(PROTEIN, ["GATTACA" * 5]))
     the sequences look like DNA, and this model reads protein: A is alanine to it, C cysteine, G glycine, T threonine
     """
-    letters = "".join(islice(sequences, LOOKED_AT)).upper()
-    if alphabet is DNA or len(letters) < 20 or not set(letters) <= set("ACGTUN"):
+    if alphabet is DNA:
+        return []
+    letters = "".join(sequence[:LOOKED_AT] for sequence in islice(sequences, LOOKED_AT)).upper()
+    if len(letters) < 20 or not set(letters) <= set("ACGTUN"):
         return []
     names = "A is alanine to it, C cysteine, G glycine, T threonine"
     return [f"the sequences look like DNA, and this model reads protein: {names}"]

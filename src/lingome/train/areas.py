@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,12 +15,6 @@ class Areas:
 
     train: tuple[Interval, ...]
     valid: tuple[Interval, ...]
-
-    def __str__(self) -> str:
-        """Give sizes, and a digest of every border and strand."""
-        borders = hashlib.sha256("; ".join(" ".join(map(str, parts)) for parts in (self.train, self.valid)).encode())
-        learnt, held = (sum(part.length_bp for part in parts) for parts in (self.train, self.valid))
-        return f"{learnt:,} bases in {len(self.train)} parts, {held:,} to measure on ({borders.hexdigest()[:12]})"
 
 
 def choose_areas(
@@ -51,8 +44,6 @@ def choose_areas(
     >>> areas = choose_areas({"c": 100}, [Interval("c", 20, 40)], validation_share=0.25, gap_bp=5)
     >>> [str(i) for i in areas.train], [str(i) for i in areas.valid]
     (['c:0-20', 'c:40-75'], ['c:80-100'])
-    >>> print(areas)
-    55 bases in 2 parts, 20 to measure on (e33266263c80)
     """
     free = _without(lengths, exclude)
     wanted = round(validation_share * sum(part.length_bp for part in free))

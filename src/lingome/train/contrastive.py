@@ -97,6 +97,7 @@ class ContrastiveObjective:
     temperature: float = 0.05
     crop_share: float = 0.55
     guesses: ClassVar[str] = "partners of views"
+    fewest_rows: ClassVar[int] = 2
     question: ClassVar[str] = "How well does a view of a sequence find its other view among those of other sequences?"
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ SLACK = 1.15
 """The backward pass holds gradients of what it is at, beside what was kept (measured)."""
 
 SHAPES_BYTES = 100e6
-"""What oneDNN comes to hold in bf16 on a CPU as lengths vary, with the bound in `lingome.train.memory` (measured)."""
+"""What oneDNN comes to hold in bf16 on a CPU as lengths vary, with the bound in `lingome.models.devices` (measured)."""
 
 START_S = 1.8
 """What training takes beside its steps and measures: modules that load late, first and last saves (measured)."""
@@ -135,7 +135,7 @@ def estimate_training(model: nn.Module, objective: Probed, settings: TrainSettin
         Batches, precision.
     """
     model.train()
-    device, fewest = next(model.parameters()).device, 2  # contrastive training needs two rows
+    device, fewest = next(model.parameters()).device, getattr(objective, "fewest_rows", 1)
     forward = _forward(model, objective, settings)
     rows = max(fewest, settings.batch_tokens // load.longest)
     few, _ = forward(fewest, load.longest)
@@ -153,7 +153,7 @@ def estimate_training(model: nn.Module, objective: Probed, settings: TrainSettin
         memory += 4 * sum(parameter.numel() for parameter in model.parameters())
     if device.type == "cpu":
         memory += load.data_bytes + (SHAPES_BYTES if pick_precision(device, settings.precision) == "bf16" else 0)
-    step_s = settings.accumulate * settings.batch_tokens * token_s + optimizer_s
+    step_s = settings.accumulate * max(settings.batch_tokens, load.mean) * token_s + optimizer_s  # a row is not cut
     return Cost(memory, step_s, load.valid_tokens * token_s / 3)
 
 

@@ -152,7 +152,9 @@ def climb(
     folder, again = settings.out / "rungs" / rung.name, f"lingome pretrain -o {settings.out} --resume"
     own, begun = rung_settings(settings, rung, settings.out / "tokenizer", folder), (folder / "config.yaml").is_file()
     if begun:
-        RunDir(folder).check_resumable(own.as_dict(), aside={*ASIDE, "tokenizer"}, command=again)
+        RunDir(folder).check_resumable(
+            own.as_dict(), aside={*ASIDE, "tokenizer"}, command=again, defaults=own.defaults()
+        )
     if is_done(settings.out, rung):
         return dict(RunDir(folder).read_lineage()["ladder"])
     lineage, tokenizer = Lineage("pretrain", rung.seed), ground.tokenizer

@@ -297,7 +297,8 @@ class _Loop:
 
     def _go_on(self) -> str:
         """Say what to do after a loss that is not a number, and what is left to do it with."""
-        advice = "lower lr, lengthen the warm-up (warmup_steps), or set precision=fp32"
+        group = self.settings.group
+        advice = f"lower {group}.lr, lengthen the warm-up ({group}.warmup_share), or set {group}.precision=fp32"
         if self.store is None or not self.store.exists():
             return f"{advice}; nothing was saved yet, so begin anew"
         kept = f"the state after step {self.store.read_step()} is kept in {self.store.folder}"

@@ -71,11 +71,14 @@ def _is_packed(batch: Mapping[str, Any]) -> bool:
     return "lengths" in batch and getattr(batch.get("input_ids"), "ndim", 0) == 1
 
 
-def too_large(error: BaseException, *, alone: bool) -> ConfigError:
-    """Say that memory ran out and that smaller pieces will not help."""
+def too_large(error: BaseException, group: str, *, alone: bool) -> ConfigError:
+    """Say that memory ran out and that smaller pieces will not help; the settings are those of a group."""
     what = "memory ran out with one sequence at a time" if alone else "memory ran out in a shared step"
-    hint = "shorter sequences (max_tokens), a smaller preset, train.precision=bf16, or train.parallel=fsdp"
+    hint = f"a smaller model, shorter sequences, or {group}.precision=bf16"
+    if group == "train":
+        hint = ("a smaller preset, shorter sequences (max_tokens), or train.precision=bf16; several processes can "
+                "share the weights (torchrun, train.parallel=fsdp)")
     if not alone:
-        hint = "half of train.batch_tokens with twice train.accumulate: a step keeps its tokens"
+        hint = f"half of {group}.batch_tokens with twice {group}.accumulate: a step keeps its tokens"
     said = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return ConfigError(what, where="train.batch_tokens", got=said, hint=hint)
+    return ConfigError(what, where=f"{group}.batch_tokens", got=said, hint=hint)

@@ -161,6 +161,8 @@ def pretrain_model(
     """
     encoded = read(genome, tokenizer, areas.train, repeats)
     longest = min(max_tokens, model.config.max_positions - 2)
+    if max_tokens > longest:
+        say(f"windows have {longest} tokens at most: the model reads {longest + 2}, [CLS] and [SEP] among them")
     windows = TokenWindows(
         encoded.ids, encoded.segments, min_tokens=min(min_tokens, longest), max_tokens=longest,
         fixed_share=fixed_share, batch_tokens=settings.batch_tokens, seed=seed,

@@ -180,9 +180,9 @@ class Stepper:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         if self.whole is not None:  # the others wait in the middle of a layer: nothing can be agreed on
-            raise too_large(error, alone=False) from error
+            raise too_large(error, self.settings.group, alone=False) from error
         if self.parts >= rows:
-            raise too_large(error, alone=True) from error
+            raise too_large(error, self.settings.group, alone=True) from error
 
     def _check_totals(self, totals: list[float], step: int, rate: float) -> None:
         for micro, value in enumerate(totals):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,15 @@ from lingome.train.sources import ExamplesSource
 from lingome.tune.features import LinearHead, fit_head
 from lingome.tune.methods import trainable_parameters
 from lingome.tune.predict import Encoded, cross_entropy, encode_within, run_batches
+
+SETTING = "tune.too_long"
+"""What users call the policy for sequences beyond the context."""
+
+
+class TuneTrainSettings(TrainSettings):
+    """Settings of the loop, made from those of ``tune``."""
+
+    group: ClassVar[str] = "tune"
 
 
 class Fitted(NamedTuple):
@@ -102,9 +111,11 @@ def fit_classifier(
     began = time.monotonic()
     known = examples.select(np.asarray(examples.labels >= 0))
     parts = {name: known.split(name) for name in ("train", "valid")}
-    _check_training(parts["train"])
+    check_training(parts["train"])
     room, names = start.config.max_positions, examples.label_names
-    coded = {name: encode_within(tokenizer, part.sequences, room, settings.too_long) for name, part in parts.items()}
+    coded = {
+        name: encode_within(tokenizer, part.sequences, room, settings.too_long, SETTING) for name, part in parts.items()
+    }
     model = build_classifier(start.config, label_names=names, seed=derive_seed(seed, "head"), body=start)
     model.to(pick_device(device))
     trained = trainable_parameters(model, method)
@@ -122,7 +133,14 @@ def fit_classifier(
     return Fitted(model, method, seed, loss, valid_logits, steps, time.monotonic() - began, tuple(warnings))
 
 
-def _check_training(train_part: Examples) -> None:
+def check_training(train_part: Examples) -> None:
+    """Refuse training examples of less than two classes.
+
+    Raises
+    ------
+    DataError
+        If there are none, or all are of one class.
+    """
     if not len(train_part):
         raise DataError("there are no labelled training examples", hint="see task.split: by, fractions")
     if len(np.unique(train_part.labels)) < 2:
@@ -165,7 +183,7 @@ def _descend(
         max_tokens=model.config.max_positions,
     )
     eval_every = -(-source.batches_per_epoch // settings.evaluations)
-    train_settings = TrainSettings(
+    train_settings = TuneTrainSettings(
         epochs=settings.epochs, batch_tokens=settings.batch_tokens, lr=settings.lr, warmup_share=settings.warmup_share,
         weight_decay=settings.weight_decay, precision=settings.precision, log_every=max(1, source.batches_per_epoch),
         eval_every=eval_every, patience=settings.patience,

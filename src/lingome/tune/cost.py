@@ -1,13 +1,13 @@
 """What fitting classifiers will take: a few steps of one are timed, see `lingome.train.cost`.
 
-A fit of all layers reads the training examples once for its first head, then trains on them, and looks at the
-validation examples in between; of the last N of L layers a step costs the forward third and N / L of the rest; frozen
-features are one reading. Early stopping can only make it less. Baselines are not counted.
+The way that changes most is timed. A fit of layers reads the training examples once for its first head, then trains
+on them, and looks at the validation examples in between; of the last N of L layers a step costs the forward third and
+N / L of the rest; frozen features are one reading. Early stopping can only make it less. Baselines are not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import START_S, Load, estimate_training
 from lingome.train.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
-from lingome.tune.methods import last_n
+from lingome.tune.methods import last_n, trainable_parameters
 
 Ids = Sequence[np.ndarray]
 
@@ -35,12 +35,15 @@ class FitCost:
 
     Parameters
     ----------
+    n_tokens : int
+        Of the training examples, without special ones.
     memory_bytes : float
         As in `lingome.train.cost.Cost`.
     seconds : float
         At most, without baselines.
     """
 
+    n_tokens: int
     memory_bytes: float
     seconds: float
 
@@ -60,7 +63,7 @@ class _Labelled:
 
 
 def estimate_fits(
-    body: Body, tokenizer: Tokenizer, train: Ids, others: Ids, label_names: Sequence[str], fits: Sequence[str],
+    body: Body, tokenizer: Tokenizer, ids: Mapping[str, Ids], label_names: Sequence[str], fits: Sequence[str],
     settings: TuneSettings, device: str = "auto",
 ) -> FitCost:
     """Estimate the cost of fitting classifiers on copies of a body.
@@ -69,27 +72,45 @@ def estimate_fits(
     ----------
     body : Body
         It is copied.
-    train, others : sequence of int arrays
-        Token ids of the training examples, and of those that are only read.
+    ids : mapping of str to sequence of int arrays
+        Token ids of the examples of ``train``, ``valid`` and ``test``.
     fits : sequence of str
         The method of each fit: ``features``, ``last:N`` or ``full``.
+
+    Raises
+    ------
+    ConfigError
+        If a method is not for this body.
     """
     config = body.config
-    lengths = np.minimum([len(ids) + 2 for ids in (*train, *others)], config.max_positions)
+    lengths = {name: np.minimum([len(one) + 2 for one in some], config.max_positions) for name, some in ids.items()}
+    n_tokens, train = sum(map(len, ids["train"])), lengths["train"]
     own = TrainSettings(epochs=settings.epochs, batch_tokens=settings.batch_tokens, precision=settings.precision)
-    load = Load(int(lengths[: len(train)].max()), int(np.ceil(lengths[: len(train)].mean())), int(lengths.sum()))
+    every = int(sum(some.sum() for some in lengths.values()))
     model = build_classifier(config, label_names=tuple(label_names), body=body).to(pick_device(device))
-    if isinstance(body, StaticEmbeddings):  # a table: nothing to train, and reading it takes no time
-        return FitCost(4.0 * sum(one.numel() for one in model.parameters()), START_S)
+    n_layers = 1 if isinstance(body, StaticEmbeddings) else config.n_layers
+    strongest = max(fits, key=lambda method: _work(method, n_layers))
+    for method in (*fits, strongest):
+        trainable_parameters(model, method)
+    if isinstance(body, StaticEmbeddings):  # a table: reading it takes no time
+        return FitCost(n_tokens, 4.0 * sum(one.numel() for one in model.parameters()), START_S * len(fits))
+    load = Load(int(train.max()), int(np.ceil(train.mean())), every)
     cost = estimate_training(model, _Labelled(tokenizer, len(label_names)), own, load)
-    source = ExamplesSource(list(train), np.zeros(len(train)), tokenizer, seed=0, max_tokens=config.max_positions,
-                            batch_tokens=settings.batch_tokens)
-    looks = settings.epochs * settings.evaluations * lengths[len(train) :].sum() / lengths.sum()
+    source = ExamplesSource(list(ids["train"]), np.zeros(len(train)), tokenizer, seed=0, batch_tokens=own.batch_tokens,
+                            max_tokens=config.max_positions)
+    reading_s = cost.valid_s * 3 / _work(strongest, n_layers)  # of all examples
+    looks = settings.epochs * settings.evaluations * lengths["valid"].sum() / every
     trained_s = source.batches_per_epoch * settings.epochs * cost.step_s
     seconds = 0.0
     for method in fits:
-        seconds += cost.valid_s
+        seconds += START_S + reading_s
         if method != "features":
-            share = 1.0 if method == "full" else (1 + 2 * last_n(method) / config.n_layers) / 3
-            seconds += START_S + share * trained_s + looks * cost.valid_s
-    return FitCost(cost.memory_bytes, seconds)
+            seconds += trained_s * _work(method, n_layers) / _work(strongest, n_layers) + looks * reading_s
+    return FitCost(n_tokens, cost.memory_bytes, seconds)
+
+
+def _work(method: str, n_layers: int) -> float:
+    """Give the cost of a step, in readings: the backward pass of a layer costs twice its forward pass."""
+    if method == "features":
+        return 1.0
+    return 3.0 if method == "full" else 1 + 2 * min(last_n(method), n_layers) / n_layers

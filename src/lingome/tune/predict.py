@@ -49,9 +49,10 @@ class Encoded(NamedTuple):
 
 
 def encode_within(
-    tokenizer: Tokenizer, sequences: Sequence[str], max_positions: int, too_long: Literal["error", "truncate"] = "error"
+    tokenizer: Tokenizer, sequences: Sequence[str], max_positions: int,
+    too_long: Literal["error", "truncate"] = "error", setting: str = "too_long",
 ) -> Encoded:
-    """Cut sequences into tokens that fit a model's context.
+    """Cut sequences into tokens that fit a model's context; messages call the policy by the name of its setting.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def encode_within(
         raise DataError(
             f"{len(long):,} of {len(ids):,} sequences are longer than the model can read",
             where=f"sequence {long[0] + 1}", got=f"{len(ids[long[0]])} tokens ({len(sequences[long[0]]):,} letters)",
-            expected=f"at most {room} tokens", hint="shorten them, or cut their ends with too_long=truncate",
+            expected=f"at most {room} tokens", hint=f"shorten them, or cut their ends with {setting}=truncate",
         )
     for i in long:
         ids[i] = ids[i][:room]

@@ -46,3 +46,5 @@ def test_a_run_may_be_gone_on_with_under_settings_that_are_set_aside(tmp_path):
         run.check_resumable(now, aside=set(), command="again")
     with pytest.raises(ConfigError, match=r"train\.lr: a run"):
         run.check_resumable({"train": {"lr": 0.2}}, aside=set(), command="again")
+    with pytest.raises(ConfigError, match=r"train\.newer: a run"):
+        run.check_resumable(now, aside={"train.parallel"}, command="again", defaults={"train": {"newer": False}})

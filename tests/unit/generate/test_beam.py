@@ -82,3 +82,22 @@ def test_mistakes_are_refused():
     for wrong in ({"n_beams": 0}, {"n_beams": 2, "length_penalty": -1.0}):
         with pytest.raises(ConfigError):
             beam_search(toy, torch.tensor([[1]]), rules, **wrong)
+
+
+class Flat(Toy):
+    """A model to which all tokens are alike."""
+
+    def step(self, tokens_B: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(super().step(tokens_B))
+
+    def start(self, input_ids_BL: torch.Tensor, attention_mask_BL: torch.Tensor | None = None) -> torch.Tensor:
+        return torch.zeros_like(super().start(input_ids_BL, attention_mask_BL))
+
+
+def test_of_equal_scores_the_lowest_ids_come_first():
+    rules = plain_rules(40, 3)
+    (greedy,) = generate(Flat(40, seed=1), torch.tensor([[1, 2]]), rules)
+    ((one,),) = beam_search(Flat(40, seed=1), torch.tensor([[1, 2]]), rules, n_beams=1)
+    assert one.tokens == greedy.tokens == (0, 0, 0)
+    (three,) = beam_search(Flat(40, seed=1), torch.tensor([[1, 2]]), rules, n_beams=3)
+    assert [found.tokens for found in three] == [(0, 0, 0), (0, 0, 1), (0, 0, 2)]

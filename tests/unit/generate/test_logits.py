@@ -122,3 +122,10 @@ def test_the_ends_of_the_unit_interval_draw_tokens_that_may_be_drawn():
 def test_values_out_of_range_are_refused(limits: dict[str, float]):
     with pytest.raises(ConfigError):
         Sampling(**limits)
+
+
+def test_a_temperature_near_nothing_is_greedy_and_keeps_the_mask():
+    logits = allow_only(torch.tensor([[3.0, 9.0, 8.0, 1.0]]).double(), torch.tensor([True, False, True, True]))
+    for temperature in (1e-3, 1e-100, 5e-324):
+        shaped = shape_logits(logits, Sampling(temperature=temperature, top_p=0.9))
+        assert sample_tokens(shaped, torch.tensor([0.999]).double()).item() == 2

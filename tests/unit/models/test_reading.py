@@ -32,7 +32,7 @@ def test_int8_by_hand():
     assert Int8Linear(layer, torch.bfloat16)(inputs[:, None]).shape == (3, 1, 2)
 
 
-@pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
+@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="this build of torch has no oneDNN")
 @torch.no_grad()
 @pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_laid_out_layers_give_the_same(dtype: torch.dtype, most: float):
@@ -81,3 +81,10 @@ def test_precisions_that_are_not():
 def test_states_side_by_side():
     padded = pad_states([torch.ones(1, 2), 2 * torch.ones(3, 2)])
     assert padded[:, :, 0].tolist() == [[1, 0, 0], [2, 2, 2]]
+
+
+def test_without_the_instructions_bfloat16_is_read_as_it_lies(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert not can_pack(torch.bfloat16)
+    reader = Reader.of(random_body(find_config("nano", 9), seed=3), CPU, "bf16")
+    assert PackedLinear not in {type(module) for module in reader.body.modules()}

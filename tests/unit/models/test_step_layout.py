@@ -1,5 +1,7 @@
 """Packed matrices give the same numbers, and leave the model as it is."""
 
+import copy
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from lingome.models.presets import build_causal_lm
 from lingome.models.step_layout import lay_out_for_steps, lay_out_rows
 
 SHAPE = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48, n_experts=3)
-pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch has no oneDNN")
+pytestmark = pytest.mark.skipif(not can_pack(torch.float32), reason="this build of torch has no oneDNN")
 
 
 @pytest.mark.parametrize("n_experts", [0, 3])
@@ -42,3 +44,13 @@ def test_gradients_and_bfloat16_go_past_the_packed_copy() -> None:
 def test_one_row_is_not_packed() -> None:
     assert type(lay_out_for_steps(build_causal_lm(SHAPE), 1).head) is torch.nn.Linear
     assert type(lay_out_for_steps(build_causal_lm(SHAPE), 4).head) is PackedLinear
+
+
+def test_a_packed_layer_can_be_copied_and_given_other_weights() -> None:
+    layer, other = torch.nn.Linear(8, 6), torch.nn.Linear(8, 6)
+    packed, x = PackedLinear(layer, torch.float32, 2), torch.randn(3, 8)
+    with torch.no_grad():
+        copied = copy.deepcopy(packed)
+        copied.load_state_dict(other.state_dict())
+        assert (packed(x) - layer(x)).abs().max() < 1e-6
+        assert (copied(x) - other(x)).abs().max() < 1e-6

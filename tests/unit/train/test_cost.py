@@ -78,3 +78,12 @@ def test_more_tokens_cost_more():
     small = estimate_training(build_masked_lm("nano", 9), objective, BRIEF, Load(64, 64))
     large = TrainSettings(max_steps=1, batch_tokens=256 * 64, precision="fp32")
     assert estimate_training(build_masked_lm("nano", 9), objective, large, Load(64, 64, 1000)).step_s > 4 * small.step_s
+
+
+def test_a_row_longer_than_a_batch_is_a_batch():
+    objective, load = MaskedObjective(CharacterTokenizer()), Load(480, 480)
+    part, whole = (
+        estimate_training(build_masked_lm("tiny", 9), objective, settings, load).step_s
+        for settings in (TrainSettings(max_steps=1, batch_tokens=n, precision="fp32") for n in (4, 480))
+    )
+    assert part == pytest.approx(whole, rel=0.6)

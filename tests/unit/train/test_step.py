@@ -12,7 +12,7 @@ from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.loop import train
-from lingome.train.memory import cut_rows, is_out_of_memory
+from lingome.train.memory import cut_rows, is_out_of_memory, too_large
 from lingome.train.objectives import LossSum, MaskedObjective
 from lingome.train.state import StateStore, copy_weights
 
@@ -130,6 +130,7 @@ def test_one_sequence_that_does_not_fit_is_said(run):
     with pytest.raises(ConfigError, match="one sequence at a time") as caught:
         weights_after(Small(TOKENIZER, most=13, error=MemoryError()), run)
     assert "max_tokens" in str(caught.value)
+    assert "tune.precision=bf16" in str(too_large(MemoryError(), "tune", alone=True))
 
 
 def test_other_errors_are_not_taken_for_memory():

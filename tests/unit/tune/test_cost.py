@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lingome.config.finetune import TuneSettings
+from lingome.core.errors import ConfigError
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.cost import START_S, Cost
@@ -29,19 +30,32 @@ def test_fits_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "estimate_training", given)
 
     def seconds(*fits: str) -> float:
-        return estimate_fits(BODY, TOKENIZER, ROWS[:30], ROWS[:10], ("a", "b"), fits, SETTINGS).seconds
+        parts = {"train": ROWS[:30], "valid": ROWS[:4], "test": ROWS[:6]}
+        return estimate_fits(BODY, TOKENIZER, parts, ("a", "b"), fits, SETTINGS).seconds
 
-    # 30 rows of 100 tokens, ten a batch: 3 steps an epoch. All 4,000 tokens are read in 4 s, the other thousand in 1.
-    assert seconds("features") == pytest.approx(4)
-    assert seconds("full") == pytest.approx(4 + START_S + 2 * 3 * 0.5 + 2 * 2 * 1)
-    assert seconds("last:1") == pytest.approx(4 + START_S + 2 / 3 * 2 * 3 * 0.5 + 2 * 2 * 1)  # one of two layers
-    assert seconds("full", "full", "features") == pytest.approx(2 * seconds("full") + 4)
+    # 30 rows of 100 tokens, ten a batch: 3 steps an epoch. All 4,000 tokens are read in 4 s, a tenth for validation.
+    assert seconds("full") == pytest.approx(START_S + 4 + 2 * 3 * 0.5 + 2 * 2 * 0.4)
+    both = START_S + 4 + 2 / 3 * 2 * 3 * 0.5 + 2 * 2 * 0.4  # one of two layers: a step is two readings of three
+    assert seconds("full", "last:1") == pytest.approx(seconds("full") + both)
+    assert seconds("full", "full", "features") == pytest.approx(2 * seconds("full") + START_S + 4)
+    # Timed alone: what was given is then the cost of a step that is one reading, or two.
+    assert seconds("features") == pytest.approx(START_S + 4 * 3)
+    assert seconds("last:1") == pytest.approx(START_S + 6 + 2 * 3 * 0.5 + 2 * 2 * 0.6)
     assert seen[0][0] == 1000
     assert (seen[0][1].longest, seen[0][1].mean, seen[0][1].valid_tokens) == (100, 100, 4000)
     assert seen[0][2] == 3
 
 
 def test_more_rows_take_longer() -> None:
-    few, many = (estimate_fits(BODY, TOKENIZER, ROWS * n, ROWS, ("a", "b"), ["full"], SETTINGS) for n in (2, 40))
+    few, many = (
+        estimate_fits(BODY, TOKENIZER, {"train": ROWS * n, "valid": ROWS, "test": ROWS}, ("a", "b"), ["full"], SETTINGS)
+        for n in (2, 40)
+    )
     assert many.seconds > 3 * few.seconds - 2 * START_S
     assert many.memory_bytes > 1e7
+
+
+def test_a_method_that_the_body_has_not() -> None:
+    parts = dict.fromkeys(("train", "valid", "test"), ROWS)
+    with pytest.raises(ConfigError, match="fewer layers"):
+        estimate_fits(BODY, TOKENIZER, parts, ("a", "b"), ["last:3"], SETTINGS)

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from lingome.models import decoder
+from lingome.models.compiled_steps import attend_step, fits_compiled_step
 from lingome.models.decoder import CausalLM, DecoderConfig, KvCache
 from lingome.models.presets import build_causal_lm
-from lingome.models.step_attention import attend_step, fits_compiled_step
 
 CONFIG = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48, max_positions=40)
 IDS = torch.randint(5, 9, (3, 20), generator=torch.Generator().manual_seed(0))

@@ -8,7 +8,7 @@ and may wrap a model in training or only afterwards, which those authors recomme
 strands, then wrap ("post-hoc conjoined": best or second on their tasks, never below wrapping in training).
 
 With R for reverse complement, f for the model and flip for the change of its output that belongs to R,
-``g(x) = (f(x) + flip f(R x)) / 2`` gives ``g(R x) = flip g(x)``, exactly.
+``g(x) = (f(x) + flip f(R x)) / 2`` gives ``g(R x) = flip g(x)``, to rounding.
 
 Shapes: B sequences, L tokens, V tokens of the vocabulary (rows of the output), D hidden size, n bins, T tracks.
 """

@@ -1,5 +1,7 @@
 """The output of the reverse complement is the flipped output."""
 
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,6 +9,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
+from lingome.models.architectures import ARCHITECTURES
+from lingome.models.checkpoint import with_roles
+from lingome.models.contract import build_models
+from lingome.models.heads import SequenceClassifier
 from lingome.models.hyena import HyenaConfig, HyenaLM, build_hyena_lm
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.models.reverse_complement import Complement, ReverseComplement
@@ -171,3 +177,30 @@ def test_tokens_longer_than_a_base_are_refused() -> None:
         Complement.of(tokenizer)
     with pytest.raises(ConfigError, match="fewer rows"):
         Complement.of(HYENA, n_rows=8)
+
+
+BODIES = {
+    architecture.name: with_roles(shape(vocab_size=9, **{
+        field.name: 1 for field in dataclasses.fields(shape) if field.name == "n_layers"
+    }), LETTERS)
+    for shape, architecture in ARCHITECTURES.items() if "tracks" not in architecture.models
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+@torch.no_grad()
+def test_every_body_and_its_classifier(name: str) -> None:
+    """Tracks have other windows, and a test of their own."""
+    classifier = build_models(BODIES[name], seed=2)[-1]
+    assert isinstance(classifier, SequenceClassifier)
+    texts = ["ACGTTGCATTAGC", "GGATN", "TTTACCA"]
+    table = Complement.of(LETTERS)
+    there, back = (rows(some, LETTERS) for some in (texts, [other_strand(text) for text in texts]))
+    one, other = (ReverseComplement(classifier, table, "sequence")(*ids) for ids in (there, back))
+    assert (one - other).abs().max() < 1e-5
+    states, turned = (ReverseComplement(classifier.body, table, "states")(*ids) for ids in (there, back))
+    for text, row, opposite in zip(texts, states, turned, strict=True):
+        n = len(text) + 1
+        assert (row[1:n] - opposite[1:n].flip(0)).abs().max() < 1e-5
+        assert (row[1:n] - row[1:n].flip(0)).abs().max() > 1e-3
+    assert len(BODIES) >= 6

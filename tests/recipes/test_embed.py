@@ -146,3 +146,22 @@ def test_dna_for_a_model_of_protein_is_doubted(data_dir: Path, tmp_path: Path, c
     assert main(["finetune", table, *words, *quick, "-o", str(tmp_path / "run")]) == 0
     assert "look like DNA" in capsys.readouterr().err
     assert "look like DNA" in (tmp_path / "run" / "tables" / "warnings.tsv").read_text()
+
+
+@pytest.mark.parametrize("preset", ["tiny", "dilated-tiny"])
+def test_all_layers_side_by_side(preset: str, data_dir: Path, tmp_path: Path):
+    table = str(data_dir / "ci" / "ctcf_600.tsv")
+
+    def vectors(layer: object) -> np.ndarray:
+        out = tmp_path / f"{layer}.npz"
+        assert main(["embed", table, "-m", f"random:{preset}", f"layer={layer}", "-o", str(out)]) == 0
+        with np.load(out, allow_pickle=False) as archive:
+            assert str(archive["layer"]) == str(layer)
+            return archive["embeddings"]
+
+    every = vectors("all")
+    first = vectors(0)
+    parts = np.split(every, every.shape[1] // first.shape[1], axis=1)
+    assert len(parts) >= 3
+    for layer, part in enumerate(parts):
+        assert np.abs((vectors(layer) if layer else first) - part).max() < 1e-5

@@ -25,7 +25,9 @@ class EmbedSettings(RunSettings):
     genome: Path | None = Field(default=None, description="FASTA, plain or compressed")
     bed: Path | None = Field(default=None, description="BED of windows to embed")
     width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on BED lines; as they are")
-    layer: int = Field(default=-1, description="0 is the embedding table, 1 the first layer, -1 the last")
+    layer: int | Literal["all"] = Field(
+        default=-1, description="0 is the embedding table, 1 the first layer, -1 the last; all: side by side"
+    )
     per: Per = Field(default="sequence", description="one vector a sequence, a token or a base (that of its token)")
     pooling: Pooling = Field(default="mean", description="mean or max over the sequence's tokens, or [CLS]")
     too_long: LongPolicy = Field(

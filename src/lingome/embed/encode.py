@@ -21,7 +21,7 @@ from lingome.models.architectures import Body
 from lingome.models.decoder import Decoder
 from lingome.models.devices import pick_device
 from lingome.models.hyena import Hyena
-from lingome.models.reading import Reader, ReadingPrecision, read_states
+from lingome.models.reading import Layer, Reader, ReadingPrecision, count_features, read_states
 from lingome.models.word2vec import StaticEmbeddings
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -49,7 +49,7 @@ def embed(
     tokenizer: Tokenizer,
     sequences: Sequence[str],
     *,
-    layer: int = -1,
+    layer: Layer = -1,
     pooling: Pooling = "mean",
     too_long: LongPolicy = "error",
     batch_tokens: int | None = None,
@@ -64,8 +64,9 @@ def embed(
         The model's body; it is moved to the device and left in evaluation mode.
     sequences : sequence of str
         N sequences, none of them empty.
-    layer : int
+    layer : int or "all"
         0 is the embedding table, 1 the first layer, ..., -1 the last (final norm included). Static vectors have 0.
+        All of them, side by side, make a vector of (n_layers + 1) D numbers.
     pooling : {"mean", "max", "cls"}
         Mean or maximum over the sequence's tokens without ``[CLS]`` and ``[SEP]``, or ``[CLS]``, which static vectors
         know nothing of.
@@ -80,7 +81,7 @@ def embed(
 
     Returns
     -------
-    ndarray of float32, shape (N, D)
+    ndarray of float32, shape (N, D), or (N, (n_layers + 1) D) of all layers
         In the order of the sequences.
 
     Raises
@@ -102,7 +103,7 @@ def embed_tokens(
     sequences: Sequence[str],
     *,
     bases: bool = False,
-    layer: int = -1,
+    layer: Layer = -1,
     too_long: LongPolicy = "error",
     batch_tokens: int | None = None,
     device: str = "auto",
@@ -122,12 +123,12 @@ def embed_tokens(
     pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
     reader = Reader.of(body, pick_device(device), precision)
     rows = lay_rows(pieces, len(sequences), bases=bases)
-    out = np.empty((int(rows.cuts[-1]), body.config.hidden_size), dtype=np.float32)
+    out = np.empty((int(rows.cuts[-1]), count_features(body, layer)), dtype=np.float32)
     fill_rows(reader, tokenizer, pieces, rows, out, layer=layer, batch_tokens=batch_tokens)
     return TokenVectors(out, rows.cuts, rows.starts, rows.ends)
 
 
-def check_choice(body: Body, layer: int, pooling: Pooling) -> None:
+def check_choice(body: Body, layer: Layer, pooling: Pooling) -> None:
     """Refuse a layer that the body has not, and ``[CLS]`` where it means nothing.
 
     Raises
@@ -136,8 +137,8 @@ def check_choice(body: Body, layer: int, pooling: Pooling) -> None:
         Says what there is.
     """
     n_states = body.config.n_layers + 1
-    if not -n_states <= layer < n_states:
-        known = f"0 to {n_states - 1}, or -1"
+    if layer != "all" and not -n_states <= layer < n_states:
+        known = f"0 to {n_states - 1}, -1 or all"
         raise ConfigError("the model has no such layer", where="layer", got=layer, expected=known)
     if pooling == "cls" and isinstance(body, StaticEmbeddings):
         raise ConfigError("static vectors say nothing at [CLS]", where="pooling", got=pooling, expected="mean or max")
@@ -151,13 +152,13 @@ def embed_pieces(
     tokenizer: Tokenizer,
     pieces: Pieces,
     *,
-    layer: int = -1,
+    layer: Layer = -1,
     pooling: Pooling = "mean",
     batch_tokens: int | None = None,
 ) -> np.ndarray:
     """Compute one vector a sequence from its pieces, float32 (N, D); see `embed`."""
     n_sequences = int(pieces.owner[-1]) + 1 if len(pieces.owner) else 0
-    sums = np.full((n_sequences, reader.body.config.hidden_size), -np.inf if pooling == "max" else 0.0)
+    sums = np.full((n_sequences, count_features(reader.body, layer)), -np.inf if pooling == "max" else 0.0)
     weights = np.zeros(n_sequences)
     for chosen, states in _read(reader, tokenizer, pieces, layer, batch_tokens):
         vectors = torch.stack([_pool(state_LD, pooling) for state_LD in states]).double().cpu().numpy()
@@ -211,7 +212,7 @@ def fill_rows(
     rows: Rows,
     out: np.ndarray,
     *,
-    layer: int = -1,
+    layer: Layer = -1,
     batch_tokens: int | None = None,
 ) -> None:
     """Write the vectors of tokens or bases into `out`, (M, D) float32, in memory or mapped from a file."""
@@ -225,7 +226,7 @@ def fill_rows(
 
 
 def _read(
-    reader: Reader, tokenizer: Tokenizer, pieces: Pieces, layer: int, batch_tokens: int | None
+    reader: Reader, tokenizer: Tokenizer, pieces: Pieces, layer: Layer, batch_tokens: int | None
 ) -> Iterator[tuple[np.ndarray, list[Tensor]]]:
     """Read pieces under a progress bar."""
     lengths = np.array([len(one) + N_SPECIAL for one in pieces.ids], dtype=np.int64)
@@ -244,7 +245,7 @@ def _pool(state_LD: Tensor, pooling: Pooling) -> Tensor:
 
 
 def sample_cosine(
-    body: Body, reader: Reader, tokenizer: Tokenizer, pieces: Pieces, *, layer: int = -1, n_sample: int = 16
+    body: Body, reader: Reader, tokenizer: Tokenizer, pieces: Pieces, *, layer: Layer = -1, n_sample: int = 16
 ) -> float:
     """Compare vectors of a precision with those of float32 on some pieces: the lowest cosine of pooled means.
 

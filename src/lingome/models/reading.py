@@ -32,6 +32,8 @@ from lingome.models.transformer import Transformer
 from lingome.tokens.tokenizer import Tokenizer
 
 ReadingPrecision = Literal["auto", "fp32", "bf16", "int8"]
+Layer = int | Literal["all"]
+"""A state of a body, see its `hidden_states`; or all of them, side by side."""
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
 """Tokens of a batch by device: on a CPU their states stay in the cache."""
 
@@ -133,7 +135,7 @@ def read_states(
     tokenizer: Tokenizer,
     ids: Sequence[np.ndarray],
     *,
-    layer: int = -1,
+    layer: Layer = -1,
     batch_tokens: int | None = None,
 ) -> Iterator[tuple[np.ndarray, list[Tensor]]]:
     """Read sequences in batches of like lengths: encoders without padding, other bodies with little of it.
@@ -144,8 +146,8 @@ def read_states(
         The body.
     ids : sequence of ndarray of int
         N sequences without special tokens, each within the context.
-    layer : int
-        0 to n_layers, or -n_layers - 1 to -1; see `hidden_states` of a body.
+    layer : int or "all"
+        0 to n_layers, or -n_layers - 1 to -1; see `hidden_states` of a body. All states make one vector.
     batch_tokens : int, optional
         Tokens of a batch, special ones included, and padding where there is any. None: `BATCH_TOKENS`.
 
@@ -153,7 +155,7 @@ def read_states(
     ------
     chosen : ndarray of int64
         Indices into `ids`; each comes once.
-    states : list of Tensor, (n + 2, D) float
+    states : list of Tensor, (n + 2, `count_features`) float
         The states of each, those of ``[CLS]`` and ``[SEP]`` first and last.
     """
     body, config = reader.body, reader.body.config
@@ -170,15 +172,25 @@ def read_states(
                 if last:
                     hidden_TD = body.forward_packed(ids_T, sizes)
                 else:
-                    hidden_TD = body.hidden_states_packed(ids_T, sizes)[layer]
+                    hidden_TD = _pick(body.hidden_states_packed(ids_T, sizes), layer)
                 states = list(torch.split(hidden_TD, sizes))
             else:
                 input_ids, mask = collate(rows, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
                                           sep_id=tokenizer.sep_id, max_tokens=config.max_positions)
                 ids_BL, mask_BL = input_ids.to(reader.device), mask.to(reader.device)
-                hidden_BLD = body(ids_BL, mask_BL) if last else body.hidden_states(ids_BL, mask_BL)[layer]
+                hidden_BLD = body(ids_BL, mask_BL) if last else _pick(body.hidden_states(ids_BL, mask_BL), layer)
                 states = [hidden_LD[:size] for hidden_LD, size in zip(hidden_BLD, sizes, strict=True)]
         yield chosen, states
+
+
+def _pick(states: Sequence[Tensor], layer: Layer) -> Tensor:
+    return torch.cat([state.float() for state in states], dim=-1) if layer == "all" else states[layer]
+
+
+def count_features(body: Body, layer: Layer) -> int:
+    """Give the numbers of a token's vector: D, or that of every state for all of them."""
+    size: int = body.config.hidden_size
+    return size * (body.config.n_layers + 1) if layer == "all" else size
 
 
 def pad_states(states: Sequence[Tensor]) -> Tensor:

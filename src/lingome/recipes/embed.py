@@ -18,7 +18,7 @@ from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
-from lingome.models.reading import BATCH_TOKENS, Reader
+from lingome.models.reading import BATCH_TOKENS, Reader, count_features
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tune.start import Start, load_start
 
@@ -37,24 +37,25 @@ class Work(NamedTuple):
         Names of the sequences.
     pieces : Pieces
         Their tokens.
-    n_rows : int
-        Vectors.
+    n_rows, n_numbers : int
+        Vectors, and numbers in each.
     """
 
     start: Start
     ids: list[str]
     pieces: Pieces
     n_rows: int
+    n_numbers: int
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the vectors."""
-        return 4 * self.n_rows * self.start.body.config.hidden_size
+        return 4 * self.n_rows * self.n_numbers
 
 
 def plan(settings: EmbedSettings) -> Plan:
     """Load the model, read and encode the inputs, and say what would be embedded."""
-    start, ids, pieces, n_rows = work = _open(settings)
+    start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     n_tokens, n_parameters = sum(len(one) for one in pieces.ids), count_parameters(start.body)
     held = 0 if settings.out.suffix == ".npy" else work.size_bytes / 1e9
     batch = settings.batch_tokens or BATCH_TOKENS[pick_device(settings.device).type]
@@ -62,7 +63,7 @@ def plan(settings: EmbedSettings) -> Plan:
     return Plan("embed", [
         ("model", f"{start.name}: {n_parameters:,} parameters"),
         ("sequences", f"{len(ids):,}, {n_tokens:,} tokens; {pieces.n_long:,} longer than the context"),
-        ("vectors", f"{n_rows:,} x {start.body.config.hidden_size}, layer {settings.layer}, {how}"),
+        ("vectors", f"{n_rows:,} x {n_numbers}, layer {settings.layer}, {how}"),
         ("precision", settings.precision),
         ("size", say_size(work.size_bytes)),
         ("memory", f"about {0.5 + 8 * n_parameters / 1e9 + batch * 1e-5 + held:.1f} GB"),
@@ -78,7 +79,7 @@ def run(settings: EmbedSettings) -> Outcome:
     ``tokenizer_sha256``, ``layer``, ``per``, ``pooling``, ``too_long``, ``n_long``, ``n_unknown``, ``precision`` and
     ``cosine_fp32``; for tokens also ``cuts``, ``starts`` and ``ends``, for bases ``cuts``.
     """
-    start, ids, pieces, n_rows = work = _open(settings)
+    start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     _warn(settings, work)
     reader = Reader.of(start.body, pick_device(settings.device), settings.precision)
     made: dict[str, Any] = {
@@ -99,10 +100,10 @@ def run(settings: EmbedSettings) -> Outcome:
             out[:] = vectors
     else:
         rows = lay_rows(pieces, len(ids), bases=settings.per == "base")
-        with open_vectors(shape=(n_rows, start.body.config.hidden_size), rows=rows, **files) as out:
+        with open_vectors(shape=(n_rows, n_numbers), rows=rows, **files) as out:
             fill_rows(reader, start.tokenizer, pieces, rows, out, layer=settings.layer,
                       batch_tokens=settings.batch_tokens)
-    size = f"{start.body.config.hidden_size} numbers ({say_size(work.size_bytes)})"
+    size = f"{n_numbers} numbers ({say_size(work.size_bytes)})"
     return Outcome(f"{n_rows:,} vectors of {size}: {settings.out}", path=settings.out)
 
 
@@ -148,4 +149,4 @@ def _open(settings: EmbedSettings) -> Work:
         "sequence": len(ids), "token": sum(len(one) for one in pieces.ids),
         "base": sum(int(one[-1] - one[0]) for one in pieces.borders),
     }[settings.per]
-    return Work(start, ids, pieces, n_rows)
+    return Work(start, ids, pieces, n_rows, count_features(start.body, settings.layer))

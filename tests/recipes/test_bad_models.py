@@ -54,7 +54,8 @@ WORKS = {
     "onnx": SHAPES.keys() - {"esm", "experts", "hyena", "t5", "tracks", "t5_classifier", "t5_body"},
     "transformers": ("masked", "esm", "decoder", "experts", "t5", "masked_body", "t5_body"),
     "score": MASKED + CAUSAL, "evaluate": MASKED + CAUSAL, "generate": CAUSAL, "predict": CLASSIFIERS,
-    "finetune": SHAPES.keys() - {"tracks"}, "masked": MASKED, "causal": CAUSAL, "span": (), "contrastive": MASKED,
+    "finetune": SHAPES.keys() - {"tracks", "static"},
+    "masked": MASKED, "causal": CAUSAL, "span": (), "contrastive": MASKED,
 }
 
 

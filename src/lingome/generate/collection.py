@@ -49,6 +49,11 @@ class Collection:
     n_drawn: int = 0
     n_missing: int = 0
 
+    @property
+    def why_missing(self) -> str:
+        """What kept sequences out, in words."""
+        return "filters rejected all their draws" if self.rejected else "no more fit the rules"
+
 
 def sample_many(
     model: NextTokens, prompt: Sequence[int], n: int, rules: Rules, decode: Decode, *, seed: int,

@@ -37,7 +37,10 @@ def scale_temperature(logits_BV: Tensor, temperature: float) -> Tensor:
         return keep_top_k(logits_BV, 1)
     if temperature == 1:
         return logits_BV
-    return (logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature  # the likeliest is 0, and never overflows
+    scaled_BV = logits_BV / temperature
+    if bool(scaled_BV.amax(dim=-1).isinf().any()):  # too small a temperature for these numbers
+        return (logits_BV - logits_BV.amax(dim=-1, keepdim=True)) / temperature
+    return scaled_BV
 
 
 def keep_top_k(logits_BV: Tensor, k: int) -> Tensor:

@@ -86,8 +86,7 @@ def run(settings: GenerateSettings) -> Outcome:
     warnings = list(filter(None, [causal_warning(opened.tokenizer)]))
     lost = ", ".join(f"{name} {count:,}" for name, count in sorted(made.rejected.items()))
     if made.n_missing:
-        why = "filters rejected all their draws" if made.rejected else "no more exist within the rules"
-        warnings.append(f"{made.n_missing:,} of {settings.n:,} sequences are missing: {why}")
+        warnings.append(f"{made.n_missing:,} of {settings.n:,} sequences are missing: {made.why_missing}")
     for warning in warnings:
         say(f"warning: {warning}")
     new = [kept.sequence for kept in made.kept]

@@ -101,3 +101,9 @@ def test_of_equal_scores_the_lowest_ids_come_first():
     assert one.tokens == greedy.tokens == (0, 0, 0)
     (three,) = beam_search(Flat(40, seed=1), torch.tensor([[1, 2]]), rules, n_beams=3)
     assert [found.tokens for found in three] == [(0, 0, 0), (0, 0, 1), (0, 0, 2)]
+
+
+def test_fewer_sequences_than_beams_are_not_blamed_on_filters():
+    rules = Rules(torch.ones(4, dtype=torch.int64), torch.tensor([True, True, False, False]), 1)
+    made = search_many(Toy(4, seed=1), [1, 2], 3, rules, lambda tokens: "A" * len(tokens), n_beams=3)
+    assert (len(made.kept), made.n_missing, made.why_missing) == (2, 1, "no more fit the rules")

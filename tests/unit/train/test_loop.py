@@ -246,7 +246,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(points, regression, squared_e
     run, model = new_run(), regression()
     with pytest.raises(DataError, match=rf"nan\) at step {poison_from + 1}") as caught:
         train(model, squared_error(poison_from), points(), settings(save_every=2), seed=0, run=run)
-    assert "lower lr" in str(caught.value)
+    assert "lower train.lr" in str(caught.value)
     store = StateStore(run.path / "state" / "train")
     assert store.exists() == (poison_from > 0)
     if poison_from:

@@ -15,7 +15,7 @@ from lingome.data.examples import SPLITS, Examples
 from lingome.evaluate.metrics import best_threshold
 from lingome.evaluate.scores import Scored
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.classifier import SETTING, Fitted, check_training, fit_classifier
+from lingome.tune.classifier import TOO_LONG_SETTING, Fitted, check_training, fit_classifier
 from lingome.tune.cost import FitCost, estimate_fits
 from lingome.tune.methods import method_group, method_title
 from lingome.tune.predict import encode_within, run_batches, softmax
@@ -89,7 +89,7 @@ def estimate_methods(
     """
     parts, room = _labelled_parts(examples), start.body.config.max_positions
     check_training(parts["train"])
-    coded = {name: encode_within(start.tokenizer, part.sequences, room, tune.too_long, SETTING).ids
+    coded = {name: encode_within(start.tokenizer, part.sequences, room, tune.too_long, TOO_LONG_SETTING).ids
              for name, part in parts.items()}
     each = [fit.method for fit in fits for _ in range(fit.n_fits)]
     return estimate_fits(start.body, start.tokenizer, coded, examples.label_names, each, tune, device)
@@ -113,7 +113,8 @@ def evaluate_methods(
     """
     parts = _labelled_parts(examples)
     test, valid_labels = parts["test"], parts["valid"].labels
-    coded = encode_within(start.tokenizer, test.sequences, start.body.config.max_positions, tune.too_long, SETTING)
+    room = start.body.config.max_positions
+    coded = encode_within(start.tokenizer, test.sequences, room, tune.too_long, TOO_LONG_SETTING)
     scored: list[Scored] = []
     warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
     for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):

@@ -36,6 +36,7 @@ from lingome.train.start import (
     build_card,
     build_objective,
     given_tokenizer,
+    on_strands,
     open_repeats,
     open_sequence,
     start_model,
@@ -167,11 +168,6 @@ def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Gen
         genome.lengths, exclude, validation_share=settings.validation_share, gap_bp=settings.gap_bp, both_strands=both
     )
     return genome, areas
-
-
-def on_strands(settings: PretrainSettings) -> str:
-    """Say that bases are those of both strands, where they are."""
-    return " of both strands" if settings.strands == "both" else ""
 
 
 def _prepare(

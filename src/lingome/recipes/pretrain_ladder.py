@@ -22,7 +22,7 @@ from lingome.evaluate.scaling import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
 from lingome.models.presets import find_config
 from lingome.models.shapes import TransformerConfig
-from lingome.recipes.pretrain import on_strands, read_genome
+from lingome.recipes.pretrain import read_genome
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
@@ -36,6 +36,7 @@ from lingome.train.start import (
     add_origins,
     build_objective,
     given_tokenizer,
+    on_strands,
     open_repeats,
     start_model,
     training_load,

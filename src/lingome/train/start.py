@@ -292,11 +292,15 @@ def add_origins(
         lineage.add_tokenizer(tokenizer)
 
 
+def on_strands(settings: PretrainSettings) -> str:
+    """Say that bases are those of both strands, where they are."""
+    return " of both strands" if settings.strands == "both" else ""
+
+
 def build_card(settings: PretrainSettings, areas: Areas, objective: LanguageObjective) -> ModelCard:
     """Say what a model is, what it learnt from and how."""
     tokenizer = objective.tokenizer
-    bases = f"{sum(part.length_bp for part in areas.train):,} bases"
-    bases += " of both strands" if settings.strands == "both" else ""
+    bases = f"{sum(part.length_bp for part in areas.train):,} bases{on_strands(settings)}"
     names = {"max_steps", "epochs", "max_seconds", "batch_tokens", "accumulate", "lr"}
     shown = settings.train.model_dump(include=names, exclude_none=True)
     repeated = {"repeats": settings.repeats, "repeat_weight": settings.repeat_weight} if settings.repeats else {}

@@ -29,7 +29,7 @@ from lingome.tune.features import LinearHead, fit_head
 from lingome.tune.methods import trainable_parameters
 from lingome.tune.predict import Encoded, cross_entropy, encode_within, run_batches
 
-SETTING = "tune.too_long"
+TOO_LONG_SETTING = "tune.too_long"
 """What users call the policy for sequences beyond the context."""
 
 
@@ -114,7 +114,8 @@ def fit_classifier(
     check_training(parts["train"])
     room, names = start.config.max_positions, examples.label_names
     coded = {
-        name: encode_within(tokenizer, part.sequences, room, settings.too_long, SETTING) for name, part in parts.items()
+        name: encode_within(tokenizer, part.sequences, room, settings.too_long, TOO_LONG_SETTING)
+        for name, part in parts.items()
     }
     model = build_classifier(start.config, label_names=names, seed=derive_seed(seed, "head"), body=start)
     model.to(pick_device(device))

@@ -32,10 +32,11 @@ def test_int8_by_hand():
     assert Int8Linear(layer, torch.bfloat16)(inputs[:, None]).shape == (3, 1, 2)
 
 
-@pytest.mark.skipif(not can_pack(torch.bfloat16), reason="this build of torch has no oneDNN")
 @torch.no_grad()
 @pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
 def test_laid_out_layers_give_the_same(dtype: torch.dtype, most: float):
+    if not can_pack(dtype):
+        pytest.skip("oneDNN packs no matrices of this type, in this build of torch or on this processor")
     torch.manual_seed(0)
     layer, inputs = nn.Linear(48, 80), torch.randn(3, 7, 48)
     packed = PackedLinear(layer, dtype, 64)

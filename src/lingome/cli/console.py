@@ -26,7 +26,8 @@ class _Rate(ProgressColumn):
         unit = task.fields.get("unit", "")
         if not unit or not task.speed:
             return Text("")
-        speed, prefix = task.speed, ""
+        speed = task.speed
+        prefix = ""
         for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)):
             if speed >= size:
                 return Text(f"{speed / size:.1f} {prefix}{unit}/s", style="cyan")

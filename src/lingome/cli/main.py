@@ -86,7 +86,8 @@ def main(words: Sequence[str] | None = None) -> int:
         Arguments after the program's name; those of the process by default.
     """
     words = list(sys.argv[1:] if words is None else words)
-    debug, quiet = "--debug" in words, "--quiet" in words
+    debug = "--debug" in words
+    quiet = "--quiet" in words
     words = [word for word in words if word not in ("--debug", "--quiet")]
     quiet = quiet or not is_first_process()
 

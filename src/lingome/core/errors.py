@@ -33,7 +33,11 @@ class LingomeError(Exception):
         expected: object | None = None,
         hint: str | None = None,
     ) -> None:
-        self.what, self.where, self.got, self.expected, self.hint = what, where, got, expected, hint
+        self.what = what
+        self.where = where
+        self.got = got
+        self.expected = expected
+        self.hint = hint
         lines = [f"{where}: {what}" if where is not None else what]
         if got is not None:
             lines.append(f"  got:      {got}")

@@ -69,7 +69,8 @@ class Lineage:
     """
 
     def __init__(self, workflow: str, seed: int) -> None:
-        self.workflow, self.seed = workflow, seed
+        self.workflow = workflow
+        self.seed = seed
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self._clock = time.monotonic()
         self.inputs: list[dict[str, Any]] = []

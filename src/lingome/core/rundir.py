@@ -150,7 +150,8 @@ class RunDir:
         saved = self.read_config()
         if not saved:
             raise DataError("there is no run to resume", where=self.path, hint="leave out --resume to start one")
-        now, then = dict(_flat(settings)), {**dict(_flat(defaults or {})), **dict(_flat(saved))}
+        now = dict(_flat(settings))
+        then = {**dict(_flat(defaults or {})), **dict(_flat(saved))}
         changed = [name for name in now if name not in aside and name in then and now[name] != then[name]]
         if changed:
             raise ConfigError(

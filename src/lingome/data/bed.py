@@ -96,7 +96,8 @@ def bed_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[t
         chrom = fields[0]
         if not chrom or chrom.isspace():
             raise DataError("a row without a chromosome", where=where, got=line[:80])
-        start, end = whole_number(fields[1], "start", where), whole_number(fields[2], "end", where)
+        start = whole_number(fields[1], "start", where)
+        end = whole_number(fields[2], "end", where)
         if end < start:
             raise DataError(
                 "end is before start", where=where, got=f"{chrom}:{start}-{end}", expected="start <= end",

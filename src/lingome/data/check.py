@@ -143,7 +143,8 @@ def describe_genome(report: ReadReport, lengths: dict[str, int]) -> tuple[list[t
     if report.uracil:
         remarks.append(f"{report.uracil:,} U are read as T")
     if report.empty_records:
-        count, names = len(report.empty_records), _listed(report.empty_records)
+        count = len(report.empty_records)
+        names = _listed(report.empty_records)
         remarks.append(f"{count:,} records without sequence are left out: {names}")
     if not report.complete:
         remarks.append("an index is there: letters are counted and checked only when they are read")

@@ -87,7 +87,9 @@ def read_blocks(path: Path) -> Iterator[bytes]:
 def _inflate(path: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Decompress one or many gzip members after another (BGZF has one each 64 KiB)."""
     stream = zlib.decompressobj(31)
-    fresh, gathered, size = True, [], 0
+    fresh = True
+    gathered = []
+    size = 0
     for piece in pieces:
         data = piece
         while data:
@@ -104,7 +106,8 @@ def _inflate(path: Path, pieces: Iterator[bytes]) -> Iterator[bytes]:
             size += len(out)
             if size >= BLOCK_BYTES:
                 yield b"".join(gathered)
-                gathered, size = [], 0
+                gathered = []
+                size = 0
             data = stream.unconsumed_tail
             if stream.eof:
                 data, fresh, stream = stream.unused_data, True, zlib.decompressobj(31)
@@ -125,7 +128,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     DataError
         As `read_blocks`; or if the file is not UTF-8 text.
     """
-    number, rest = 0, b""
+    number = 0
+    rest = b""
     for block in read_blocks(path):
         lines = (rest + block).split(b"\n")
         rest = lines.pop()

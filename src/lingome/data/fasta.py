@@ -142,7 +142,8 @@ class FastaParser:
     """
 
     def __init__(self, path: Path, soft_masked: str, written: Written = "dna") -> None:
-        self.path, self.written = path, written
+        self.path = path
+        self.written = written
         self.counts = LetterCounts(soft_masked) if written == "dna" else ProteinCounts(soft_masked)
         self.lines_of: dict[str, int] = {}
         self.empty: list[str] = []
@@ -174,7 +175,9 @@ class FastaParser:
                         break
                     yield from self._finish()
                     self._begin(header)
-                    header, position, at_line_start = None, end + 1, True
+                    header = None
+                    position = end + 1
+                    at_line_start = True
                 elif at_line_start and block[position] == ord(">"):
                     header, position = b"", position + 1
                 else:
@@ -204,7 +207,8 @@ class FastaParser:
                 f"the record name {name!r} comes twice", where=f"{self.path}:{self._line}",
                 got=f"lines {self.lines_of[name]} and {self._line}", hint="give every record its own name",
             )
-        self._name, self._pieces = name, []
+        self._name = name
+        self._pieces = []
         self.lines_of[name] = self._line
         self._line += 1
 
@@ -305,7 +309,10 @@ class FastaStream:
     def __init__(
         self, paths: Sequence[Path], chroms: Sequence[str] = (), soft_masked: str = "upper", written: Written = "dna"
     ) -> None:
-        self.paths, self.chroms, self.soft_masked, self.written = paths, chroms, soft_masked, written
+        self.paths = paths
+        self.chroms = chroms
+        self.soft_masked = soft_masked
+        self.written = written
         self.lengths: list[dict[str, int]] = []
         self.digests: list[str] = []
 
@@ -318,7 +325,8 @@ class FastaStream:
             As `FastaParser.records`; if a file is empty or written in other letters; or, once all
             files were read, if one of `chroms` is in none of them.
         """
-        self.lengths, self.digests = [], []
+        self.lengths = []
+        self.digests = []
         known: dict[str, int] = {}
         for path in self.paths:
             self.lengths.append({})

@@ -47,9 +47,13 @@ class Genome:
         soft_masked: SoftMasked = "upper",
         indexed: Any = None,
     ) -> None:
-        self.path, self.lengths = path, lengths
-        self._sequences, self._report, self._digest = sequences, report, digest
-        self._indexed, self._counts = indexed, LetterCounts(soft_masked)
+        self.path = path
+        self.lengths = lengths
+        self._sequences = sequences
+        self._report = report
+        self._digest = digest
+        self._indexed = indexed
+        self._counts = LetterCounts(soft_masked)
 
     @classmethod
     def open(cls, path: Path, *, soft_masked: SoftMasked = "upper") -> Genome:
@@ -65,7 +69,8 @@ class Genome:
             If the file cannot be read, is no FASTA of DNA, or its index does not fit it.
         """
         path = Path(path)
-        index, blocks = Path(f"{path}.fai"), Path(f"{path}.gzi")
+        index = Path(f"{path}.fai")
+        blocks = Path(f"{path}.gzi")
         if sniff(path) == "bgzf" and index.is_file() and blocks.is_file():
             lengths = read_index(index)
             if sum(lengths.values()) > MAX_RATIO * path.stat().st_size:

@@ -87,7 +87,8 @@ def _feature(line: str, where: str) -> Feature:
             "a feature has nine columns, separated by tabs", where=where, got=f"{len(fields)}: {line[:60]!r}"
         )
     chrom, _, kind, first, last, score, strand = fields[:7]
-    start, end = whole_number(first, "start", where), whole_number(last, "end", where)
+    start = whole_number(first, "start", where)
+    end = whole_number(last, "end", where)
     if not chrom or not kind:
         raise DataError("a feature without a sequence name or a type", where=where, got=line[:60])
     if start < 1 or end < start:

@@ -124,7 +124,8 @@ def read_jaspar(path: Path) -> list[Motif]:
         if text.startswith(">"):
             if header is not None:
                 motifs.append(_motif(path, header, rows))
-            header, rows = (number, text[1:].strip()), []
+            header = (number, text[1:].strip())
+            rows = []
             if not header[1]:
                 raise DataError("a matrix without a name", where=where)
         elif header is None:
@@ -300,6 +301,8 @@ def _scan(
                     starts = np.append(starts, np.empty(size - found, np.int64))
                     minus = np.append(minus, np.empty(size - found, np.bool_))
                     sums = np.append(sums, np.empty(size - found, np.int64))
-                starts[found], minus[found], sums[found] = start, strand == 1, total
+                starts[found] = start
+                minus[found] = strand == 1
+                sums[found] = total
                 found += 1
     return starts[:found].copy(), minus[:found].copy(), sums[:found].copy()

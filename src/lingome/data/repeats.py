@@ -71,7 +71,8 @@ class Repeats:
         DataError
             If it has none.
         """
-        upper, masked = Genome.open(path), Genome.open(path, soft_masked="n")
+        upper = Genome.open(path)
+        masked = Genome.open(path, soft_masked="n")
         spans = {}
         for chrom in upper.lengths:
             inside = (masked.sequence(chrom) == N) & (upper.sequence(chrom) != N)

@@ -89,7 +89,8 @@ def gc_content(bases: Bases | str) -> float:
     """
     array = as_bases(bases)
     counts = np.bincount(array, minlength=256)
-    strong, weak = int(counts[67] + counts[71]), int(counts[65] + counts[84])
+    strong = int(counts[67] + counts[71])
+    weak = int(counts[65] + counts[84])
     return strong / (strong + weak) if strong + weak else float("nan")
 
 

@@ -95,13 +95,15 @@ def blocks_of(
         rank = round(float(share) * len(middles))
         cuts.append(int(middles[rank]) if rank < len(middles) else total)
     cuts.append(total)
-    half, other_half = gap_bp // 2, gap_bp - gap_bp // 2
+    half = gap_bp // 2
+    other_half = gap_bp - gap_bp // 2
     blocks = []
     for name, share, left, right in zip(SPLITS, shares, cuts[:-1], cuts[1:], strict=True):
         start = left + other_half if left > 0 else left
         end = right - half if right < total else right
         for chrom, length in lengths.items():
-            low, high = max(start - offsets[chrom], 0), min(end - offsets[chrom], length)
+            low = max(start - offsets[chrom], 0)
+            high = min(end - offsets[chrom], length)
             if share > 0 and low < high:
                 blocks.append(Interval(chrom, low, high, name=name))
     return blocks

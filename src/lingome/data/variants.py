@@ -194,7 +194,8 @@ def check_reference(variants: Sequence[Variant], genome: Genome) -> None:
     for one in variants:
         if one.chrom not in genome.lengths:
             raise unknown_chromosome(one.chrom, genome.lengths, one.where)
-        end, length = one.start + len(one.ref), genome.lengths[one.chrom]
+        end = one.start + len(one.ref)
+        length = genome.lengths[one.chrom]
         if end > length:
             place = f"{one.chrom}:{one.start + 1}"
             raise DataError("the variant lies beyond its chromosome", where=one.where, got=place,
@@ -259,7 +260,9 @@ def parse_mutations(text: str, first_position: int = 1, where: str = "mutations"
         if match is None:
             raise DataError("this is no mutation", where=where, got=repr(word[:40]),
                             expected="wild type, position, mutant: A23G", hint="several are joined by : or ,")
-        ref, start, alt = match[1], int(match[2]) - first_position, match[3]
+        ref = match[1]
+        start = int(match[2]) - first_position
+        alt = match[3]
         if ref == alt:
             raise DataError("the mutation changes nothing", where=where, got=word)
         if start < 0:
@@ -291,7 +294,8 @@ def read_mutants(path: Path, sequences: Mapping[str, str], first_position: int =
     """
     found = []
     for number, cells in read_rows(path):
-        where, names = f"{path}:{number}", {name.strip().lower(): name for name in cells}
+        where = f"{path}:{number}"
+        names = {name.strip().lower(): name for name in cells}
         column = next((names[name] for name in MUTATION_COLUMNS if name in names), None)
         if column is None:
             raise DataError("no column of mutations in the header", where=path, got=", ".join(cells)[:300],

@@ -197,7 +197,8 @@ def lay_rows(pieces: Pieces, n_sequences: int, *, bases: bool) -> Rows:
         starts = [np.arange(borders[0], borders[-1]) for borders in pieces.borders]
         ends = [one + 1 for one in starts]
     else:
-        starts, ends = [one[:-1] for one in pieces.borders], [one[1:] for one in pieces.borders]
+        starts = [one[:-1] for one in pieces.borders]
+        ends = [one[1:] for one in pieces.borders]
     sizes = np.array([len(one) for one in starts], dtype=np.int64)
     each = np.bincount(pieces.owner, weights=sizes, minlength=n_sequences).astype(np.int64)
     none = np.empty(0, dtype=np.int64)

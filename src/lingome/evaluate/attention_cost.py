@@ -124,7 +124,8 @@ class _AliveBytes(TorchDispatchMode):
         return out
 
     def _follow(self, tensor: Tensor) -> None:
-        storage, pointer = tensor.untyped_storage(), _pointer(tensor)
+        storage = tensor.untyped_storage()
+        pointer = _pointer(tensor)
         self.alive[pointer] = storage.nbytes()
         self.now += storage.nbytes()
         self.most = max(self.most, self.now)
@@ -148,10 +149,12 @@ class _Alone(AttentionContext):
 
 def _work(part: str, layer: Layer, length: int, device: torch.device) -> Work:
     """Give a forward and a backward pass; it leaves no gradient behind."""
-    config, draw = layer.config, torch.Generator().manual_seed(length)
+    config = layer.config
+    draw = torch.Generator().manual_seed(length)
     if part == "linear":
         x_TD = torch.randn(length, config.hidden_size, generator=draw).to(device).requires_grad_()
-        inputs, alone = (x_TD, *layer.parameters()), _Alone(config, [Group(0, 1, length, None)], None, device)
+        inputs = (x_TD, *layer.parameters())
+        alone = _Alone(config, [Group(0, 1, length, None)], None, device)
         return lambda: _differentiate(layer(x_TD, alone), inputs)
     shape = (1, config.n_heads, length, config.head_size)
     q, k, v = (torch.randn(shape, generator=draw).to(device).requires_grad_() for _ in range(3))

@@ -28,7 +28,8 @@ def score_classifier(
     DataError
         If there are no labelled test examples.
     """
-    own, theirs = tuple(model.config.label_names), tuple(examples.label_names)
+    own = tuple(model.config.label_names)
+    theirs = tuple(examples.label_names)
     if len(own) != len(theirs):
         raise CheckpointError(
             "the model's classes are not those of the table", where=name, got=", ".join(own), expected=", ".join(theirs)

@@ -96,7 +96,8 @@ def bootstrap(
     scores_by_seed = np.asarray(scores_by_seed, dtype=np.float64)
     labels = np.asarray(labels, dtype=np.int64)
     n_seeds, n_items = scores_by_seed.shape[:2]
-    everything, every_fit = np.ones((1, n_items), dtype=np.float32), np.full((1, n_seeds), 1 / n_seeds)
+    everything = np.ones((1, n_items), dtype=np.float32)
+    every_fit = np.full((1, n_seeds), 1 / n_seeds)
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
     for counts, fits in resamples(n_items, n_seeds, n_resamples, seed):
         for name in metrics:
@@ -141,7 +142,8 @@ def bootstrap_difference(
     the two can be told apart on this many items.
     """
     labels = np.asarray(labels, dtype=np.int64)
-    value, drawn = 0.0, []
+    value = 0.0
+    drawn = []
     blocks = []
     for sign, scores, threshold in ((1, first, thresholds[0]), (-1, second, thresholds[1])):
         n_seeds, n_items = scores.shape[:2]

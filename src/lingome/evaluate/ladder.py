@@ -31,7 +31,8 @@ from lingome.evaluate.scaling import (
 from lingome.train.pretraining import Pretrained
 
 Row = Mapping[str, Any]
-WITHOUT, WITH = "without embeddings", "all"
+WITHOUT = "without embeddings"
+WITH = "all"
 COUNTS = {WITHOUT: "parameters_without_embeddings", WITH: "parameters"}
 FITS: tuple[tuple[Law, str], ...] = (("chinchilla", WITHOUT), ("chinchilla", WITH), ("kaplan", WITHOUT))
 DEFAULT_BUDGET = 10.0

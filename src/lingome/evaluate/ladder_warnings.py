@@ -25,7 +25,8 @@ def find_warnings(tables: Mapping[str, Sequence[Row]], *, pass_tokens: float) ->
     pass_tokens : float
         Tokens of one pass over the training area.
     """
-    runs, budgets = tables["ladder"], tables["ladder_budget"]
+    runs = tables["ladder"]
+    budgets = tables["ladder_budget"]
     rows = [
         *_far(budgets), *_chance(tables["ladder_noise"]), *_undetermined(tables["ladder_laws"], budgets),
         *_nothing_learnt(runs, tables["ladder_baselines"]),
@@ -66,7 +67,8 @@ def _chance(noise: Sequence[Row]) -> list[Warned]:
         return [("info", "chance is not known", "no run was repeated with another seed: ladder.seeds=3")]
     found = []
     for row in noise:
-        seeds, limit = row["seeds"], row["seed_sd"] * math.sqrt((row["seeds"] - 1) / chi2.ppf(0.05, row["seeds"] - 1))
+        seeds = row["seeds"]
+        limit = row["seed_sd"] * math.sqrt((row["seeds"] - 1) / chi2.ppf(0.05, row["seeds"] - 1))
         if row["fit_sd"] > row["seed_sd"]:
             sure = row["fit_sd"] > limit
             found.append((

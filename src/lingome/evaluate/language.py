@@ -177,7 +177,8 @@ def markov_score(
     cut = max(1, int(len(codes) * 0.9))
     longest = 10
     model = MarkovModel(WordCounts(codes[:cut], longest), WordCounts(codes[cut:] or codes, longest), longest - 1)
-    bits, n_bases = 0.0, 0
+    bits = 0.0
+    n_bases = 0
     for window, encoding, hidden in zip(windows, shown.encodings, shown.hidden, strict=True):
         covered = np.repeat(hidden, np.diff(encoding.offsets))
         bits += float(model.bits(base_codes(window))[covered].sum())
@@ -210,7 +211,8 @@ def compare_language(
     """
     causal = isinstance(model, CausalModel)
     shown = hide_tokens(tokenizer, windows, rate=1.0 if causal else rate, seed=seed)
-    longest, room = max(len(one.input_ids) for one in shown.encodings), model.config.max_positions - 2
+    longest = max(len(one.input_ids) for one in shown.encodings)
+    room = model.config.max_positions - 2
     if longest > room:
         raise DataError("the windows are longer than the model can read", where="window_bp", got=f"{longest} tokens",
                         expected=f"at most {room} beside [CLS] and [SEP]", hint="a smaller window_bp")
@@ -223,6 +225,7 @@ def compare_language(
 
 
 def _score(name: str, total_nats: float, shown: Hidden, tokenizer: Tokenizer) -> LanguageScore:
-    n_tokens, n_bases = len(shown.targets), shown.count_bases(tokenizer)
+    n_tokens = len(shown.targets)
+    n_bases = shown.count_bases(tokenizer)
     loss = total_nats / n_tokens
     return LanguageScore(name, loss, float(np.exp(loss)), total_nats / np.log(2) / n_bases, n_tokens, n_bases)

@@ -70,7 +70,8 @@ def check_leaks(examples: Examples) -> list[LeakRow]:
         assert shared is not None
         near = shared.found(parts[first], parts[second]) & ~exact & ~turned
         distinct = len({sequences[i] for i in parts[second][exact]})
-        pair, n = f"{first}-{second}", len(exact)
+        pair = f"{first}-{second}"
+        n = len(exact)
         rows.append(_row("exact copies", pair, exact, "copies", f"{_of(exact, n, second)} ({distinct} distinct) "
                          f"are in {first} letter by letter"))
         rows.append(_row("reverse-complement copies", pair, turned, "copies",
@@ -112,7 +113,8 @@ class _KmerIndex:
         packed = (kmers[keep].astype(np.uint64) << np.uint64(22)) | owner[: len(keep)][keep].astype(np.uint64)
         packed.sort()
         packed = packed[np.append(True, packed[1:] != packed[:-1])] if len(packed) else packed
-        kmer, who = packed >> np.uint64(22), (packed & np.uint64(2**22 - 1)).astype(np.int64)
+        kmer = packed >> np.uint64(22)
+        who = (packed & np.uint64(2**22 - 1)).astype(np.int64)
         self.sizes = np.bincount(who, minlength=len(sequences))
         again = np.append(False, kmer[1:] == kmer[:-1]) if len(kmer) else np.zeros(0, dtype=bool)
         several = again | np.append(again[1:], False) if len(kmer) else again
@@ -158,7 +160,8 @@ _Piece = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 
 def _append(first: _Piece, second: _Piece) -> _Piece:
     """Make the words of length a + b from those of length a and, a bases on, those of length b."""
-    (a, forward, backward, bad), (b, forward_b, backward_b, bad_b) = first, second
+    (a, forward, backward, bad) = first
+    (b, forward_b, backward_b, bad_b) = second
     n = len(forward_b) - a
     return (
         a + b,

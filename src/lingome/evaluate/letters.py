@@ -33,7 +33,8 @@ class MarkovLetters:
     """A Markov model of bases, counted on some sequence."""
 
     def __init__(self, model: MarkovModel) -> None:
-        self.model, self.name = model, f"Markov model of bases, order {model.order}"
+        self.model = model
+        self.name = f"Markov model of bases, order {model.order}"
 
     def log_likelihood(self, sequence: str) -> float:
         """Sum ln p of every base given those before it, in nats; unknown letters count nothing."""
@@ -95,7 +96,8 @@ def held_out_scores(sequences: Sequence[str], alphabet: Alphabet) -> tuple[str, 
         known = [int((_codes(text, alphabet) < len(alphabet)).sum()) for text in sequences]
         return "equally likely letters", -np.array(known) * math.log(len(alphabet))
     halves = [list(range(0, len(sequences), 2)), list(range(1, len(sequences), 2))]
-    scores, names = np.zeros(len(sequences)), []
+    scores = np.zeros(len(sequences))
+    names = []
     for scored, counted in (halves, halves[::-1]):
         letters = fit_letters([sequences[index] for index in counted], alphabet)
         scores[scored] = [letters.log_likelihood(sequences[index]) for index in scored]

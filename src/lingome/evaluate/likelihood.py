@@ -37,7 +37,8 @@ def markov_baseline(done: Pretrained) -> list[dict[str, object]]:
     """
     if not isinstance(done.objective, CausalObjective) or not len(done.windows):
         return []
-    pieces, read = _training_codes(done), base_reader(done.objective.tokenizer)
+    pieces = _training_codes(done)
+    read = base_reader(done.objective.tokenizer)
     valid = pieces[9::10] or pieces[-1:]
     train = [piece for index, piece in enumerate(pieces[: None if len(pieces) > 9 else -1]) if index % 10 != 9]
     model = MarkovModel(WordCounts(train or pieces, LONGEST_WORD), WordCounts(valid, LONGEST_WORD), LONGEST_WORD - 1)
@@ -48,7 +49,8 @@ def markov_baseline(done: Pretrained) -> list[dict[str, object]]:
 
 def _training_codes(done: Pretrained) -> list[np.ndarray]:
     """Give bases of the training area in pieces, spread evenly if they are too many to count."""
-    learnt, read = done.learnt, base_reader(done.objective.tokenizer)
+    learnt = done.learnt
+    read = base_reader(done.objective.tokenizer)
     cuts = [
         (first, min(first + PIECE_TOKENS, end))
         for start, end in learnt.segments.tolist() for first in range(start, end, PIECE_TOKENS)

@@ -87,7 +87,8 @@ def estimate_methods(
     DataError, ConfigError
         As `evaluate_methods`.
     """
-    parts, room = _labelled_parts(examples), start.body.config.max_positions
+    parts = _labelled_parts(examples)
+    room = start.body.config.max_positions
     check_training(parts["train"])
     coded = {name: encode_within(start.tokenizer, part.sequences, room, tune.too_long, TOO_LONG_SETTING).ids
              for name, part in parts.items()}
@@ -112,7 +113,8 @@ def evaluate_methods(
     start from trained weights.
     """
     parts = _labelled_parts(examples)
-    test, valid_labels = parts["test"], parts["valid"].labels
+    test = parts["test"]
+    valid_labels = parts["valid"].labels
     room = start.body.config.max_positions
     coded = encode_within(start.tokenizer, test.sequences, room, tune.too_long, TOO_LONG_SETTING)
     scored: list[Scored] = []
@@ -123,7 +125,8 @@ def evaluate_methods(
     best: tuple[Fitted, str] | None = None
     for name, method, random, n_fits in list_fits(methods, start, len(seeds), random_control=random_control):
         control = random and start.folder is not None
-        probabilities, thresholds = [], []
+        probabilities = []
+        thresholds = []
         for number, seed in enumerate(seeds[:n_fits], start=1):
             body = random_body(start.body.config, seed) if random else start.body
             fitted = fit_classifier(

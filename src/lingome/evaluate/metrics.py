@@ -75,8 +75,10 @@ def _weighted_mcc(
     cell = np.zeros((len(labels), n_classes * n_classes), dtype=weights_RN.dtype)
     cell[np.arange(len(labels)), labels * n_classes + called] = 1
     counts = (weights_RN @ cell).astype(np.float64).reshape(-1, n_classes, n_classes)
-    total, right = counts.sum(axis=(1, 2)), np.trace(counts, axis1=1, axis2=2)
-    true, predicted = counts.sum(axis=2), counts.sum(axis=1)
+    total = counts.sum(axis=(1, 2))
+    right = np.trace(counts, axis1=1, axis2=2)
+    true = counts.sum(axis=2)
+    predicted = counts.sum(axis=1)
     above = right * total - (true * predicted).sum(axis=1)
     below = (total**2 - (predicted**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
     return np.where(below > 0, above / np.sqrt(np.where(below > 0, below, 1.0)), 0.0)
@@ -225,7 +227,8 @@ def curve_at(
     true, false = _ranked(positive_N, scores_N, weights_RN)
     y = np.full((len(true), len(x)), np.nan)
     for row in range(len(true)):
-        t, f = true[row], false[row]
+        t = true[row]
+        f = false[row]
         if t[-1] == 0 or f[-1] == 0:
             continue
         if kind == "roc":
@@ -251,9 +254,12 @@ def best_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
     if scores.ndim > 1 or len(distinct) < 2 or len(np.unique(labels)) < 2:
         return 0.5
     true, false = _ranked(labels == 1, scores, np.ones((1, len(labels))))
-    tp, fp = true[0, :-1], false[0, :-1]
-    positive, negative = true[0, -1], false[0, -1]
-    fn, tn = positive - tp, negative - fp
+    tp = true[0, :-1]
+    fp = false[0, :-1]
+    positive = true[0, -1]
+    negative = false[0, -1]
+    fn = positive - tp
+    tn = negative - fp
     value = (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tn + fn) * positive * negative)
     candidates = (0.5 * (distinct[:-1] + distinct[1:]))[::-1]
     best = np.flatnonzero(value >= value.max() - 1e-12)

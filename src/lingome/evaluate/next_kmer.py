@@ -63,7 +63,10 @@ class NextKmerTest:
     def __init__(
         self, learn: Stretches, test: Stretches, settings: NextKmerSettings, seeds: Sequence[int], device: str = "cpu"
     ) -> None:
-        self.learn, self.settings, self.seeds, self.device = learn, settings, tuple(seeds), device
+        self.learn = learn
+        self.settings = settings
+        self.seeds = tuple(seeds)
+        self.device = device
         length = settings.context_bp + settings.ks[-1]
         starts = test.draw_starts(settings.n_test, length, generator(seeds[0], "next k-mer test"))
         self.windows = test.windows(starts, length)
@@ -89,7 +92,8 @@ class NextKmerTest:
         means = {name: resampled_mean(one.hits.mean(axis=2), self.block_N) for name, one in guesses.items()}
         bits = {name: resampled_mean(-one.bits[:, :, -1] / self.settings.ks[-1], self.block_N)
                 for name, one in guesses.items()}
-        behind, costs = behind_best(means)[1], behind_best(bits)[1]
+        behind = behind_best(means)[1]
+        costs = behind_best(bits)[1]
         rows = []
         for name, one in guesses.items():
             overall = {
@@ -105,7 +109,8 @@ class NextKmerTest:
 
     def _row(self, name: str, tokenizer: Tokenizer, index: int, accuracy: Draws) -> dict[str, Any]:
         k = self.settings.ks[index]
-        found, baseline = accuracy.estimate, self.baselines[k]
+        found = accuracy.estimate
+        baseline = self.baselines[k]
         return {
             "vocabulary": name, "merges": merges_of(tokenizer), "k": k, "accuracy": found.value, "low": found.low,
             "high": found.high, "chance": 4.0**-k, "baseline": baseline.markov, "n": len(self.block_N),
@@ -207,7 +212,8 @@ def _baselines(learn: Stretches, shown: np.ndarray, settings: NextKmerSettings) 
     cut = int(len(codes) * 0.9)
     # Words longer than the logarithm of the bases are nearly all unseen, and cost memory.
     longest = min(LONGEST, max(settings.ks[-1] + 1, math.ceil(math.log(len(codes), 4)) + 1))
-    counted, checked = WordCounts([codes[:cut]], longest), WordCounts([codes[cut:]], longest)
+    counted = WordCounts([codes[:cut]], longest)
+    checked = WordCounts([codes[cut:]], longest)
     targets = kmer_targets(shown[:, settings.context_bp :], settings.ks)
     contexts = base_codes(shown[:, : settings.context_bp])
     found = {}

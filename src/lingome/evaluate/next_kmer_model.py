@@ -45,7 +45,10 @@ class WindowDraws:
     """Pre-training batches: new windows of a fixed number of bases in every step."""
 
     def __init__(self, stretches: Stretches, tokenizer: Tokenizer, settings: NextKmerSettings, seed: int) -> None:
-        self.stretches, self.tokenizer, self.settings, self.seed = stretches, tokenizer, settings, seed
+        self.stretches = stretches
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.seed = seed
 
     @property
     def batches_per_epoch(self) -> int:
@@ -69,7 +72,9 @@ class Positions:
         contexts = windows[:, : settings.context_bp]
         self.ids = [encoding.input_ids for encoding in tokenizer.encode_batch(list(np.ascontiguousarray(contexts)))]
         self.targets = kmer_targets(windows[:, settings.context_bp :], settings.ks)
-        self.tokenizer, self.batch_size, self.seed = tokenizer, batch_size, seed
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+        self.seed = seed
 
     @property
     def batches_per_epoch(self) -> int:
@@ -118,7 +123,8 @@ class NextKmerModel(nn.Module):
 
     def __init__(self, body: Body, token_lengths: np.ndarray, ks: Sequence[int], seed: int) -> None:
         super().__init__()
-        self.body, self.ks = body, tuple(ks)
+        self.body = body
+        self.ks = tuple(ks)
         self.register_buffer("token_lengths", torch.from_numpy(np.asarray(token_lengths, dtype=np.int64)))
         hidden = body.config.hidden_size
         self.trunk = nn.Linear((NEAR_BP + 1) * hidden, hidden)
@@ -133,7 +139,8 @@ class NextKmerModel(nn.Module):
     def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor) -> list[Tensor]:
         """Give logits (B, 4^k), one tensor a k."""
         state = functional.gelu(self.trunk(self.near_states(input_ids_BL, attention_mask_BL).flatten(1)))
-        logits, found = None, []
+        logits = None
+        found = []
         for length, head in enumerate(self.heads, start=1):
             own = head(state)
             logits = own if logits is None else own + logits.repeat_interleave(4, dim=1)

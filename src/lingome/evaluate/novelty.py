@@ -41,7 +41,8 @@ def longest_matches(sequences: Sequence[str], training: Callable[[], Iterable[np
     longest = np.zeros(len(sequences), dtype=np.int64)
     first = 0
     while first < len(sequences):
-        last, total = first, 0
+        last = first
+        total = 0
         while last < len(sequences) and (last == first or total + len(sequences[last]) <= GROUP_BASES):
             total += len(sequences[last])
             last += 1
@@ -73,7 +74,8 @@ def _build(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     nodes = np.full((2 * len(codes) + 2, 4), -1, dtype=np.int32)
     link = np.full(2 * len(codes) + 2, -1, dtype=np.int32)
     length = np.zeros(2 * len(codes) + 2, dtype=np.int32)
-    n, last = 1, 0
+    n = 1
+    last = 0
     for code in codes:
         if code > 3:
             last = 0
@@ -116,10 +118,12 @@ def _read(
     codes: np.ndarray, nodes: np.ndarray, link: np.ndarray, length: np.ndarray, best: np.ndarray
 ) -> None:
     """Keep, for each state, the longest stretch of the training data that led there."""
-    state, matched = 0, 0
+    state = 0
+    matched = 0
     for code in codes:
         if code > 3:
-            state, matched = 0, 0
+            state = 0
+            matched = 0
             continue
         while state > 0 and nodes[state, code] < 0:
             state = link[state]

@@ -41,7 +41,8 @@ class Draws(NamedTuple):
 
 def resampled_ratio(top_Q: np.ndarray, bottom_Q: np.ndarray, n_resamples: int = N_RESAMPLES) -> Draws:
     """Resample a ratio of sums over blocks; 0 where there is nothing to divide by."""
-    top, bottom = np.asarray(top_Q, dtype=np.float64), np.asarray(bottom_Q, dtype=np.float64)
+    top = np.asarray(top_Q, dtype=np.float64)
+    bottom = np.asarray(bottom_Q, dtype=np.float64)
     parts = [
         (counts @ top) / np.maximum(counts @ bottom, 1e-12) for counts, _ in _resamples(len(top), 1, n_resamples)
     ]

@@ -54,7 +54,8 @@ def reasons(
         Why byte pairs are left out; empty for masked models.
     """
     candidates = one_each(rows)
-    chosen, best = candidates[pick.chosen], candidates[pick.best]
+    chosen = candidates[pick.chosen]
+    best = candidates[pick.best]
     found = [("recommended", _recommended(pick, candidates, warning))]
     if warning:
         found.append(("purpose", warning[0].upper() + warning[1:]))
@@ -124,7 +125,8 @@ def _bits(pick: Pick, candidates: Mapping[str, Row]) -> str:
 def _cheap(pick: Pick, signals: Mapping[str, Row]) -> str:
     if not signals:
         return "Not computed."
-    top, row = min(signals.values(), key=lambda one: one["bits_per_base"]), signals[pick.chosen]
+    top = min(signals.values(), key=lambda one: one["bits_per_base"])
+    row = signals[pick.chosen]
     text = (
         f"An n-gram model of tokens needs fewest bits per base with {top['vocabulary']}: {top['bits_per_base']:.4f}; "
         f"a Markov model of bases, {top['markov_bits_per_base']:.4f}."

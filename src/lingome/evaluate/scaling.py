@@ -70,7 +70,8 @@ class ScalingLaw:
 
     def loss(self, parameters: float | np.ndarray, tokens: float | np.ndarray) -> np.ndarray:
         """Predict L, in nats a token, of the shape of the arguments."""
-        n, d = np.log(np.asarray(parameters, float)), np.log(np.asarray(tokens, float))
+        n = np.log(np.asarray(parameters, float))
+        d = np.log(np.asarray(tokens, float))
         log_loss, _ = _LAWS[self.law](_Runs(n, d, n, 0.0, 0.0).inner(self), n, d)
         losses: np.ndarray = np.exp(log_loss)
         return losses
@@ -122,10 +123,13 @@ def bootstrap_law(
         Percentiles of whatever is computed from them are its interval.
     """
     runs = _Runs.of(fitted.law, parameters, tokens, losses)
-    rng, start, fits = generator(seed, "scaling law"), runs.inner(fitted), list[ScalingLaw]()
+    rng = generator(seed, "scaling law")
+    start = runs.inner(fitted)
+    fits = list[ScalingLaw]()
     while len(fits) < repeats:
         drawn = rng.integers(0, len(runs.y), len(runs.y))
-        n, d = runs.n[drawn], runs.d[drawn]
+        n = runs.n[drawn]
+        d = runs.d[drawn]
         if len(set(drawn)) > len(start) and len(set(n)) > 1 and len(set(d)) > 1:
             fits.append(_fit(fitted.law, dataclasses.replace(runs, n=n, d=d, y=runs.y[drawn]), [start]))
     return fits
@@ -194,15 +198,18 @@ class _Runs:
                 got=f"{len(y)} runs of {len(set(n))} sizes and {len(set(d))} lengths",
                 expected=f"at least {least} runs, of at least 3 sizes and 3 lengths", hint="add sizes or lengths",
             )
-        log_n, log_d = np.log(n), np.log(d)
-        middle_n, middle_d = float(log_n.mean()), float(log_d.mean())
+        log_n = np.log(n)
+        log_d = np.log(d)
+        middle_n = float(log_n.mean())
+        middle_d = float(log_d.mean())
         return cls(log_n - middle_n, log_d - middle_d, np.log(y), middle_n, middle_d)
 
     def inner(self, law: ScalingLaw) -> tuple[float, ...]:
         """Give what is fitted, from the values of a law."""
         if law.law == "chinchilla":
             e, a, b, alpha, beta = law.values
-            at_n, at_d = math.log(a) - alpha * self.middle_n, math.log(b) - beta * self.middle_d
+            at_n = math.log(a) - alpha * self.middle_n
+            at_d = math.log(b) - beta * self.middle_d
             return math.log(e), at_n, at_d, alpha, beta
         nc, dc, alpha_n, alpha_d = law.values
         return math.log(nc) - self.middle_n, math.log(dc) - self.middle_d, alpha_n, alpha_d
@@ -212,7 +219,8 @@ class _Runs:
         one, two, *rest = (float(value) for value in inner)
         if law == "chinchilla":
             three, alpha, beta = rest
-            at_n, at_d = two + alpha * self.middle_n, three + beta * self.middle_d
+            at_n = two + alpha * self.middle_n
+            at_d = three + beta * self.middle_d
             return math.exp(one), math.exp(at_n), math.exp(at_d), alpha, beta
         return math.exp(one + self.middle_n), math.exp(two + self.middle_d), *rest
 

@@ -59,7 +59,8 @@ def check_scored(scored: Scored) -> None:
     DataError
         If shapes differ, a label is unknown (-1) or out of range, or a probability is not in 0..1.
     """
-    labels, probabilities = scored.labels, scored.probabilities
+    labels = scored.labels
+    probabilities = scored.probabilities
     if probabilities.ndim not in (2, 3) or probabilities.shape[1] != len(labels) or not len(labels):
         raise DataError(
             f"the probabilities of {scored.name!r} do not fit the labels", got=probabilities.shape,
@@ -111,8 +112,10 @@ def _score_row(scored: Scored, n_resamples: int, seed: int) -> dict[str, Any]:
     }
     for name in ("mcc", "auroc", "auprc"):
         row[name] = _known(estimates[name].value)
-        row[f"{name}_low"], row[f"{name}_high"] = _known(estimates[name].low), _known(estimates[name].high)
-    row["brier"], row["ece"] = estimates["brier"].value, estimates["ece"].value
+        row[f"{name}_low"] = _known(estimates[name].low)
+        row[f"{name}_high"] = _known(estimates[name].high)
+    row["brier"] = estimates["brier"].value
+    row["ece"] = estimates["ece"].value
     row["n_test"] = len(scored.labels)
     two = scored.probabilities.ndim == 2
     row["n_positive"] = int((scored.labels == 1).sum()) if two else None

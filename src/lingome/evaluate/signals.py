@@ -91,7 +91,8 @@ def vocabulary_signals(
         counted and n_test_bases.
     """
     markov = _markov(bases)
-    rows, bits = [], {}
+    rows = []
+    bits = {}
     with track("cheap signals", total=len(tokenizers), unit="vocabularies") as task:
         for name, tokenizer in tokenizers.items():
             row, bits[name] = _signals(bases, tokenizer)
@@ -111,7 +112,8 @@ def _signals(bases: SignalBases, tokenizer: Tokenizer) -> tuple[dict[str, Any], 
     model = NgramModel(_stream(train, numbers), _stream(valid, numbers), n_words)
     bits_Q, bases_Q = bits_of_blocks(model, tokenizer, bases.test, test)
     tokens_Q = np.array([int((numbers[one.input_ids] >= 0).sum()) for one in test])
-    bits, per_base = resampled_ratio(bits_Q, bases_Q), resampled_ratio(tokens_Q, bases_Q)
+    bits = resampled_ratio(bits_Q, bases_Q)
+    per_base = resampled_ratio(tokens_Q, bases_Q)
     kept_Q, borders_Q = strand_borders(tokenizer, bases.test, test)
     counts = sum(np.bincount(one.input_ids, minlength=tokenizer.vocab_size) for one in [*train, *valid])
     counts = np.asarray(counts)[numbers >= 0]
@@ -176,7 +178,8 @@ def strand_borders(
     to letters keeps about as many as there are tokens per base.
     """
     reverse = [_COMPLEMENT[np.asarray(block)][::-1].copy() for block in blocks]
-    kept, total = [], []
+    kept = []
+    total = []
     for block, forward, backward in zip(blocks, encodings, tokenizer.encode_batch(reverse), strict=True):
         mirrored = np.zeros(len(block) + 1, dtype=bool)
         mirrored[len(block) - np.asarray(backward.offsets)] = True

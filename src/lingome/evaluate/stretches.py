@@ -32,7 +32,8 @@ class Stretches:
     def draw_starts(self, n: int, length_bp: int, rng: np.random.Generator) -> np.ndarray:
         """Draw where windows begin, evenly from all that hold only A, C, G and T: int64, shape (n,)."""
         found: list[np.ndarray] = []
-        missing, last = n, len(self.letters) - length_bp
+        missing = n
+        last = len(self.letters) - length_bp
         steps = np.arange(length_bp)
         for _ in range(1000):
             if missing <= 0 or last < 0:
@@ -62,7 +63,8 @@ class Stretches:
         Pieces hold at most `at_most_bp` letters together; those without a known letter, and what is
         left over at the end, are left out. One short piece is given where nothing else fits.
         """
-        cuts, index = [0], 0
+        cuts = [0]
+        index = 0
         while cuts[-1] + lengths_bp[index % len(lengths_bp)] <= len(self.letters):
             cuts.append(cuts[-1] + lengths_bp[index % len(lengths_bp)])
             index += 1

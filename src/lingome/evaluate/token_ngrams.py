@@ -37,7 +37,8 @@ class Words(NamedTuple):
         if n <= 0:
             none = np.empty(0, dtype=np.int64)
             return cls(none, none, none)
-        contexts, good = np.zeros(n, dtype=np.int64), ids[m:] >= 0
+        contexts = np.zeros(n, dtype=np.int64)
+        good = ids[m:] >= 0
         for offset in range(m):
             part = ids[offset : offset + n]
             contexts = contexts * n_words + part
@@ -103,12 +104,15 @@ class NgramModel:
         self.smoothing: list[Smoothing] = []
         chance = np.full(len(valid), 1.0 / n_words)
         scored = valid >= 0
-        best, self.order = np.inf, 0
+        best = np.inf
+        self.order = 0
         for m in range(highest + 1):
             if n_words ** (m + 1) > _LARGEST_KEY:
                 break
-            table, words = _Counts(Words.of(train, m, n_words), n_words), Words.of(valid, m, n_words)
-            found, shorter = table.of(words), chance[words.ends]
+            table = _Counts(Words.of(train, m, n_words), n_words)
+            words = Words.of(valid, m, n_words)
+            found = table.of(words)
+            shorter = chance[words.ends]
             grid = [Smoothing(d, s) for d in DISCOUNTS for s in STRENGTHS]
             costs = [-np.log2(_smoothed(found, shorter, one)).sum() for one in grid]
             self.tables.append(table)
@@ -116,7 +120,8 @@ class NgramModel:
             chance[words.ends] = _smoothed(found, shorter, self.smoothing[-1])
             total = float(-np.log2(chance[scored]).sum())
             if total < best:
-                best, self.order = total, m
+                best = total
+                self.order = m
 
     def bits(self, ids: np.ndarray) -> np.ndarray:
         """Give -log2 p of every token, shape (n,); 0 for what is no word.

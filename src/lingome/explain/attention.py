@@ -151,7 +151,8 @@ def trace_attention(
     encoding = tokenizer.encode(sequence)
     ids_L = np.concatenate([[tokenizer.cls_id], encoding.input_ids, [tokenizer.sep_id]]).astype(np.int64)
     edges = np.concatenate([[0], encoding.offsets, encoding.offsets[-1:]]).astype(np.int64)
-    hidden_row, hidden_token = None, ""
+    hidden_row = None
+    hidden_token = ""
     if hidden_base is not None:
         hidden_row = int(encoding.token_at(hidden_base)) + 1
         hidden_token = tokenizer.vocab[ids_L[hidden_row]]
@@ -217,7 +218,8 @@ def most_likely(probabilities_V: Tensor, vocab: Sequence[str], n: int = 5) -> li
 
 def _find_layer(model: MaskedLM, tokenizer: Tokenizer, layer: int, head: int) -> Layer:
     """Give the layer, if model, tokenizer and numbers fit."""
-    body, config = model.body, model.config
+    body = model.body
+    config = model.config
     if not isinstance(body, Transformer) or not isinstance(config, TransformerConfig):
         raise ConfigError("only the attention of a transformer encoder can be followed", got=type(body).__name__,
                           expected=Transformer.__name__)
@@ -284,11 +286,16 @@ class _HeadParts(NamedTuple):
 
 def _recompute(block: Layer, caught: dict[str, Any], head: int) -> tuple[_HeadParts, float]:
     """Give the head's parts, from what it read; and how far its mixture is from the layer's own."""
-    config, bias = block.config, caught["context"].bias
-    H, G, K = config.n_heads, config.kv_heads, config.head_size
+    config = block.config
+    bias = caught["context"].bias
+    H = config.n_heads
+    G = config.kv_heads
+    K = config.head_size
     qkv = _plain(caught["qkv"]).view(-1, H + 2 * G, K)
     shared = head // (H // G)  # heads that stand side by side share keys and values
-    q, k, v = qkv[:, head], qkv[:, H + shared], qkv[:, H + G + shared]
+    q = qkv[:, head]
+    k = qkv[:, H + shared]
+    v = qkv[:, H + G + shared]
     L = len(q)
     if config.positions == "rotary":
         table = Rotation.of(L, config, q.device, config.local_rope_theta if block.local else config.rope_theta)

@@ -114,7 +114,9 @@ def read_contexts(
     DataError
         If there is no window.
     """
-    n_states, V, D = body.config.n_layers + 1, tokenizer.vocab_size, body.config.hidden_size
+    n_states = body.config.n_layers + 1
+    V = tokenizer.vocab_size
+    D = body.config.hidden_size
     if not -n_states <= layer < n_states:
         known = f"0 to {n_states - 1}, or -1"
         raise ConfigError("the model has no such layer", where="layer", got=layer, expected=known)
@@ -123,9 +125,12 @@ def read_contexts(
     place = pick_device(device)
     body.to(place).eval()
     special = torch.from_numpy(tokenizer.special_ids)
-    n, n_all = np.zeros(V, dtype=np.int64), 0
-    units, sums = torch.zeros(n_states, V, D, dtype=torch.float64), torch.zeros(V, D, dtype=torch.float64)
-    everything, own = torch.zeros(n_states, D, dtype=torch.float64), torch.zeros(n_states, dtype=torch.float64)
+    n = np.zeros(V, dtype=np.int64)
+    n_all = 0
+    units = torch.zeros(n_states, V, D, dtype=torch.float64)
+    sums = torch.zeros(V, D, dtype=torch.float64)
+    everything = torch.zeros(n_states, D, dtype=torch.float64)
+    own = torch.zeros(n_states, dtype=torch.float64)
     own_pairs = 0
     lengths = np.array([len(one) + 2 for one in windows])
     with torch.inference_mode(), track(what, int(lengths.sum()), "tokens") as task:

@@ -73,7 +73,8 @@ def merge_intervals(intervals: Iterable[Interval]) -> dict[str, tuple[np.ndarray
         starts, ends = np.array(sorted(pairs), dtype=np.int64).T
         reached = np.maximum.accumulate(ends)
         apart = np.flatnonzero(starts[1:] > reached[:-1])
-        first, last = np.concatenate([[0], apart + 1]), np.concatenate([apart, [len(starts) - 1]])
+        first = np.concatenate([[0], apart + 1])
+        last = np.concatenate([apart, [len(starts) - 1]])
         merged[chrom] = (starts[first], reached[last])
     return merged
 
@@ -121,7 +122,8 @@ def take_census(
     reverse = np.zeros(size, dtype=np.int64) if tokenizer.alphabet is DNA else None
     inside = {name: np.zeros(size, dtype=np.int64) for name in annotations}
     letters_inside = dict.fromkeys(annotations, 0)
-    steps, sample = _steps(tokenizer), _Sample(n_windows, window_tokens, tokenizer.unk_id, seed)
+    steps = _steps(tokenizer)
+    sample = _Sample(n_windows, window_tokens, tokenizer.unk_id, seed)
     lengths: dict[str, int] = {}
     letters = 0
     with track("counting tokens", total, "letters") as task:
@@ -156,7 +158,10 @@ class _Sample:
     """Windows drawn uniformly from a stream: each gets a random number, and the smallest numbers stay."""
 
     def __init__(self, n_windows: int, window_tokens: int, unk_id: int, seed: int) -> None:
-        self.n_windows, self.window_tokens, self.unk_id, self.seed = n_windows, window_tokens, unk_id, seed
+        self.n_windows = n_windows
+        self.window_tokens = window_tokens
+        self.unk_id = unk_id
+        self.seed = seed
         self.windows: list[np.ndarray] = []
         self._keys = np.zeros(0)
 

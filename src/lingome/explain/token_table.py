@@ -81,7 +81,8 @@ def annotation_table(tokenizer: Tokenizer, census: TokenCensus) -> list[dict[str
         for index, token in enumerate(tokenizer.vocab):
             if index in special:
                 continue
-            count, held = int(census.counts[index]), int(inside[index])
+            count = int(census.counts[index])
+            held = int(inside[index])
             share = held / count if count else None
             rows.append({
                 "annotation": name, "id": index, "token": token, "count": count, "inside": held, "share": share,

@@ -30,7 +30,9 @@ class _Search:
     """The beams of one prompt: those under way, and the best finished ones."""
 
     def __init__(self, rules: Rules, n_beams: int, length_penalty: float) -> None:
-        self.rules, self.n_beams, self.length_penalty = rules, n_beams, length_penalty
+        self.rules = rules
+        self.n_beams = n_beams
+        self.length_penalty = length_penalty
         self.beams: list[_Beam] = [_Beam()]
         self.finished: list[tuple[float, Generated]] = []
 

@@ -28,7 +28,9 @@ class CachedDecoder:
     """
 
     def __init__(self, model: CausalLM, max_tokens: int, *, slide: bool = False) -> None:
-        self.model, self.max_tokens, self.slide = model, min(max_tokens, model.config.max_positions), slide
+        self.model = model
+        self.max_tokens = min(max_tokens, model.config.max_positions)
+        self.slide = slide
         self._weight = model.head.weight
         self._history_BT = torch.empty(0, 0, dtype=torch.int64)
         self._cache: KvCache | None = None

@@ -35,6 +35,7 @@ class Draws:
         """Give the numbers of the next step, float64 in [0, 1), shape (B,)."""
         if self._used == self._block_BT.shape[1]:
             rows = [torch.rand(_BLOCK, generator=one, dtype=torch.float64) for one in self._generators]
-            self._block_BT, self._used = torch.stack(rows), 0
+            self._block_BT = torch.stack(rows)
+            self._used = 0
         self._used += 1
         return self._block_BT[:, self._used - 1]

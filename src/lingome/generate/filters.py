@@ -41,7 +41,9 @@ def low_complexity_share(sequence: str, window_bp: int = DUST_BP, threshold: flo
     if n_window < 2:
         return 0.0
     counts: dict[str, int] = {}
-    pairs, low_until, low = 0, 0, 0
+    pairs = 0
+    low_until = 0
+    low = 0
     for end, triplet in enumerate(triplets, start=1):
         pairs += counts.get(triplet, 0)
         counts[triplet] = counts.get(triplet, 0) + 1
@@ -50,7 +52,8 @@ def low_complexity_share(sequence: str, window_bp: int = DUST_BP, threshold: flo
             counts[old] -= 1
             pairs -= counts[old]
         if end >= n_window and pairs / (n_window - 1) > threshold:
-            start, stop = max(low_until, end - n_window), end + 2
+            start = max(low_until, end - n_window)
+            stop = end + 2
             low += stop - start
             low_until = stop
     return low / len(sequence)

@@ -61,7 +61,8 @@ def _keep_largest(logits_BV: Tensor, ranks_BV: Tensor, least_B1: Tensor, n_B1: T
     """Keep `n_B1` tokens of each row, of which the last has the rank `least_B1`; of tied ones those of lowest id."""
     kept_BV = ranks_BV >= least_B1
     if bool((kept_BV.sum(dim=-1, keepdim=True) > n_B1).any()):
-        above_BV, tied_BV = ranks_BV > least_B1, ranks_BV == least_B1
+        above_BV = ranks_BV > least_B1
+        tied_BV = ranks_BV == least_B1
         room_B1 = n_B1 - above_BV.sum(dim=-1, keepdim=True)
         kept_BV = above_BV | (tied_BV & (tied_BV.cumsum(dim=-1) <= room_B1))
     return allow_only(logits_BV, kept_BV)
@@ -95,17 +96,23 @@ def _find_nuclei(probs_BV: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray
     The bits of positive numbers rise as the numbers do, so their first bits sort them into bins: whole bins are
     added from the likeliest on, and only the one where the sum reaches p is sorted.
     """
-    least_B, n_B = np.empty(len(probs_BV)), np.empty(len(probs_BV), np.int64)
-    sums, counts = np.empty(_N_BINS), np.empty(_N_BINS, np.int64)
+    least_B = np.empty(len(probs_BV))
+    n_B = np.empty(len(probs_BV), np.int64)
+    sums = np.empty(_N_BINS)
+    counts = np.empty(_N_BINS, np.int64)
     for row in range(len(probs_BV)):
         probs_V = probs_BV[row]
         # Whatever is not a number gets the last bin, so that no index leaves the table.
         bins_V = np.minimum((probs_V.view(np.int64) >> _BIN_BITS) & 0x7FFF, _N_BINS - 1)
-        sums[:], counts[:] = 0, 0
+        sums[:] = 0
+        counts[:] = 0
         for i in range(len(probs_V)):
             sums[bins_V[i]] += probs_V[i]
             counts[bins_V[i]] += 1
-        lowest, place, total, n = bins_V.min(), bins_V.max(), 0.0, 0
+        lowest = bins_V.min()
+        place = bins_V.max()
+        total = 0.0
+        n = 0
         while place > lowest and total + sums[place] < p:
             total, n, place = total + sums[place], n + counts[place], place - 1
         inside = np.sort(probs_V[bins_V == place])[::-1]

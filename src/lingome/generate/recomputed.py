@@ -32,7 +32,9 @@ class Recomputed:
     """
 
     def __init__(self, model: HyenaLM, max_tokens: int, *, slide: bool = False) -> None:
-        self.model, self.max_tokens, self.slide = model, min(max_tokens, model.config.max_positions), slide
+        self.model = model
+        self.max_tokens = min(max_tokens, model.config.max_positions)
+        self.slide = slide
         self._ids_BL = torch.empty(0, 0, dtype=torch.int64)
         self._mask_BL: Tensor | None = None
 
@@ -47,7 +49,8 @@ class Recomputed:
         if input_ids_BL.shape[1] > self.max_tokens:
             raise DataError("the prompt is longer than the model can read", got=f"{input_ids_BL.shape[1]:,} tokens",
                             expected=f"at most {self.max_tokens:,}", hint="give a shorter prompt")
-        self._ids_BL, self._mask_BL = input_ids_BL, attention_mask_BL
+        self._ids_BL = input_ids_BL
+        self._mask_BL = attention_mask_BL
         return self._read()
 
     def step(self, tokens_B: Tensor) -> Tensor:

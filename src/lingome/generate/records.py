@@ -22,7 +22,8 @@ def record_row(kept: Kept, tokenizer: Tokenizer, longest_match: int | None = Non
     ``bits_per_base`` (of protein ``bits_per_residue``) is -log2 of its probability given the prompt, by its letters;
     None where there are none.
     """
-    bits, n_letters = -kept.generated.log_likelihood / math.log(2), len(kept.sequence)
+    bits = -kept.generated.log_likelihood / math.log(2)
+    n_letters = len(kept.sequence)
     unit = "base" if tokenizer.alphabet is DNA else "residue"
     row = {
         "name": f"generated_{kept.index + 1}", "length": n_letters, "tokens": len(kept.generated.tokens),

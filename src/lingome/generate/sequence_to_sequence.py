@@ -32,7 +32,8 @@ class SourceReader:
     def __init__(
         self, model: EncoderDecoderLM, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, *, max_tokens: int
     ) -> None:
-        self.model, self.max_tokens = model, min(max_tokens, model.config.max_positions)
+        self.model = model
+        self.max_tokens = min(max_tokens, model.config.max_positions)
         with torch.no_grad():
             self._source = model.encode(input_ids_BL, attention_mask_BL)
         self._cache: DecoderCache | None = None
@@ -46,7 +47,8 @@ class SourceReader:
             If there are neither as many beginnings as sources nor one source, or one is longer than the model writes.
         """
         states_BLD, real_BL = self._source
-        n_prompts, n_sources = len(input_ids_BL), len(states_BLD)
+        n_prompts = len(input_ids_BL)
+        n_sources = len(states_BLD)
         if n_sources not in (1, n_prompts):
             raise DataError("each target needs its source", got=f"{n_prompts} targets, {n_sources} sources",
                             expected="as many sources as targets, or one")

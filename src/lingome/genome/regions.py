@@ -172,9 +172,11 @@ def promoter_intervals(
         gene = feature.interval
         chrom = _known_name(gene.chrom, lengths)
         if gene.strand == "+":
-            start, end = gene.start - upstream_bp, gene.start + downstream_bp
+            start = gene.start - upstream_bp
+            end = gene.start + downstream_bp
         elif gene.strand == "-":
-            start, end = gene.end - downstream_bp, gene.end + upstream_bp
+            start = gene.end - downstream_bp
+            end = gene.end + upstream_bp
         else:
             continue
         if start >= 0 and end <= lengths[chrom]:
@@ -213,7 +215,8 @@ def read_windows(
     DataError
         If a chromosome is unknown.
     """
-    windows, texts = [], []
+    windows = []
+    texts = []
     for interval in intervals:
         window = interval if width_bp is None else centred(interval, width_bp)
         if window.start >= 0 and window.end <= genome.length(window.chrom):

@@ -117,7 +117,8 @@ def _blocks(
             "boundaries are two positions on the one chromosome of the examples", where="split.boundaries",
             got=f"{first}, {second} on {', '.join(chroms[:5])}", hint="use split.fractions, or name chromosomes",
         )
-    half, rest = gap_bp // 2, gap_bp - gap_bp // 2
+    half = gap_bp // 2
+    rest = gap_bp - gap_bp // 2
     edges = ((0, first - half), (first + rest, second - half), (second + rest, lengths[chroms[0]]))
     return [Interval(chroms[0], start, end, name=name) for name, (start, end) in zip(SPLITS, edges, strict=True)]
 

@@ -44,7 +44,9 @@ def cut_windows(genome: Genome, variants: Sequence[Variant], window_bp: int, ste
     DataError
         If a reference allele does not fit into its window.
     """
-    alleles, places, n_moved = [], [], 0
+    alleles = []
+    places = []
+    n_moved = 0
     texts: dict[tuple[str, int], str] = {}
     for one in variants:
         length = genome.length(one.chrom)

@@ -37,7 +37,8 @@ from lingome.core.errors import DataError
 from lingome.models.blocks import HIDDEN_SCORE, Rotation, attend, hide
 from lingome.models.shapes import TransformerConfig
 
-N_BUCKETS, FARTHEST = 32, 128
+N_BUCKETS = 32
+FARTHEST = 128
 """Buckets of relative distances, and the distance from which all share the last one (T5)."""
 
 Bias = Callable[[Tensor], Tensor]
@@ -176,7 +177,11 @@ class AttentionContext:
         self, config: TransformerConfig, groups: Sequence[Group], bias: Bias | None, device: torch.device,
         rows_M: Tensor | None = None,
     ) -> None:
-        self.config, self.groups, self.bias, self.device, self.rows_M = config, tuple(groups), bias, device, rows_M
+        self.config = config
+        self.groups = tuple(groups)
+        self.bias = bias
+        self.device = device
+        self.rows_M = rows_M
         self._scores: dict[tuple[int, bool], Tensor | None] = {}
         self._rotations: dict[tuple[bool, torch.dtype], Rotation] = {}
         self._places_T: Tensor | None = None
@@ -195,7 +200,8 @@ class AttentionContext:
         cls, config: TransformerConfig, lengths: Sequence[int], bias: Bias | None, device: torch.device
     ) -> AttentionContext:
         """See sequences of these lengths, one after the other, without padding; neighbours of one length group."""
-        groups, start = [], 0
+        groups = []
+        start = 0
         for length, same in groupby(lengths):
             n_sequences = len(list(same))
             groups.append(Group(start, n_sequences, length, None))
@@ -215,7 +221,8 @@ class AttentionContext:
 
     def pick(self, wanted_T: Tensor) -> AttentionContext:
         """See the same batch, with the wanted rows alone as queries."""
-        groups, first = [], 0
+        groups = []
+        first = 0
         for group in self.groups:
             end = group.start + group.n_sequences * group.length
             wanted_BL = wanted_T[group.start : end].view(group.n_sequences, group.length)
@@ -265,7 +272,9 @@ class AttentionContext:
     def _attend_group(
         self, index: int, group: Group, q_MHK: Tensor, k_THK: Tensor, v_THK: Tensor, local: bool, dropout: float
     ) -> Tensor:
-        B, L, (H, K) = group.n_sequences, group.length, q_MHK.shape[1:]
+        B = group.n_sequences
+        L = group.length
+        (H, K) = q_MHK.shape[1:]
         slots_M = group.slots_M
         if slots_M is not None and not len(slots_M):
             return q_MHK.new_zeros(0, H * K)
@@ -289,8 +298,11 @@ class AttentionContext:
 
     def _attend_near(self, group: Group, q_THK: Tensor, k_THK: Tensor, v_THK: Tensor, dropout: float) -> Tensor:
         """Attend block by block, each to itself and half a window on both sides: no L x L scores are made."""
-        B, L, (H, K) = group.n_sequences, group.length, q_THK.shape[1:]
-        half, block = self.config.local_window // 2, self._block
+        B = group.n_sequences
+        L = group.length
+        (H, K) = q_THK.shape[1:]
+        half = self.config.local_window // 2
+        block = self._block
         missing = -L % block
         q, k, v = (rows[group.start : group.start + B * L].view(B, L, H, K) for rows in (q_THK, k_THK, v_THK))
         q = F.pad(q, (0, 0, 0, 0, 0, missing)).view(-1, block, H, K).transpose(1, 2)

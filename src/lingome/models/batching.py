@@ -94,7 +94,8 @@ def length_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> li
         raise ConfigError("a batch holds at least one token", where="batch_tokens", got=batch_tokens)
     sizes = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-sizes, kind="stable")
-    batches, start = [], 0
+    batches = []
+    start = 0
     while start < len(order):
         rows = max(1, batch_tokens // max(1, int(sizes[order[start]])))
         batches.append(order[start : start + rows])
@@ -124,11 +125,14 @@ def token_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> lis
         raise ConfigError("a batch holds at least one token", where="batch_tokens", got=batch_tokens)
     sizes = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-sizes, kind="stable")
-    batches, start, held = [], 0, 0
+    batches = []
+    start = 0
+    held = 0
     for place, size in enumerate(sizes[order].tolist()):
         if held and held + size > batch_tokens:
             batches.append(order[start:place])
-            start, held = place, 0
+            start = place
+            held = 0
         held += size
     return [*batches, order[start:]] if len(order) else []
 

@@ -35,7 +35,8 @@ class Rotation(NamedTuple):
         base = config.rope_theta if theta is None else theta
         steps = torch.arange(0, config.head_size, 2, device=device, dtype=torch.float32) / config.head_size
         angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / base**steps)
-        cos, sin = angles.cos(), angles.sin()
+        cos = angles.cos()
+        sin = angles.sin()
         return cls(torch.cat([cos, cos], 1)[None, :, None], torch.cat([-sin, sin], 1)[None, :, None])
 
     def turn(self, x_BLHK: Tensor) -> Tensor:
@@ -71,9 +72,11 @@ def attend(
     if causal:
         bias = hide(torch.ones(Q, Q, dtype=torch.bool, device=q_BHQK.device).tril())[None, None].to(q_BHQK.dtype)
     q_NQK, k_NLK, v_NLK = (x.reshape(B * H, -1, K).contiguous() for x in (q_BHQK, k_BHLK, v_BHLK))
-    used, bias_NQL = 0, q_NQK.new_zeros(1)
+    used = 0
+    bias_NQL = q_NQK.new_zeros(1)
     if bias is not None:
-        used, bias_NQL = 1, bias[0] if bias.shape[:2] == (1, 1) else bias.expand(B, H, -1, -1).flatten(0, 1)
+        used = 1
+        bias_NQL = bias[0] if bias.shape[:2] == (1, 1) else bias.expand(B, H, -1, -1).flatten(0, 1)
     scores_NQL = torch.baddbmm(bias_NQL, q_NQK, k_NLK.transpose(1, 2), beta=used, alpha=scale or 1 / math.sqrt(K))
     weights_NQL = F.dropout(scores_NQL.softmax(dim=-1), dropout, training=dropout > 0)
     return torch.bmm(weights_NQL, v_NLK).view(B, H, Q, K)

@@ -357,8 +357,10 @@ def read_tokenizer(folder: Path, family: str) -> Tokenizer:
 
 
 def _read_shape(folder: Path) -> tuple[Tokenizer, Shape, Family]:
-    content, file = read_config(folder), folder / "config.json"
-    family, config = read_family(content, file), from_config_json(content, file)
+    content = read_config(folder)
+    file = folder / "config.json"
+    family = read_family(content, file)
+    config = from_config_json(content, file)
     tokenizer = read_tokenizer(folder, family.name)
     check_tokenizer(tokenizer, config, family, folder)
     return tokenizer, with_roles(config, tokenizer), family

@@ -92,7 +92,8 @@ def normalise(
     x_D: np.ndarray, weight_D: np.ndarray, bias_D: np.ndarray, eps: float, rms: bool, y_D: np.ndarray
 ) -> None:
     """Write LayerNorm or RMSNorm of `x_D` to `y_D`."""
-    mean, square = np.float32(0), np.float32(0)
+    mean = np.float32(0)
+    square = np.float32(0)
     if not rms:
         for i in range(len(x_D)):
             mean += x_D[i]
@@ -112,7 +113,8 @@ def _rotate(x_NK: np.ndarray, cos_K: np.ndarray, sin_K: np.ndarray) -> None:
     half = x_NK.shape[1] // 2
     for n in range(x_NK.shape[0]):
         for i in range(half):
-            first, second = x_NK[n, i], x_NK[n, i + half]
+            first = x_NK[n, i]
+            second = x_NK[n, i + half]
             x_NK[n, i] = first * cos_K[i] + second * sin_K[i]
             x_NK[n, i + half] = second * cos_K[i + half] + first * sin_K[i + half]
 
@@ -123,7 +125,8 @@ def _attend_one(
     out_HK: np.ndarray,
 ) -> None:
     """Write softmax(q k' / sqrt(K)) v over the tokens from `first` to before `end` to `out_HK`."""
-    (H, K), G = q_HK.shape, keys_GTK.shape[0]
+    (H, K) = q_HK.shape
+    G = keys_GTK.shape[0]
     scale = np.float32(1 / np.sqrt(K))
     for h in range(H):
         g = h // (H // G)
@@ -164,10 +167,13 @@ def run_layer(
 ) -> None:
     """Run a layer in place, and put the token's key and value into the cache; without rotation the tables are empty."""
     G, T, K = keys_GTK.shape
-    D, F = len(x_D), weights.ffn_out_DF.shape[1]
+    D = len(x_D)
+    F = weights.ffn_out_DF.shape[1]
     H = weights.attention_out_DO.shape[1] // K
-    y_D, scores_T = np.empty(D, np.float32), np.empty(T, np.float32)
-    qkv_O, mixed_HK = np.empty((H + 2 * G) * K, np.float32), np.empty((H, K), np.float32)
+    y_D = np.empty(D, np.float32)
+    scores_T = np.empty(T, np.float32)
+    qkv_O = np.empty((H + 2 * G) * K, np.float32)
+    mixed_HK = np.empty((H, K), np.float32)
     inner_O = np.empty(weights.ffn_in_OD.shape[0], np.float32)
     normalise(x_D, weights.attention_norm_D, weights.attention_norm_bias_D, eps, rms, y_D)
     multiply(weights.qkv_OD, weights.qkv_bias_O, y_D, qkv_O)

@@ -36,7 +36,8 @@ from lingome.models.shapes import Shape
 from lingome.models.tracks import Tracks
 from lingome.tokens.tokenizer import Tokenizer
 
-CLOSE, ROUNDED = 1e-5, 0.05
+CLOSE = 1e-5
+ROUNDED = 0.05
 LENGTHS = (40, 11, 26)
 """Tokens of the sequences that a model is asked about."""
 _TARGET_TOKENS = 6
@@ -101,11 +102,13 @@ class _Asker:
     """A model of any kind as a function of token ids and a mask, with rows of one sequence each."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.config = model, _config(model)
+        self.model = model
+        self.config = _config(model)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Draw ids and mask: sequences of several lengths; for tracks, of one."""
-        config, draw = self.config, torch.Generator().manual_seed(0)
+        config = self.config
+        draw = torch.Generator().manual_seed(0)
         lengths = torch.tensor(LENGTHS)
         if isinstance(self.model, Tracks):
             lengths = torch.full((3,), config.bin_bp * (2 * config.crop_bins + 3))
@@ -182,7 +185,8 @@ def _check_padding(ask: _Asker, tokenizer: Tokenizer) -> None:
 def _check_states(ask: _Asker, tokenizer: Tokenizer) -> None:
     body: Any = ask.model if isinstance(ask.model, Body) else ask.model.body
     ids_BL, mask_BL = ask.batch()
-    states, last = body.hidden_states(ids_BL, mask_BL), body(ids_BL, mask_BL)
+    states = body.hidden_states(ids_BL, mask_BL)
+    last = body(ids_BL, mask_BL)
     if len(states) != ask.config.n_layers + 1:
         raise ConfigError("the model breaks the contract: a state after the embedding and after each layer",
                           got=f"{len(states)} states", expected=str(ask.config.n_layers + 1))

@@ -129,7 +129,8 @@ def count_decoder(
         V=vocab_size, D=hidden_size, F=ffn_size, L=n_layers, P=max_positions, H=n_heads, G=n_kv_heads or n_heads,
         K=head_size or hidden_size // n_heads, E=n_experts, C=n_classes,
     )
-    pair, each = "2" if norm_bias else "1", "E L" if n_experts else "L"
+    pair = "2" if norm_bias else "1"
+    each = "E L" if n_experts else "L"
     rows.add("token embedding", "V D")
     rows.add("position embedding", "P D")
     if rows.sizes["G"] == n_heads and rows.sizes["K"] * n_heads == hidden_size:

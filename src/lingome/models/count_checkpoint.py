@@ -146,7 +146,9 @@ class _Reader:
     """Sizes of a configuration, and questions about a file's tensors."""
 
     def __init__(self, content: Mapping[str, Any], tensors: Sequence[Tensor], file: Path) -> None:
-        self.content, self.tensors, self.file = content, tensors, file
+        self.content = content
+        self.tensors = tensors
+        self.file = file
         self.tied = is_tied(content)
 
     def size(self, name: str, default: int | None = None) -> int:
@@ -182,7 +184,8 @@ def _bert(reader: _Reader) -> Count | None:
         "hidden_size": reader.size("hidden_size"), "n_layers": reader.size("num_hidden_layers"),
         "ffn_size": reader.size("intermediate_size"), "n_segments": reader.size("type_vocab_size", 2),
     }
-    masked, pooler = reader.has("cls.predictions."), reader.has("pooler.")
+    masked = reader.has("cls.predictions.")
+    pooler = reader.has("pooler.")
     if "alibi_starting_size" in reader.content:
         return count_mosaic_bert(
             vocab_size=reader.size("vocab_size"), masked_head=masked, pooler=pooler,
@@ -237,7 +240,8 @@ def _gpt2(reader: _Reader) -> Count | None:
 
 
 def _lingome_decoder(reader: _Reader) -> Count:
-    learned, bias = reader.content.get("positions") == "learned", bool(reader.content.get("bias"))
+    learned = reader.content.get("positions") == "learned"
+    bias = bool(reader.content.get("bias"))
     return count_decoder(
         vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"), n_layers=reader.size("n_layers"),
         n_heads=reader.size("n_heads"), n_kv_heads=reader.size("n_kv_heads"), ffn_size=reader.size("ffn_size"),
@@ -251,7 +255,8 @@ def _lingome_decoder(reader: _Reader) -> Count:
 def _llama(reader: _Reader) -> Count | None:
     if reader.content.get("attention_bias") or reader.content.get("mlp_bias"):
         return None
-    heads, experts = reader.size("num_attention_heads"), reader.size("num_local_experts", 0)
+    heads = reader.size("num_attention_heads")
+    experts = reader.size("num_local_experts", 0)
     return count_llama(
         vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"),
         n_layers=reader.size("num_hidden_layers"), n_heads=heads, ffn_size=reader.size("intermediate_size"),

@@ -57,11 +57,13 @@ class Rows:
     """Rows of one model. `add` takes a shape and its repeats as symbols: ``add("query", "D D", "L")``."""
 
     def __init__(self, **sizes: int) -> None:
-        self.sizes, self.parts = sizes, list[Part]()
+        self.sizes = sizes
+        self.parts = list[Part]()
 
     def add(self, component: str, shape: str, times: str = "") -> None:
         """Add a row; one with a size of 0 has no parameters, and is left out."""
-        dims, repeats = shape.split(), times.split()
+        dims = shape.split()
+        repeats = times.split()
         numbers = [word for word in repeats if word.isdigit()]
         words = [*numbers, *dims, *(word for word in repeats if not word.isdigit())]
         product = math.prod(self._size(word) for word in words)

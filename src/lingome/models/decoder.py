@@ -107,7 +107,8 @@ class KvCache:
     def put(self, index: int, k_BGQK: Tensor, v_BGQK: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
         """Write one layer's new keys and values; give all of that layer's from `first` on, (B, G, T, K)."""
         end = self.length + k_BGQK.shape[2]
-        keys, values = self.keys_BGTK[index], self.values_BGTK[index]
+        keys = self.keys_BGTK[index]
+        values = self.values_BGTK[index]
         keys[:, :, self.length : end] = k_BGQK
         values[:, :, self.length : end] = v_BGQK
         return keys[:, :, first:end].to(k_BGQK.dtype), values[:, :, first:end].to(v_BGQK.dtype)
@@ -165,9 +166,13 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: DecoderConfig, index: int) -> None:
         super().__init__()
-        self.config, self.index = config, index
-        D, width = config.hidden_size, config.ffn_size * (2 if config.ffn == "swiglu" else 1)
-        H, G, K = config.n_heads, config.n_kv_heads, config.head_size
+        self.config = config
+        self.index = index
+        D = config.hidden_size
+        width = config.ffn_size * (2 if config.ffn == "swiglu" else 1)
+        H = config.n_heads
+        G = config.n_kv_heads
+        K = config.head_size
         self.attention_norm = build_norm(config)
         self.qkv = nn.Linear(D, (H + 2 * G) * K, bias=config.bias)
         self.attention_out = nn.Linear(H * K, D, bias=config.bias)
@@ -185,7 +190,9 @@ class DecoderLayer(nn.Module):
 
     def _attention(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
         B, Q = x_BQD.shape[:2]
-        H, G, K = self.config.n_heads, self.config.n_kv_heads, self.config.head_size
+        H = self.config.n_heads
+        G = self.config.n_kv_heads
+        K = self.config.head_size
         q, k, v = self.qkv(x_BQD).view(B, Q, H + 2 * G, K).split([H, G, G], dim=2)
         if rotation is not None:
             q, k = rotation.turn(q), rotation.turn(k)
@@ -284,7 +291,9 @@ class Decoder(nn.Module):
     def _run(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None, cache: KvCache | None, *, every: bool = False
     ) -> list[Tensor]:
-        config, (B, L), device = self.config, input_ids_BL.shape, input_ids_BL.device
+        config = self.config
+        (B, L) = input_ids_BL.shape
+        device = input_ids_BL.device
         self._check_room(B, L, cache)
         real_BL = None
         if is_padded(attention_mask_BL):

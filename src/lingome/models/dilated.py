@@ -181,7 +181,8 @@ class DilatedLayer(nn.Module):
 
     def __init__(self, config: DilatedConfig, index: int) -> None:
         super().__init__()
-        D, bias = config.hidden_size, config.bias
+        D = config.hidden_size
+        bias = config.bias
         self.config = config
         taps, self.dilation = config.taps(index)
         self.conv_norm = nn.LayerNorm(D, eps=config.norm_eps, bias=bias)

@@ -59,7 +59,8 @@ class RelativePositions(nn.Embedding):
 
     def __init__(self, config: EncoderDecoderConfig, *, both_sides: bool) -> None:
         super().__init__(config.n_buckets, config.n_heads)
-        self.max_distance, self.both_sides = config.max_distance, both_sides
+        self.max_distance = config.max_distance
+        self.both_sides = both_sides
 
     def bias(self, n_queries: int, n_keys: int) -> Tensor:
         """Give what is added to scores, (1, H, Q, T); the queries are the last of the keys."""
@@ -95,11 +96,15 @@ class DecoderCache:
     """
 
     def __init__(self, decoder: DecoderStack, source: Source, max_tokens: int) -> None:
-        config, states_BLD = decoder.config, source.states_BLD
+        config = decoder.config
+        states_BLD = source.states_BLD
         require(1 <= max_tokens <= config.max_positions, "cache", f"{max_tokens} tokens",
                 f"1 to the model's {config.max_positions}")
         shape = (len(states_BLD), config.n_heads, max_tokens, config.head_size)
-        self.max_tokens, self.length, self.padded, self.source_real_BL = max_tokens, 0, False, source.real_BL
+        self.max_tokens = max_tokens
+        self.length = 0
+        self.padded = False
+        self.source_real_BL = source.real_BL
         with torch.no_grad():
             self.source_keys = [layer.read_source(states_BLD) for layer in decoder.blocks()]
         self.keys = [(states_BLD.new_empty(shape), states_BLD.new_empty(shape)) for _ in self.source_keys]
@@ -126,8 +131,11 @@ class Block(nn.Module):
 
     def __init__(self, config: EncoderDecoderConfig, index: int, *, crossed: bool) -> None:
         super().__init__()
-        self.config, self.index, self.crossed = config, index, crossed
-        D, width = config.hidden_size, config.n_heads * config.head_size
+        self.config = config
+        self.index = index
+        self.crossed = crossed
+        D = config.hidden_size
+        width = config.n_heads * config.head_size
         self.attention_norm = build_norm(config)
         self.qkv = nn.Linear(D, 3 * width, bias=False)
         self.attention_out = nn.Linear(width, D, bias=False)
@@ -170,7 +178,8 @@ class Block(nn.Module):
         return tuple(part.transpose(1, 2) for part in parts)
 
     def _attend(self, q_BHQK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, bias: Tensor | None) -> Tensor:
-        dropout, dtype = self.config.dropout if self.training else 0.0, q_BHQK.dtype
+        dropout = self.config.dropout if self.training else 0.0
+        dtype = q_BHQK.dtype
         o_BHQK = attend(q_BHQK, k_BHTK.to(dtype), v_BHTK.to(dtype), bias, dropout, scale=1.0)
         return o_BHQK.transpose(1, 2).flatten(2)
 
@@ -268,9 +277,11 @@ class DecoderStack(Stack):
         self, x_BQD: Tensor, source: Source, real_BQ: Tensor | None = None, cache: DecoderCache | None = None
     ) -> Tensor:
         """Give final states (B, Q, D) of embedded target tokens; with a cache, of those after the ones it holds."""
-        Q, start = x_BQD.shape[1], 0 if cache is None else cache.length
+        Q = x_BQD.shape[1]
+        start = 0 if cache is None else cache.length
         check_length(Q, self.config.max_positions if cache is None else cache.max_tokens - start)
-        device, end = x_BQD.device, start + Q
+        device = x_BQD.device
+        end = start + Q
         bias = self.relative.bias(Q, end)
         if Q > 1:
             bias = bias + hide(torch.ones(Q, end, dtype=torch.bool, device=device).tril(start))

@@ -72,7 +72,10 @@ N_BANDS = 2
 """Waves among the features of a position: P = 1 + 2 * N_BANDS."""
 SHORT_TAPS = 3
 FREQUENCY = 10.0
-FASTEST, SLOWEST, FLOOR, SHIFT = 0.3, 1.5, 0.01, 0.05
+FASTEST = 0.3
+SLOWEST = 1.5
+FLOOR = 0.01
+SHIFT = 0.05
 """The filter's window falls to `FLOOR` at 0.3 of `max_positions` in the first channel to fade, at 1.5 in the last;
 `SHIFT` is added."""
 
@@ -132,7 +135,8 @@ class LongFilter(nn.Module):
     def forward(self, features_LP: Tensor, window_LD: Tensor) -> Tensor:
         """Give the filter of each channel: (D, L), in the type of `features_LP`, outside of autocast."""
         with torch.autocast(features_LP.device.type, enabled=False):
-            x_LW, dtype = features_LP, features_LP.dtype
+            x_LW = features_LP
+            dtype = features_LP.dtype
             for layer in self.layers:
                 weight, bias = (parameter.to(dtype) for parameter in layer.parameters())
                 x_LW = torch.sin(self.frequency.to(dtype) * F.linear(x_LW, weight, bias))
@@ -220,7 +224,8 @@ class Hyena(nn.Module):
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
         """Compute the states after the embedding and after each block: n_layers + 1 of (B, L, D), the last is final."""
-        config, length = self.config, input_ids_BL.shape[1]
+        config = self.config
+        length = input_ids_BL.shape[1]
         check_length(length, config.max_positions)
         x_BLD = self.tokens(input_ids_BL)
         if config.embedding_dropout:

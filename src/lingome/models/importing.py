@@ -75,8 +75,10 @@ def import_model(path: Path, tokenizer: Path | None = None, *, body_only: bool =
     folder = path if path.is_dir() else path.parent
     if not path.exists():
         raise CheckpointError("there is no such file or folder", where=path)
-    content, file = read_config(folder), folder / "config.json"
-    family, config = read_family(content, file), from_config_json(content, file)
+    content = read_config(folder)
+    file = folder / "config.json"
+    family = read_family(content, file)
+    config = from_config_json(content, file)
     words = _vocabulary(folder, tokenizer, family)
     check_tokenizer(words, config, family, tokenizer or folder)
     config = with_roles(config, words)

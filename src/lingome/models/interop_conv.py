@@ -69,7 +69,8 @@ def _fits_gpn(config: DilatedConfig) -> bool:
 
 def _read_convnet(content: Mapping[str, Any], file: Path) -> DilatedConfig:
     check_values(content, _SAME, file)
-    size, taps = _number(content, "hidden_size", 512), _number(content, "kernel_size", 9)
+    size = _number(content, "hidden_size", 512)
+    taps = _number(content, "kernel_size", 9)
     return DilatedConfig(
         vocab_size=read_number(content, "vocab_size", int, file), hidden_size=size, ffn_size=size,
         n_layers=_number(content, "n_layers", 25), first_kernel=taps, kernel=taps,

@@ -23,7 +23,8 @@ from lingome.models.config_json import check_values, read_number
 from lingome.models.family import Family, own_family, within
 from lingome.models.shapes import TransformerConfig
 
-_OUTPUT_BIAS, _DECODER_BIAS = "cls.predictions.bias", "cls.predictions.decoder.bias"
+_OUTPUT_BIAS = "cls.predictions.bias"
+_DECODER_BIAS = "cls.predictions.decoder.bias"
 _BERT_PARTS: dict[str, str | tuple[str, ...]] = {
     "body.tokens": "bert.embeddings.word_embeddings",
     "body.places": "bert.embeddings.position_embeddings",

@@ -123,7 +123,8 @@ def _add_speeds(tensors: dict[str, Tensor], config: TransformerConfig) -> dict[s
 def _check_speeds(tensors: dict[str, Tensor], config: TransformerConfig) -> tuple[dict[str, Tensor], list[str]]:
     """Compare the stored speeds of rotation, which may be rounded to half precision, with those of the shape."""
     expected = _speeds(config)
-    kept, problems = {}, []
+    kept = {}
+    problems = []
     for name, tensor in rename_norms(tensors).items():
         if not name.endswith(_SPEEDS):
             kept[name] = tensor

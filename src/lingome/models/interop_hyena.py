@@ -25,7 +25,8 @@ _FREQUENCIES = tuple(f"mixer.filter_fn.implicit_filter.{index}.freq" for index i
 _FEATURES, _PLACES, _RATES = (
     f"mixer.filter_fn.{name}" for name in ("pos_emb.z", "pos_emb.t", "modulation.deltas")
 )
-_LAYER, _EMBEDDINGS = "hyena.backbone.layers.#", "hyena.backbone.embeddings.word_embeddings.weight"
+_LAYER = "hyena.backbone.layers.#"
+_EMBEDDINGS = "hyena.backbone.embeddings.word_embeddings.weight"
 _PARTS: dict[str, str | tuple[str, ...]] = {
     "body.tokens.weight": _EMBEDDINGS,
     "body.final_norm": "hyena.backbone.ln_f",
@@ -42,7 +43,8 @@ _PARTS: dict[str, str | tuple[str, ...]] = {
 
 def published_tables(config: HyenaConfig, layer: int) -> dict[str, tuple[int, ...]]:
     """Name the three computed tables of a block, and their shapes in the file."""
-    n, prefix = config.max_positions, _LAYER.replace("#", str(layer)) + "."
+    n = config.max_positions
+    prefix = _LAYER.replace("#", str(layer)) + "."
     return {
         prefix + _FEATURES: (1, n, 1 + 2 * N_BANDS),
         prefix + _PLACES: (1, n, 1),
@@ -59,7 +61,8 @@ def _add_tables(tensors: dict[str, Tensor], config: HyenaConfig) -> dict[str, Te
     features_LP = position_features(config.max_positions, config).float()
     for layer in range(config.n_layers):
         features, places, rates = published_tables(config, layer)
-        tensors[features], tensors[places] = features_LP[None], features_LP[None, :, :1]
+        tensors[features] = features_LP[None]
+        tensors[places] = features_LP[None, :, :1]
         tensors[rates] = -decay_rates(config).float()[None, None]
     return tensors
 
@@ -71,7 +74,8 @@ def _prepare(given: dict[str, Tensor], config: HyenaConfig) -> tuple[dict[str, T
     for layer in range(config.n_layers):
         tables |= published_tables(config, layer)
     problems += _wrong_tables(tensors, tables, config)
-    head, embeddings = tensors.get("lm_head.weight"), tensors.get(_EMBEDDINGS)
+    head = tensors.get("lm_head.weight")
+    embeddings = tensors.get(_EMBEDDINGS)
     if config.tie_head and head is not None and embeddings is not None and not torch.equal(head, embeddings):
         problems.append("lm_head.weight differs from the embeddings, though config.json ties them")
     return {name: tensor for name, tensor in tensors.items() if name not in tables}, problems
@@ -106,7 +110,8 @@ def _wrong_tables(
     for name, shape in tables.items():
         if name not in tensors:
             continue
-        got, right = tensors[name], next(table for end, table in expected.items() if name.endswith(end))
+        got = tensors[name]
+        right = next(table for end, table in expected.items() if name.endswith(end))
         if tuple(got.shape) != shape or not got.is_floating_point():
             problems.append(f"{name} is {got.dtype} {list(got.shape)}, config.json asks for {list(shape)}")
             continue

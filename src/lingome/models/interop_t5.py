@@ -93,7 +93,8 @@ def _read(content: Mapping[str, Any], file: Path, ffn: Ffn, *, alone: bool) -> E
     proj = next(theirs for theirs, ours in _FFN.items() if ours == ffn)
     check_values(content, {"is_decoder": False, "feed_forward_proj": proj}, file)
     values = {ours: read_number(content, theirs, int, file) for ours, theirs in _SIZES.items()}
-    layers, without = content.get("num_decoder_layers"), "T5EncoderModel" in str(content.get("architectures"))
+    layers = content.get("num_decoder_layers")
+    without = "T5EncoderModel" in str(content.get("architectures"))
     scaled = bool(content.get("scale_decoder_outputs", content.get("tie_word_embeddings", True)))
     tied = bool(content.get("tie_word_embeddings", True))
     trained = read_number(content, "n_positions", int, file, 512)

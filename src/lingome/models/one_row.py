@@ -40,11 +40,13 @@ class OneRow:
     """
 
     def __init__(self, model: CausalLM, cache: KvCache) -> None:
-        self.config, self.cache = model.config, cache
+        self.config = model.config
+        self.cache = cache
         self._tokens_VD = _array(model.body.tokens.weight)
         self._places_TD = _array(model.body.places.weight) if self.config.positions == "learned" else None
         self._layers = [_layer_arrays(layer) for layer in model.body.layers if isinstance(layer, DecoderLayer)]
-        self._final, self._head = _both(model.body.final_norm), _both(model.head)
+        self._final = _both(model.body.final_norm)
+        self._head = _both(model.head)
         self._stores = [
             (_array(keys[0]), _array(values[0]))
             for keys, values in zip(cache.keys_BGTK, cache.values_BGTK, strict=True)
@@ -70,12 +72,15 @@ class OneRow:
 
     def step(self, token: int) -> Tensor:
         """Read one token more, and give logits (1, V); the cache grows by it."""
-        config, place = self.config, self.cache.length
+        config = self.config
+        place = self.cache.length
         first = max(0, place + 1 - config.window) if config.window else 0
         x_D = self._tokens_VD[token].copy()
         if self._places_TD is not None:
             x_D += self._places_TD[place]
-        rms, gated, eps = config.norm == "rms", config.ffn == "swiglu", config.norm_eps
+        rms = config.norm == "rms"
+        gated = config.ffn == "swiglu"
+        eps = config.norm_eps
         for weights, (keys, values) in zip(self._layers, self._stores, strict=True):
             run_layer(x_D, weights, keys, values, place, first, self._cos_TK, self._sin_TK, eps, rms, gated)
         self.cache.length += 1

@@ -103,8 +103,10 @@ def write_onnx(model: nn.Module, file: Path, seed: int = 0) -> float:
     """
     config: Any = model.config
     check_exportable(config)
-    graph, longest = _Graph(model).eval(), config.max_positions
-    batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=2, max=longest)
+    graph = _Graph(model).eval()
+    longest = config.max_positions
+    batch = torch.export.Dim("batch", min=1)
+    length = torch.export.Dim("length", min=2, max=longest)
     shape = {0: batch, 1: length}
     names = ["input_ids", "attention_mask"]
     output = "hidden_states" if isinstance(model, Body) else "logits"
@@ -119,7 +121,8 @@ def write_onnx(model: nn.Module, file: Path, seed: int = 0) -> float:
 
 def _difference(graph: nn.Module, file: Path, config: Any, seed: int) -> float:
     session = require("onnxruntime", "onnx").InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    furthest, wide = 0.0, min(config.max_positions, 64)
+    furthest = 0.0
+    wide = min(config.max_positions, 64)
     for n_sequences, length in ((1, wide), (4, max(2, wide // 2)), (2, max(2, wide // 3))):
         ids_BL, mask_BL = _example(config, n_sequences, length, seed + length)
         with torch.no_grad():

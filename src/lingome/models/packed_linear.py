@@ -35,8 +35,12 @@ class PackedLinear(nn.Linear):
 
     def __init__(self, layer: nn.Linear, dtype: torch.dtype, n_rows: int) -> None:
         super().__init__(1, 1, bias=False, device="meta")
-        self.in_features, self.out_features, self.dtype = layer.in_features, layer.out_features, dtype
-        self.weight, self.bias, self.n_rows = layer.weight, layer.bias, n_rows
+        self.in_features = layer.in_features
+        self.out_features = layer.out_features
+        self.dtype = dtype
+        self.weight = layer.weight
+        self.bias = layer.bias
+        self.n_rows = n_rows
         self._pack()
 
     def _pack(self) -> None:
@@ -50,7 +54,8 @@ class PackedLinear(nn.Linear):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PackedLinear:
         layer = nn.Linear(1, 1, bias=False, device="meta")
-        layer.in_features, layer.out_features = self.in_features, self.out_features
+        layer.in_features = self.in_features
+        layer.out_features = self.out_features
         layer.weight, layer.bias = copy.deepcopy((self.weight, self.bias), memo)
         return PackedLinear(layer, self.dtype, self.n_rows)
 

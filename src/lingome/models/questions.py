@@ -54,7 +54,9 @@ class Questions:
     """
 
     def __init__(self, tokenizer: Tokenizer, causal: bool, max_positions: int) -> None:
-        self.tokenizer, self.causal, self.max_positions = tokenizer, causal, max_positions
+        self.tokenizer = tokenizer
+        self.causal = causal
+        self.max_positions = max_positions
         self.room = max_positions - (1 if causal else 2)
         self._rows: list[np.ndarray] = []
         self._number: dict[bytes, int] = {}

@@ -55,8 +55,11 @@ class Int8Linear(nn.Linear):
 
     def __init__(self, layer: nn.Linear, dtype: torch.dtype) -> None:
         super().__init__(1, 1, bias=False, device="meta")
-        self.in_features, self.out_features, self.dtype = layer.in_features, layer.out_features, dtype
-        self.weight, self.bias = layer.weight, layer.bias
+        self.in_features = layer.in_features
+        self.out_features = layer.out_features
+        self.dtype = dtype
+        self.weight = layer.weight
+        self.bias = layer.bias
         weight = layer.weight.detach().float()
         self.scale_O = weight.abs().amax(dim=1).clamp(min=1e-30) / 127
         self.rounded_IO = (weight / self.scale_O[:, None]).round().to(torch.int8).t()
@@ -158,13 +161,15 @@ def read_states(
     states : list of Tensor, (n + 2, `count_features`) float
         The states of each, those of ``[CLS]`` and ``[SEP]`` first and last.
     """
-    body, config = reader.body, reader.body.config
+    body = reader.body
+    config = reader.body.config
     most = BATCH_TOKENS[reader.device.type] if batch_tokens is None else batch_tokens
     lengths = np.array([len(one) + 2 for one in ids], dtype=np.int64)
     last = layer in (-1, config.n_layers)
     packs = isinstance(body, Transformer)
     for chosen in (token_batches if packs else length_batches)(lengths, most):
-        rows, sizes = [ids[i] for i in chosen], lengths[chosen].tolist()
+        rows = [ids[i] for i in chosen]
+        sizes = lengths[chosen].tolist()
         # A context a batch: none may be open while the caller works.
         with torch.inference_mode(), reader.autocast():
             if isinstance(body, Transformer):
@@ -177,7 +182,8 @@ def read_states(
             else:
                 input_ids, mask = collate(rows, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
                                           sep_id=tokenizer.sep_id, max_tokens=config.max_positions)
-                ids_BL, mask_BL = input_ids.to(reader.device), mask.to(reader.device)
+                ids_BL = input_ids.to(reader.device)
+                mask_BL = mask.to(reader.device)
                 hidden_BLD = body(ids_BL, mask_BL) if last else _pick(body.hidden_states(ids_BL, mask_BL), layer)
                 states = [hidden_LD[:size] for hidden_LD, size in zip(hidden_BLD, sizes, strict=True)]
         yield chosen, states

@@ -75,7 +75,8 @@ class Complement(NamedTuple):
         if n_rows < tokenizer.vocab_size:
             raise ConfigError("the model has fewer rows than the vocabulary", where="n_rows", got=n_rows,
                               expected=f"at least {tokenizer.vocab_size}")
-        ids, stands = torch.arange(n_rows), torch.zeros(n_rows, dtype=torch.bool)
+        ids = torch.arange(n_rows)
+        stands = torch.zeros(n_rows, dtype=torch.bool)
         for letter, opposite in _PAIRS.items():
             ids[tokenizer.ids[letter]] = tokenizer.ids[opposite]
         for token in (*_PAIRS, "N", "[UNK]", tokenizer.roles["unk"], tokenizer.roles["mask"]):

@@ -143,7 +143,8 @@ def _letters(
     encoded = tokenizer.encode_batch(list(windows))
     with track("scoring", total=int(ends[-1]), unit="places") as task:
         for index, some in enumerate(places):
-            ids, first = encoded[index].input_ids, int(ends[index])
+            ids = encoded[index].input_ids
+            first = int(ends[index])
             some = np.asarray(some, dtype=np.int64)
             if convention == "wt_marginal":
                 items = np.arange(first * n_letters, (first + len(some)) * n_letters)

@@ -187,7 +187,8 @@ def score_alleles(
     found = find_convention(convention, model, tokenizer, changes=True)
     check_strands(strands, tokenizer)
     limit = model.config.max_positions
-    totals, weight = np.zeros(len(alleles)), 1.0 if strands == "forward" else 0.5
+    totals = np.zeros(len(alleles))
+    weight = 1.0 if strands == "forward" else 0.5
     asked = Questions(tokenizer, is_causal(model), limit)
     with track("scoring", total=len(alleles), unit="variants") as task:
         for first in range(0, len(alleles), 256):
@@ -279,7 +280,8 @@ def apply_edits(allele: Allele) -> str:
     >>> apply_edits(Allele("ACGT", (Edit(1, "C", "T"), Edit(3, "T", ""))))
     'ATG'
     """
-    text, end = allele.sequence, len(allele.sequence)
+    text = allele.sequence
+    end = len(allele.sequence)
     for edit in reversed(allele.edits):
         there = allele.sequence[edit.start : edit.start + len(edit.ref)] if edit.start >= 0 else ""
         if there != edit.ref or edit.start + len(edit.ref) > end:

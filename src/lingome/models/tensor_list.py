@@ -84,7 +84,8 @@ def mark_copies(tensors: Sequence[Tensor], *, tied: bool) -> set[str]:
         if name.endswith(_SINES) and re.sub(r"\d(?=\.freq$)", "1", name) in by_name:
             copies.add(name)
     for head in ("cls.predictions", "lm_head"):
-        bias, copy = f"{head}.bias", f"{head}.decoder.bias"
+        bias = f"{head}.bias"
+        copy = f"{head}.decoder.bias"
         if bias in by_name and copy in by_name:
             copies.add(copy)
     return copies

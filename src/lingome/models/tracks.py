@@ -94,7 +94,8 @@ def distance_features(config: TracksConfig, n_bins: int, device: torch.device | 
     Tensor, (2 n - 1, P) float32
         Symmetric ones first; then, if there is a direction, the same times the sign of the distance.
     """
-    most, count = config.n_bins, config.n_distance_features // (3 if config.symmetric_positions else 6)
+    most = config.n_bins
+    count = config.n_distance_features // (3 if config.symmetric_positions else 6)
     distance = torch.arange(1 - most, most, dtype=torch.float64, device=device)
     far = distance.abs()[:, None]
     half_life = 2 ** torch.linspace(3.0, math.log2(most), count, dtype=torch.float64, device=device)
@@ -103,7 +104,8 @@ def distance_features(config: TracksConfig, n_bins: int, device: torch.device | 
     masks = (far < widths).double()
     mean = torch.linspace(most / count, most, count, dtype=torch.float64, device=device)
     spread = most / (2 * count)
-    shape, rate = (mean / spread) ** 2, mean / spread**2
+    shape = (mean / spread) ** 2
+    rate = mean / spread**2
     log_density = torch.xlogy(shape - 1, far) - rate * far - torch.lgamma(shape) + shape * rate.log()
     density = log_density.exp() + 1e-8
     features = torch.cat([decays, masks, density / density.max()], dim=1)
@@ -201,7 +203,9 @@ class RelativeAttention(nn.Module):
     def __init__(self, config: TracksConfig) -> None:
         super().__init__()
         self.config = config
-        D, H, K = config.hidden_size, config.n_heads, config.key_size
+        D = config.hidden_size
+        H = config.n_heads
+        K = config.key_size
         self.query = nn.Linear(D, H * K, bias=False)
         self.key = nn.Linear(D, H * K, bias=False)
         self.value = nn.Linear(D, D, bias=False)
@@ -255,7 +259,9 @@ class TracksBody(nn.Module):
     def __init__(self, config: TracksConfig) -> None:
         super().__init__()
         self.config = config
-        sizes, taps, eps = tower_channels(config), config.tower_taps, config.norm_eps
+        sizes = tower_channels(config)
+        taps = config.tower_taps
+        eps = config.norm_eps
         self.stem = PoolBlock(nn.Conv1d(4, sizes[0], config.stem_taps, padding=config.stem_taps // 2), sizes[0], eps)
         self.tower = nn.ModuleList(
             PoolBlock(ConvBlock(inputs, outputs, taps, eps), outputs, eps)
@@ -302,7 +308,8 @@ class TracksBody(nn.Module):
         return states
 
     def _check(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None) -> None:
-        config, length = self.config, input_ids_BL.shape[1]
+        config = self.config
+        length = input_ids_BL.shape[1]
         least = config.bin_bp * (2 * config.crop_bins + 1)
         if length % config.bin_bp or not least <= length <= config.max_positions:
             raise DataError(

@@ -129,7 +129,9 @@ def tower_channels(config: TracksConfig) -> list[int]:
     >>> tower_channels(ENFORMER)
     [768, 768, 896, 1024, 1152, 1280, 1536]
     """
-    start, blocks, unit = config.hidden_size // 2, config.bin_bp.bit_length() - 2, config.channel_multiple
+    start = config.hidden_size // 2
+    blocks = config.bin_bp.bit_length() - 2
+    unit = config.channel_multiple
     growth = 2 ** (1 / max(blocks - 1, 1))
     grown = [max(round(start * growth**index / unit), 1) * unit for index in range(blocks)]
     return [start, *grown[:-1], config.hidden_size]

@@ -51,8 +51,11 @@ class Layer(nn.Module):
 
     def __init__(self, config: TransformerConfig, index: int) -> None:
         super().__init__()
-        self.config, self.local = config, config.is_local(index)
-        D, G, K = config.hidden_size, config.kv_heads, config.head_size
+        self.config = config
+        self.local = config.is_local(index)
+        D = config.hidden_size
+        G = config.kv_heads
+        K = config.head_size
         width = config.ffn_size * (1 if config.ffn == "gelu" else 2)
         bare = config.norm == "pre" and config.first_norm == "embedding" and index == 0
         self.attention_norm = nn.Identity() if bare else build_norm(config)
@@ -64,7 +67,8 @@ class Layer(nn.Module):
 
     def forward(self, x_TD: Tensor, context: AttentionContext) -> Tensor:
         """Give (T, D), or (M, D) if the context wants some rows only: the rest is never computed."""
-        pre, rows_M = self.config.norm == "pre", context.rows_M
+        pre = self.config.norm == "pre"
+        rows_M = context.rows_M
         mixed = self._attention(self.attention_norm(x_TD) if pre else x_TD, context)
         x = x_TD if rows_M is None else x_TD[rows_M]
         if pre:
@@ -75,11 +79,15 @@ class Layer(nn.Module):
         return out
 
     def _attention(self, x_TD: Tensor, context: AttentionContext) -> Tensor:
-        H, G, K = self.config.n_heads, self.config.kv_heads, self.config.head_size
+        H = self.config.n_heads
+        G = self.config.kv_heads
+        K = self.config.head_size
         if context.rows_M is None:
             q, k, v = torch.split(self.qkv(x_TD).view(-1, H + 2 * G, K), [H, G, G], dim=1)
         else:
-            weight, bias, D = self.qkv.weight, self.qkv.bias, H * K
+            weight = self.qkv.weight
+            bias = self.qkv.bias
+            D = H * K
             q_bias, kv_bias = (None, None) if bias is None else (bias[:D], bias[D:])
             q = F.linear(x_TD[context.rows_M], weight[:D], q_bias).view(-1, H, K)
             k, v = F.linear(x_TD, weight[D:], kv_bias).view(-1, 2 * G, K).chunk(2, dim=1)
@@ -228,7 +236,8 @@ class Transformer(nn.Module):
         self, input_ids_T: Tensor, context: AttentionContext, places_T: Tensor | None, real_T: Tensor | None
     ) -> Tensor:
         """Look up tokens, segment and learned positions; `places_T` is None where all are 0, 1, 2 ..."""
-        config, x_TD = self.config, self.tokens(input_ids_T)
+        config = self.config
+        x_TD = self.tokens(input_ids_T)
         if config.token_dropout:
             x_TD = self._rescale(x_TD, input_ids_T, context, real_T)
         if config.segment_rows:
@@ -247,7 +256,8 @@ class Transformer(nn.Module):
         self, x_TD: Tensor, input_ids_T: Tensor, context: AttentionContext, real_T: Tensor | None
     ) -> Tensor:
         """Zero embeddings of ``[MASK]``, and scale those of each sequence to the length they had in training."""
-        sequence_T, hidden_T = context.sequences(), input_ids_T == self.config.mask_id
+        sequence_T = context.sequences()
+        hidden_T = input_ids_T == self.config.mask_id
         real = torch.ones_like(hidden_T) if real_T is None else real_T
         sums_B2 = x_TD.new_zeros(int(sequence_T[-1]) + 1, 2, dtype=torch.float32)
         sums_B2 = sums_B2.index_add(0, sequence_T, torch.stack([hidden_T & real, real], dim=1).float())

@@ -23,7 +23,8 @@ from torch import Tensor
 from lingome.core.errors import CheckpointError
 from lingome.core.files import digest_file
 
-WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
 _POINTER = b"version https://git-lfs"
 _AGAIN = "copy the folder again, or train again"
 
@@ -62,7 +63,8 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     files = weight_files(folder)
     if files == [folder / WEIGHTS]:
         return read_safetensors(files[0])
-    index, tensors = _read_index(folder / INDEX), {}
+    index = _read_index(folder / INDEX)
+    tensors = {}
     for file in files:
         said = {name for name, shard in index.items() if shard == file.name}
         found = read_safetensors(file, f"the shard {file.name} of {len(files)}")
@@ -118,7 +120,8 @@ def check_no_pointer(file: Path) -> None:
 
 
 def _check_shard(said: set[str], found: Mapping[str, Tensor], file: Path) -> None:
-    missing, extra = sorted(said - found.keys()), sorted(found.keys() - said)
+    missing = sorted(said - found.keys())
+    extra = sorted(found.keys() - said)
     if missing or extra:
         got = "; ".join([*(f"missing {name}" for name in missing[:3]), *(f"unexpected {name}" for name in extra[:3])])
         raise CheckpointError("a shard does not hold what the index says", where=file, got=got,

@@ -174,7 +174,8 @@ def thin_curve(curve: Sequence[tuple[int, float, float]], most: int = 200) -> li
     >>> thin_curve([(10, 4.0, 1.0), (30, 1.0, 2.0), (40, 3.0, 3.0)], 2)
     [(30, 2.0, 2.0), (40, 3.0, 3.0)]
     """
-    thinned, before = [], 0
+    thinned = []
+    before = 0
     for group in np.array_split(np.arange(len(curve)), min(most, len(curve))) if curve else []:
         points = [curve[i] for i in group]
         sizes = np.diff([before, *(tokens for tokens, _, _ in points)])
@@ -209,7 +210,9 @@ class _Sentences:
     """Sentences as lists of words, made when asked for."""
 
     def __init__(self, ids: np.ndarray, spans: np.ndarray, names: np.ndarray) -> None:
-        self.ids, self.spans, self.names = ids, spans, names
+        self.ids = ids
+        self.spans = spans
+        self.names = names
 
     def __iter__(self) -> Iterator[list[str]]:
         for start, end in self.spans:
@@ -221,7 +224,9 @@ def _run(model: Any, sentences: _Sentences, epochs: int, lr: float, seed: int) -
     spans = sentences.spans
     total = int((spans[:, 1] - spans[:, 0]).sum()) * epochs
     wanted = min(SLICE_TOKENS, max(20_000, total // 100))
-    low, done, began = model.min_alpha, 0, time.monotonic()
+    low = model.min_alpha
+    done = 0
+    began = time.monotonic()
     curve: list[tuple[int, float, float]] = []
     with track("word vectors", total, "tokens") as task:
         for epoch in range(epochs):

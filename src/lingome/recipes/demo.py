@@ -152,7 +152,10 @@ def _start_name(settings: DemoSettings) -> str:
 
 def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir) -> Start:
     """Read the genome for a while, from the packaged checkpoint if its vocabulary is the one just trained."""
-    name, before, digest, train = _start_name(settings), {}, "", settings.pretrain
+    name = _start_name(settings)
+    before = {}
+    digest = ""
+    train = settings.pretrain
     if name == "none":
         train = train.replace(lr=settings.scratch_lr)
         model = build_masked_lm(settings.preset, tokenizer.vocab_size, settings.seed)
@@ -160,7 +163,8 @@ def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSetting
     else:
         folder = resolve_model(name)
         model, theirs = load_masked_lm(folder)
-        before, digest = read_lineage(folder), digest_file(folder / "model.safetensors")
+        before = read_lineage(folder)
+        digest = digest_file(folder / "model.safetensors")
         if theirs.digest != tokenizer.digest:
             raise ConfigError(
                 "the checkpoint has another vocabulary than the one just trained", where=folder,

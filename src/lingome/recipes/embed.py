@@ -56,7 +56,8 @@ class Work(NamedTuple):
 def plan(settings: EmbedSettings) -> Plan:
     """Load the model, read and encode the inputs, and say what would be embedded."""
     start, ids, pieces, n_rows, n_numbers = work = _open(settings)
-    n_tokens, n_parameters = sum(len(one) for one in pieces.ids), count_parameters(start.body)
+    n_tokens = sum(len(one) for one in pieces.ids)
+    n_parameters = count_parameters(start.body)
     held = 0 if settings.out.suffix == ".npy" else work.size_bytes / 1e9
     batch = settings.batch_tokens or BATCH_TOKENS[pick_device(settings.device).type]
     how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"

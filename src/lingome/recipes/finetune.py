@@ -55,7 +55,8 @@ def plan(settings: FinetuneSettings) -> Plan:
 
 def run(settings: FinetuneSettings) -> Outcome:
     """Build the task, fit each method and the controls, measure all, and write the run."""
-    clock, lineage = Clock(), Lineage("finetune", settings.seed)
+    clock = Clock()
+    lineage = Lineage("finetune", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
         start = _open_start(settings)
@@ -155,7 +156,8 @@ def write_map(run: RunDir, examples: Examples, best: Fitted, start: Start) -> No
 def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: Lineage) -> list[Row]:
     """Record what model and run learnt from, and warn of test sequence that pre-training has read."""
     lineage.add_parent({"model": start.name, "weights_sha256": start.digest, **start.lineage})
-    test, training = examples.split("test").intervals or (), examples.split("train").intervals or ()
+    test = examples.split("test").intervals or ()
+    training = examples.split("train").intervals or ()
     if genome is None:  # a table: chromosome names are all there is to go by
         return pretraining_overlap(start.lineage.get("data_seen", []), test)
     seen = seen_before(test, genome.digest, start.lineage.get("data_seen", []))

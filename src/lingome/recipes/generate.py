@@ -57,7 +57,8 @@ class Opened:
 def plan(settings: GenerateSettings) -> Plan:
     """Load the model, check prompt and lengths, and say what would be written."""
     opened = _open(settings)
-    config, n_parameters = opened.model.config, count_parameters(opened.model)
+    config = opened.model.config
+    n_parameters = count_parameters(opened.model)
     tokens = settings.n * settings.length_bp / max(1.0, float(opened.tokenizer.token_lengths.mean()))
     rows = _rows(settings)
     seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
@@ -81,7 +82,8 @@ def plan(settings: GenerateSettings) -> Plan:
 
 def run(settings: GenerateSettings) -> Outcome:
     """Write the sequences, measure them, and keep how they were made beside them."""
-    lineage, opened = Lineage("generate", settings.seed), _open(settings)
+    lineage = Lineage("generate", settings.seed)
+    opened = _open(settings)
     made = write_sequences(settings, opened, stream=settings.stream)
     warnings = list(filter(None, [causal_warning(opened.tokenizer)]))
     lost = ", ".join(f"{name} {count:,}" for name, count in sorted(made.rejected.items()))
@@ -119,7 +121,9 @@ def run(settings: GenerateSettings) -> Outcome:
 def write_sequences(settings: GenerateSettings, opened: Opened, *, stream: bool = False) -> Collection:
     """Sample or search with the model, under a progress bar; with `stream`, letters are shown as they are made."""
     device = pick_device(settings.device)
-    model, rules, tokenizer = opened.model.to(device), opened.rules, opened.tokenizer
+    model = opened.model.to(device)
+    rules = opened.rules
+    tokenizer = opened.tokenizer
     if isinstance(model, CausalLM):
         lay_out_for_steps(model, 1 if stream else _rows(settings))
     reader = reader_of(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
@@ -145,7 +149,9 @@ def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught
     def pieces() -> Iterator[np.ndarray]:
         return (genome.sequence(chrom) for chrom in genome.lengths)
 
-    lengths, held, seed = [len(one) for one in new], list(pieces()), settings.seed
+    lengths = [len(one) for one in new]
+    held = list(pieces())
+    seed = settings.seed
     markov = composition.fit_markov(held)
     own = "windows of the training data"
     sets = {
@@ -181,7 +187,8 @@ def _open(settings: GenerateSettings) -> Opened:
                           expected=" ".join(tokenizer.alphabet.letters))
     prompt = [model.config.cls_id, *map(int, ids)]
     longest = int(rules.token_bases_V[rules.allowed_V].max())
-    needed, room = len(prompt) + math.ceil(settings.length_bp / longest) - 1, model.config.max_positions
+    needed = len(prompt) + math.ceil(settings.length_bp / longest) - 1
+    room = model.config.max_positions
     if len(prompt) > room or (needed > room and settings.too_long == "error"):
         raise DataError("the sequence would be longer than the model can read", where="length_bp, prompt",
                         got=f"at least {needed:,} tokens", expected=f"at most {room:,}",

@@ -27,7 +27,8 @@ def plan(settings: ImportSettings) -> Plan:
 def run(settings: ImportSettings) -> Outcome:
     """Read, check, write, and open what was written."""
     check_absent(settings.out, settings.force)
-    lineage, imported = Lineage("model import", 0), _read(settings)
+    lineage = Lineage("model import", 0)
+    imported = _read(settings)
     for note in imported.notes:
         say(note)
     for name, file in _inputs(settings.path, imported):

@@ -38,7 +38,8 @@ def plan(settings: PredictSettings) -> Plan:
     """Load the model, read the inputs, and say what would be scored."""
     model, tokenizer, examples, _ = _open(settings)
     ids = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long).ids
-    n_tokens, n_parameters = sum(len(one) for one in ids), count_parameters(model)
+    n_tokens = sum(len(one) for one in ids)
+    n_parameters = count_parameters(model)
     return Plan("predict", [
         ("model", f"{settings.model}: {n_parameters:,} parameters, classes {', '.join(model.config.label_names)}"),
         ("sequences", f"{len(examples):,}, {n_tokens:,} tokens"),
@@ -152,7 +153,8 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
             places = [one for one in places if one.chrom == limits.chrom]
             places = [one for one in places if limits.start <= one.start and one.end <= limits.end]
         windows, texts = read_windows(genome, places, settings.width_bp, "windows", allow_n=True)
-        examples, flank_bp = _unlabelled([str(one) for one in windows], texts, windows), 0
+        examples = _unlabelled([str(one) for one in windows], texts, windows)
+        flank_bp = 0
     if not len(examples):
         raise DataError("there is nothing to score", where=settings.genome, got="no window or site", hint="see region")
     return model, tokenizer, examples, flank_bp

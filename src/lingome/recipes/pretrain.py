@@ -60,7 +60,8 @@ def plan(settings: PretrainSettings) -> Plan:
     open_repeats(settings, genome)  # refused now rather than later
     given = given_tokenizer(genome, settings)
     if given is None:
-        model, per_token = start_model(settings, None, 9 + settings.merges), BASES_A_TOKEN
+        model = start_model(settings, None, 9 + settings.merges)
+        per_token = BASES_A_TOKEN
         words = f"byte pairs, up to {settings.merges} merges, trained first"
         advice = BYTE_PAIRS_AND_CAUSAL if settings.objective == "causal" else None
         objective = build_objective(settings, BpeTokenizer([]))  # knows too few tokens, which changes no cost
@@ -74,7 +75,8 @@ def plan(settings: PretrainSettings) -> Plan:
         words = f"{tokenizer.kind}, {tokenizer.vocab_size} tokens"
         objective = build_objective(settings, tokenizer)
         advice = objective.advice
-    train, device = settings.train, pick_device(settings.device)
+    train = settings.train
+    device = pick_device(settings.device)
     each = train.batch_tokens * train.accumulate
     steps = [float(train.max_steps)] if train.max_steps else []
     steps += [train.epochs * bases / per_token / each] if train.epochs else []
@@ -107,7 +109,9 @@ def run(settings: PretrainSettings) -> Outcome:
         began.check_resumable(settings.as_dict(), aside=ASIDE, command=again, defaults=settings.defaults())
     if settings.resume and (settings.out / "run.json").exists():
         return Outcome(f"this run is complete: {settings.out}", path=settings.out)
-    lineage, clock, device = Lineage("pretrain", settings.seed), time.monotonic(), pick_device(settings.device)
+    lineage = Lineage("pretrain", settings.seed)
+    clock = time.monotonic()
+    device = pick_device(settings.device)
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
         sweep(run_dir.path)
         genome, areas = read_genome(settings)
@@ -175,7 +179,8 @@ def _prepare(
 ) -> tuple[Tokenizer, LanguageModel, list[tuple[str, Any]]]:
     """Give the tokenizer and the model to start from, and who else has seen what."""
     given = given_tokenizer(genome, settings)
-    kept, seen = run_dir.path / "state" / "tokenizer", []
+    kept = run_dir.path / "state" / "tokenizer"
+    seen = []
     if given is not None:
         tokenizer, model = given
         if settings.merges != type(settings).model_fields["merges"].default:

@@ -51,10 +51,14 @@ def plan(settings: PretrainSettings) -> Plan:
     _check(settings)
     genome, areas = read_genome(settings, verify=False)
     open_repeats(settings, genome)
-    given, device = given_tokenizer(genome, settings), pick_device(settings.device)
+    given = given_tokenizer(genome, settings)
+    device = pick_device(settings.device)
     tokenizer = BpeTokenizer([]) if given is None else given[0]
     vocab_size = 9 + settings.merges if given is None else tokenizer.vocab_size
-    seconds, memory, flops, sizes = 0.0, 0.0, 0.0, list[str]()
+    seconds = 0.0
+    memory = 0.0
+    flops = 0.0
+    sizes = list[str]()
     rungs = [rung for rung in list_rungs(settings.ladder, settings.seed) if not is_done(settings.out, rung)]
     for size in dict.fromkeys(rung.size for rung in rungs):
         same = [rung_settings(settings, rung, Path(), settings.out) for rung in rungs if rung.size == size]
@@ -80,7 +84,8 @@ def plan(settings: PretrainSettings) -> Plan:
 def run(settings: PretrainSettings) -> Outcome:
     """Train each run that is not done, fit both laws, and write the ladder: a run directory of run directories."""
     _check(settings)
-    lineage, device = Lineage("pretrain", settings.seed), pick_device(settings.device)
+    lineage = Lineage("pretrain", settings.seed)
+    device = pick_device(settings.device)
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
         genome, areas = read_genome(settings)
         run_dir.write_config(settings.as_dict())
@@ -89,7 +94,8 @@ def run(settings: PretrainSettings) -> Outcome:
             genome, areas, open_repeats(settings, genome), _tokenizer(settings, genome, areas),
             settings.tokenizer is None and isinstance(genome, Genome), functools.cache(read_tokens),
         )
-        rungs, records = list_rungs(settings.ladder, settings.seed), list[dict[str, Any]]()
+        rungs = list_rungs(settings.ladder, settings.seed)
+        records = list[dict[str, Any]]()
         for index, rung in enumerate(rungs, start=1):
             say(f"run {index} of {len(rungs)}: {rung.size}, {rung.tokens:,} tokens, seed {rung.seed}")
             records.append(climb(settings, rung, ground, ladder_baselines))

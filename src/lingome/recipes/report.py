@@ -23,7 +23,8 @@ def plan(settings: ReportSettings) -> Plan:
     run = RunDir.open(settings.run)
     if settings.out is not None:
         check_new_file(settings.out, settings.force)
-    tables, metrics = read_tables(run), read_metrics(run)
+    tables = read_tables(run)
+    metrics = read_metrics(run)
     sections = build_sections(tables, metrics, read_lineage(run), read_config(run))
     return Plan("Page of a run", [
         ("run", str(run.path)),

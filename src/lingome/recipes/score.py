@@ -71,8 +71,10 @@ def plan(settings: ScoreSettings) -> Plan:
 
 def run(settings: ScoreSettings) -> Outcome:
     """Score everything and what it stands beside; write the table, and how it was made."""
-    lineage, opened = Lineage("score", settings.seed), _open(settings)
-    model, folder = opened.start.model, opened.start.folder
+    lineage = Lineage("score", settings.seed)
+    opened = _open(settings)
+    model = opened.start.model
+    folder = opened.start.folder
     model.to(pick_device(settings.device))
     rows, summary, warnings = (_changes if opened.changes else _sequences)(settings, opened)
     for warning in warnings:
@@ -96,7 +98,8 @@ def run(settings: ScoreSettings) -> Outcome:
 
 
 def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
-    tokenizer, texts = opened.start.tokenizer, opened.sequences
+    tokenizer = opened.start.tokenizer
+    texts = opened.sequences
 
     def score(model: LanguageModel, some: Sequence[str]) -> tuple[list[SequenceScore], np.ndarray]:
         return score_whole(
@@ -105,7 +108,8 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
         )
 
     scores, n_windows = score(opened.start.model, texts)
-    picked, everything = spread(len(texts), settings.baseline_items), np.arange(len(texts))
+    picked = spread(len(texts), settings.baseline_items)
+    everything = np.arange(len(texts))
     blank, _ = score(untaught(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
@@ -126,7 +130,8 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
 
 
 def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
-    tokenizer, alleles = opened.start.tokenizer, opened.alleles
+    tokenizer = opened.start.tokenizer
+    alleles = opened.alleles
     measured = measured_column(opened.changes, settings.measured)
 
     def score(model: LanguageModel, some: Sequence[Allele]) -> np.ndarray:
@@ -136,7 +141,8 @@ def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[
         )
 
     scores = score(opened.start.model, alleles)
-    picked, everything = spread(len(alleles), settings.baseline_items), np.arange(len(alleles))
+    picked = spread(len(alleles), settings.baseline_items)
+    everything = np.arange(len(alleles))
     blank = score(untaught(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([

@@ -46,7 +46,8 @@ def plan_train(settings: TokensSettings) -> Plan:
         bases += about
         rows.append(("input", f"{path}, about {about / 1e6:,.1f} Mb"))
     if settings.kind == "bpe":
-        strands, cores = 2 if settings.both_strands else 1, settings.threads or available_cores()
+        strands = 2 if settings.both_strands else 1
+        cores = settings.threads or available_cores()
         learning = bases / 1e6 * strands * SECONDS_A_MEGABASE * (settings.merges / 600) ** 0.7 / cores
         memory = 150e6 + bases * strands * BYTES_A_BASE + (settings.merges + 5) ** 2 * 8
         rows += [

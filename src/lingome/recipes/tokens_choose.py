@@ -103,7 +103,8 @@ def run(settings: ChooseSettings) -> Outcome:
 
 def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], list[Interval]]:
     """Keep the end of every sequence for testing, behind a gap of a thousand bases."""
-    learn, test = [], []
+    learn = []
+    test = []
     for chrom, length in genome.lengths.items():
         cut = int(length * (1 - settings.test_share))
         learn.append(Interval(chrom, 0, cut))
@@ -157,7 +158,8 @@ def bases_per_token(name: str) -> float:
 
 def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float:
     """Estimate the CPU time of a run, with rates measured for the shapes tiny and mini on one core."""
-    train, body = settings.next, find_config(settings.next.preset)
+    train = settings.next
+    body = find_config(settings.next.preset)
     width = body.hidden_size
     a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * body.ffn_size) * width * 5e-11
     a_position = (4 ** (train.ks[-1] + 1) / 3 + 13 * width) * width * 3.7e-10
@@ -178,7 +180,8 @@ def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float
 def choice_view(rows: Sequence[Row], signals: Sequence[Mapping[str, Any]], pick: Pick) -> Table:
     """Show one line a vocabulary: size, cheap signals, accuracy in percent, how far it is behind the best."""
     ks = sorted({row["k"] for row in rows})
-    cheap, shown = one_each(signals), []
+    cheap = one_each(signals)
+    shown = []
     for name, first in one_each(rows).items():
         mine = {row["k"]: row for row in rows if row["vocabulary"] == name}
         mark = " *" if name == pick.chosen else ""

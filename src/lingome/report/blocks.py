@@ -131,7 +131,9 @@ def with_interval(row: Row, metric: str) -> str:
     >>> with_interval({"auroc": 0.8731, "auroc_low": 0.851, "auroc_high": 0.8944}, "auroc")
     '0.873 (0.851-0.894)'
     """
-    value, low, high = row.get(metric), row.get(f"{metric}_low"), row.get(f"{metric}_high")
+    value = row.get(metric)
+    low = row.get(f"{metric}_low")
+    high = row.get(f"{metric}_high")
     if value is None or low is None or high is None:
         return digits(value)
     dash = "-" if low >= 0 else " to "

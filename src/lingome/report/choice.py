@@ -68,7 +68,8 @@ def next_kmer_section(tables: Tables) -> Section:
     order = sorted(places, key=lambda name: places[name])
     drawn: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda row: order.index(str(row["vocabulary"]))):
-        name, scale = str(row["vocabulary"]), row[against] if against else 1.0
+        name = str(row["vocabulary"])
+        scale = row[against] if against else 1.0
         drawn.append({**row, "vocabulary": name, "k": str(row["k"]), "bpe": row["merges"] is not None,
                       "tokens": places[name],
                       **{f"ratio{end}": None if row[source] is None else row[source] / scale
@@ -107,8 +108,10 @@ def signals_section(tables: Tables) -> Section:
     """Show what cutting and counting says of each vocabulary, without a network."""
     rows = sorted(tables["vocabulary_signals"], key=lambda row: float(row["vocab_size"]))
     places = {str(row["vocabulary"]): float(row["vocab_size"]) for row in rows}
-    marks, best = _marks(rows, places), min(rows, key=lambda row: float(row["bits_per_base"]))
-    markov, longest = rows[0]["markov_bits_per_base"], max(rows, key=lambda row: float(row["bases_per_token"]))
+    marks = _marks(rows, places)
+    best = min(rows, key=lambda row: float(row["bits_per_base"]))
+    markov = rows[0]["markov_bits_per_base"]
+    longest = max(rows, key=lambda row: float(row["bases_per_token"]))
     figures = []
     for key, title, axis, guide in (
         ("bits_per_base", f"{best['vocabulary']} needs fewest bits per base in an n-gram model: "

@@ -20,7 +20,8 @@ TICKS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000]
 def size_axis(rows: Sequence[Row]) -> alt.X:
     """Give the axis of vocabulary sizes, with a little room at both ends."""
     sizes = [row["tokens"] for row in rows]
-    low, high = 0.8 * min(sizes), 1.4 * max(sizes)
+    low = 0.8 * min(sizes)
+    high = 1.4 * max(sizes)
     return alt.X(
         "tokens:Q", title=SIZES, scale=alt.Scale(type="log", domain=[low, high], nice=False),
         axis=alt.Axis(values=[tick for tick in TICKS if low <= tick <= high], format=",d", grid=False),
@@ -52,7 +53,8 @@ def accuracy_chart(rows: Sequence[Row], marks: Sequence[Row], against: str) -> C
         What the ratio is taken to.
     """
     base = alt.Chart(data(rows))
-    x, title = size_axis(rows), f"accuracy relative to {against}"
+    x = size_axis(rows)
+    title = f"accuracy relative to {against}"
     y = alt.Y("ratio:Q", title=title, scale=alt.Scale(zero=False))
     colour = alt.Color("k:N", legend=named("k (bases predicted)", symbolType="stroke", symbolOpacity=1))
     hover = [alt.Tooltip("vocabulary:N", title="vocabulary"), alt.Tooltip("k:N", title="k"),
@@ -107,7 +109,8 @@ def signal_chart(rows: Sequence[Row], marks: Sequence[Row], title: str, referenc
         Name and value of a line to compare with.
     """
     base = alt.Chart(data(rows))
-    x, y = size_axis(rows), alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    x = size_axis(rows)
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
     hover = [alt.Tooltip("vocabulary:N", title="vocabulary"), alt.Tooltip("value:Q", title=title, format=".4f"),
              alt.Tooltip("low:Q", title="low", format=".4f"), alt.Tooltip("high:Q", title="high", format=".4f")]
     line = base.transform_filter("datum.bpe")

@@ -71,7 +71,8 @@ def tokens_section(tables: Tables) -> Section:
 
 
 def _lengths(rows: Sequence[Row]) -> Figure:
-    total, drawn = sum(row["count"] for row in rows), []
+    total = sum(row["count"] for row in rows)
+    drawn = []
     for length in sorted({row["length_bp"] for row in rows}):
         those = [row for row in rows if row["length_bp"] == length]
         count = sum(row["count"] for row in those)
@@ -132,7 +133,8 @@ def _strands(used: Sequence[Row], note: str) -> Figure:
         beyond = abs(row["strand_bias"]) > 1.96 / math.sqrt(row["both"])
         row["shown"] = "beyond chance" if beyond else "within chance"
     beyond = sum(row["shown"] == "beyond chance" for row in known)
-    low, high = min(row["both"] for row in known), max(row["both"] for row in known)
+    low = min(row["both"] for row in known)
+    high = max(row["both"] for row in known)
     places = [low * (high / low) ** (index / 40) for index in range(41)]
     funnel = [{"both": place, "low": -min(1, 1.96 / math.sqrt(place)), "high": min(1, 1.96 / math.sqrt(place))}
               for place in places]
@@ -177,7 +179,8 @@ def _enrichment(key: str, name: str, rows: Sequence[Row]) -> Block:
          "side": "more often than a base" if row["ratio"] >= 1 else "less often",
          "brief": _times(row["ratio"]),
          "shown": f"{_times(row['ratio'])}: {number(row['inside'])} of {number(row['count'])}"} for row in ends]
-    first, last = known[0], known[-1]
+    first = known[0]
+    last = known[-1]
     title = (f"{first['token']} lies in {name} {_times(first['ratio'])} as often as a base does; {last['token']} "
              + (_times(last["ratio"]) if last["ratio"] else "never"))
     text = (f"Share of occurrences in {name}, relative to the {baseline:.2%} of all bases. Most enriched: "
@@ -266,7 +269,8 @@ def tree_rows(rows: Sequence[Row], share: Mapping[str, float]) -> list[dict[str,
     places = {token: index for index, token in enumerate(order)}
     laid = []
     for token in order:
-        row, parent = by_token[token], left[token]
+        row = by_token[token]
+        parent = left[token]
         laid.append({
             "token": token, "label": token if parent is None else f"{token} = {parent} + {row['parent_right']}",
             "rank": row["rank"] or LEAST_RANK, "row": places[token], "share": share.get(token, 0.0),

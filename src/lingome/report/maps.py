@@ -136,7 +136,8 @@ def region_chart(
             y=alt.YDatum(-0.05), y2=alt.Y2Datum(-0.12),
             tooltip=[alt.Tooltip("place:N", title="peak"), alt.Tooltip("signal:Q", title="signal", format=".1f")])
         layers.append(boxes)
-    start, end = alt.param(name="from_bp", value=extent[0]), alt.param(name="to_bp", value=extent[1])
+    start = alt.param(name="from_bp", value=extent[0])
+    end = alt.param(name="to_bp", value=extent[1])
     return sized(alt.layer(*layers).add_params(start, end), 300)
 
 

@@ -73,8 +73,10 @@ def render(run: RunDir) -> str:
     DataError
         If the run is corrupt, or the page exceeds 3 MB.
     """
-    tables, metrics = read_tables(run), read_metrics(run)
-    lineage, config = read_lineage(run), read_config(run)
+    tables = read_tables(run)
+    metrics = read_metrics(run)
+    lineage = read_lineage(run)
+    config = read_config(run)
     sections = [section for section in build_sections(tables, metrics, lineage, config) if section.blocks]
     specs = {figure.key: spec_of(figure) for figure in figures(sections)}
     boot = _template_text("page.js")

@@ -54,7 +54,9 @@ def ranked(scores: Sequence[Row]) -> list[Row]:
 def finding(scores: Sequence[Row], chosen: str = "") -> str:
     """Say in a sentence how the model stands to the best baseline: the `chosen` one, else the best."""
     metric = main_metric(scores)
-    label, model, baseline = METRICS[metric], best(scores, "model", chosen), best(scores, "baseline")
+    label = METRICS[metric]
+    model = best(scores, "model", chosen)
+    baseline = best(scores, "baseline")
     if model is None or baseline is None:
         top = model or baseline
         return f"{top['name']}: {label} {digits(top[metric])}" if top else "No scores"
@@ -65,7 +67,8 @@ def finding(scores: Sequence[Row], chosen: str = "") -> str:
     if gain <= 0:
         return (f"No model beats the best baseline: {model['name']} reaches {label} {digits(model[metric])}, "
                 f"{baseline['name']} {digits(baseline[metric])}")
-    low, high = model[f"{metric}_low"], baseline[f"{metric}_high"]
+    low = model[f"{metric}_low"]
+    high = baseline[f"{metric}_high"]
     doubt = "; their intervals overlap" if low is not None and high is not None and low <= high else ""
     how = "" if model["name"] == chosen else " ranks best"
     return (f"{model['name']}{how}: {label} {digits(model[metric])}, {digits(gain)} above the best baseline, "
@@ -180,7 +183,8 @@ def _at(points: Sequence[Row], x: float) -> float | None:
     above = [row for row in points if row["x"] >= x]
     if not below or not above:
         return None
-    left, right = below[-1], above[0]
+    left = below[-1]
+    right = above[0]
     if right["x"] <= left["x"]:
         return float(left["y"])
     return float(left["y"] + (right["y"] - left["y"]) * (x - left["x"]) / (right["x"] - left["x"]))
@@ -207,7 +211,8 @@ def _calibration_figure(
 
 def embedding_section(tables: Tables) -> Section:
     """Show the map of test windows and what its axes follow."""
-    rows, axes = tables["embedding_map"], tables.get("embedding_axes", [])
+    rows = tables["embedding_map"]
+    axes = tables.get("embedding_axes", [])
     labels = sorted({label_of(row["label"]) for row in rows}, key=lambda name: (name != "positive", name))
     drawn = rounded([{**row, "label": label_of(row["label"]), "place": place(row)} for row in thinned(rows, AT_MOST)],
                     ("id", "pc1", "pc2", "label", "place", "probability"), 4)
@@ -282,7 +287,8 @@ def region_section(tables: Tables) -> Section:
     drawn = sorted(strong, key=lambda row: row["start"])
     labels = [name for name in names.values() if any(row["label"] == name for row in drawn)]
     labels += sorted({row["label"] for row in drawn} - set(labels))
-    start, end = min(row["start"] for row in sites), max(row["end"] for row in sites)
+    start = min(row["start"] for row in sites)
+    end = max(row["end"] for row in sites)
     margin = max(1, round(0.02 * (end - start)))
     extent = (float(max(0, start - margin)), float(end + margin))
     called = [row for row in rows if row["probability"] >= 0.5]

@@ -87,7 +87,8 @@ def cards(tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any]) ->
     """Give the key figures: (name, value, remark)."""
     found = []
     scores = tables.get("scores", [])
-    metric, chosen = main_metric(scores), str(lineage.get("best") or "")
+    metric = main_metric(scores)
+    chosen = str(lineage.get("best") or "")
     for kind in ("model", "baseline"):
         top = best(scores, kind, chosen)
         if top:
@@ -116,7 +117,8 @@ def cards(tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any]) ->
 
 def interval_and(name: str, row: Row, metric: str) -> str:
     """Write the interval of a metric, then a name."""
-    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+    low = row[f"{metric}_low"]
+    high = row[f"{metric}_high"]
     return name if low is None or high is None else f"{digits(low)} to {digits(high)} · {name}"
 
 
@@ -260,7 +262,9 @@ def _losses(key: str, rows: Sequence[Row], *, both: bool) -> Figure:
     lines: dict[str, list[Row]] = {}
     for index, row in enumerate(rows):
         name = f"{row['phase']}, {row['split']}"
-        line, place, again = name, row.get(x, index), 1
+        line = name
+        place = row.get(x, index)
+        again = 1
         while line in lines and lines[line][-1]["x"] >= place:  # the same phase, run once more
             again += 1
             line = f"{name} ({again})"

@@ -34,7 +34,9 @@ SURFACES: dict[Scheme, dict[str, str]] = {
 def chart_config(scheme: Scheme) -> dict[str, Any]:
     """Give the Vega-Lite configuration of every chart on a light or dark page."""
     surface = SURFACES[scheme]
-    ink, quiet, line = surface["ink"], surface["quiet"], surface["line"]
+    ink = surface["ink"]
+    quiet = surface["quiet"]
+    line = surface["line"]
     return {
         "background": None,
         "font": FONT,

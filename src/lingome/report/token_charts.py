@@ -95,7 +95,8 @@ def enrichment_chart(rows: Sequence[Row], name: str) -> Chart:
                  alt.Tooltip("inside:Q", title="occurrences inside", format=","),
                  alt.Tooltip("count:Q", title="occurrences", format=",")],
     )
-    low, high = min(1.0, *(row["ratio"] for row in rows)), max(1.0, *(row["ratio"] for row in rows))
+    low = min(1.0, *(row["ratio"] for row in rows))
+    high = max(1.0, *(row["ratio"] for row in rows))
     room = alt.Scale(type="log", domain=[0.9 * low, 1.1 * high], nice=False,
                      range=[0, alt.ExprRef("width < 480 ? width - 60 : width - 180")])
     ticks = [value for value in TICKS if 0.9 * low <= value <= 1.1 * high]

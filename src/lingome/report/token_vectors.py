@@ -89,7 +89,8 @@ def similarity_section(tables: Tables) -> Section:
         return Section("self-similarity", "Tokens in context", [])
     layers = sorted({row["layer"] for row in rows})
     last = [row for row in rows if row["layer"] == layers[-1]]
-    lines, drawn = ["tokens, median", "tokens, random weights", "any two vectors", "any two, random weights"], []
+    lines = ["tokens, median", "tokens, random weights", "any two vectors", "any two, random weights"]
+    drawn = []
     for layer in layers:
         those = [row for row in rows if row["layer"] == layer]
         for line, key in zip(lines, ("self_similarity", "random_weights", "baseline", "random_baseline"), strict=True):

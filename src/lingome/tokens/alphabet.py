@@ -26,7 +26,8 @@ class Alphabet:
     """
 
     def __init__(self, name: str, letters: str) -> None:
-        self.name, self.letters = name, letters
+        self.name = name
+        self.letters = letters
 
     def __len__(self) -> int:
         return len(self.letters)

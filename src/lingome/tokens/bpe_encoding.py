@@ -161,7 +161,8 @@ def _automaton(
     goto = np.full((len(spelled) + 1, n_letters), -1, dtype=np.int32)
     longest = np.zeros(len(goto), dtype=np.uint16)
     end_state = np.zeros(len(lengths), dtype=np.int64)
-    n_states, read = 1, 0
+    n_states = 1
+    read = 0
     for token in range(first_letter, len(lengths)):
         state = 0
         for _ in range(lengths[token]):
@@ -252,7 +253,8 @@ def _compatible_table(left_of: np.ndarray, right_of: np.ndarray, first_letter: i
     # So far: nothing crosses while the two form. Each must form at all, and they must not merge.
     formed = np.zeros(table.shape[1], dtype=np.uint8)
     for token in range(first_letter, size):
-        left, right = left_of[token], right_of[token]
+        left = left_of[token]
+        right = right_of[token]
         if token < first_merge or (_bit(formed, left) and _bit(formed, right) and _bit(table[left], right)):
             _set_bit(formed, token, 1)
     for left in range(first_letter, size):
@@ -276,7 +278,8 @@ def _encode(
     last = _empty_block(origin, block)
     n = 0
     for r in range(len(starts) - 1):
-        i, end = starts[r], starts[r + 1]
+        i = starts[r]
+        end = starts[r + 1]
         while i < end:
             letters = bases[i : min(end, i + block)]
             n_read = _last_tokens(
@@ -327,7 +330,8 @@ def _last_tokens(
     """
     unknown = goto.shape[1]
     window = np.uint32(0)  # as if the first code's letters stood before: walls keep tokens from using them
-    state, fed = 0, 0
+    state = 0
+    fed = 0
     place = origin
     for letter in letters:
         code = code_of[letter]
@@ -345,7 +349,8 @@ def _last_tokens(
                     if token == 0:  # none that fits in a window
                         n_read = place - origin
                         if fed < n_read - origin:
-                            state, fed = 0, n_read - origin
+                            state = 0
+                            fed = n_read - origin
                         for skipped in letters[fed:n_read]:
                             state = goto[state, code_of[skipped]]
                         fed = n_read

@@ -56,7 +56,8 @@ class Pairs:
     """
 
     def __init__(self, pairs: Sequence[tuple[int, int]], first_new: int) -> None:
-        self.pairs, self.first_new = pairs, first_new
+        self.pairs = pairs
+        self.first_new = first_new
         lefts = sorted({left for left, _ in pairs})
         self.row_of = np.zeros(first_new, dtype=np.uint8)
         self.row_of[lefts] = np.arange(1, len(lefts) + 1)
@@ -83,7 +84,8 @@ class Changes:
 
     def apply(self, pairs: Pairs, counts: np.ndarray) -> None:
         """Correct the table of pair counts."""
-        old, new = slice(pairs.first_new), pairs.first_new + np.arange(len(pairs.pairs))
+        old = slice(pairs.first_new)
+        new = pairs.first_new + np.arange(len(pairs.pairs))
         for index, (left, right) in enumerate(pairs.pairs):
             counts[old, left] -= self.left[:, index]
             counts[old, new[index]] += self.left[:, index]
@@ -187,7 +189,8 @@ class Text:
     def _edges(self, pairs: Pairs) -> list[tuple[Edge, int]]:
         """Give each block's left edge, and the symbol after its last, before any block changes."""
         twin = pairs.left[0] == pairs.right[0]
-        edge, edges = Edge(0, self.alphabet.unknown, -1), []
+        edge = Edge(0, self.alphabet.unknown, -1)
+        edges = []
         for index, block in enumerate(self.blocks):
             last = index + 1 == len(self.blocks)
             after = self.alphabet.unknown if last else int(self.blocks[index + 1].symbols[0])
@@ -199,7 +202,8 @@ class Text:
         changes = Changes(pairs)
         for block, (edge, after) in list(zip(self.blocks, edges, strict=True))[worker::workers]:
             dtype = block.symbols.dtype
-            chunk, marks = np.empty(_CHUNK + 1, dtype=dtype), np.empty(_CHUNK, dtype=dtype)
+            chunk = np.empty(_CHUNK + 1, dtype=dtype)
+            marks = np.empty(_CHUNK, dtype=dtype)
             block.n = _merge_block(
                 block.symbols, block.n, edge.skip, edge.before, edge.fresh, after,
                 pairs.left.astype(dtype), pairs.right.astype(dtype), pairs.row_of, pairs.pair_at, pairs.first_new,
@@ -247,7 +251,8 @@ def _letter_codes(
     letters: np.ndarray, code_of: np.ndarray, unknown: int, reverse: bool, last: bool, codes: np.ndarray
 ) -> int:
     """Write letter codes, runs of unknown letters as one break, and with `last` a break at the end."""
-    n, length = 0, len(letters)
+    n = 0
+    length = len(letters)
     broken = False
     for i in range(length):
         code = code_of[letters[length - 1 - i if reverse else i]]
@@ -292,7 +297,8 @@ def _mark(chunk: np.ndarray, m: int, lefts: np.ndarray, rights: np.ndarray, mark
     """
     marks[:] = 0
     for p in range(len(lefts)):
-        left, right = lefts[p], rights[p]
+        left = lefts[p]
+        right = rights[p]
         if chunk.itemsize == 1:
             for j in range(m):
                 marks[j] |= (chunk[j] == left) & (chunk[j + 1] == right)
@@ -323,9 +329,12 @@ def _merge_block(
     where pairs begin, and moves the stretches between them. `words` is `marks` seen as uint64, to
     step over empty stretches. See `Edge` for `skip`, `before`, `fresh`; `after` follows the last symbol.
     """
-    most, per_word = len(marks), len(marks) // len(words)
-    write, read = 0, skip
-    last, pair = np.int64(before), np.int64(fresh)
+    most = len(marks)
+    per_word = len(marks) // len(words)
+    write = 0
+    read = skip
+    last = np.int64(before)
+    pair = np.int64(fresh)
     while read < n:
         take = min(most, n - read)
         _copy(symbols, read, read + take, chunk, 0)
@@ -344,7 +353,8 @@ def _merge_block(
                         change_right[pair, chunk[i]] += 1
                     _copy(chunk, i, hit, symbols, write)
                     write += hit - i
-                    last, pair = np.int64(chunk[hit - 1]), np.int64(-1)
+                    last = np.int64(chunk[hit - 1])
+                    pair = np.int64(-1)
                 if pair >= 0:
                     change_both[pair, found] += 1
                 else:
@@ -359,7 +369,8 @@ def _merge_block(
                 change_right[pair, chunk[i]] += 1
             _copy(chunk, i, take, symbols, write)
             write += take - i
-            last, pair = np.int64(chunk[take - 1]), np.int64(-1)
+            last = np.int64(chunk[take - 1])
+            pair = np.int64(-1)
             i = take
         read += i
     return write

@@ -61,7 +61,8 @@ class UnfinishedTraining:
                  (("left", str), ("right", str), ("count", int), ("margin", int))}
                 for row in content["merges"]
             ]
-            facts, digests = dict(content["settings"]), [str(digest) for digest in content["digests"]]
+            facts = dict(content["settings"])
+            digests = [str(digest) for digest in content["digests"]]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 "the unfinished training cannot be read", where=self.file, got=error,

@@ -254,7 +254,8 @@ def _independent(pairs: list[tuple[int, int, int]]) -> int:
 
     `pairs` are (left, right, count) by rank; the last is never merged, it gives c(q).
     """
-    lefts, rights = {pairs[0][0]}, {pairs[0][1]}
+    lefts = {pairs[0][0]}
+    rights = {pairs[0][1]}
     if lefts == rights:
         return 1
     n = 1

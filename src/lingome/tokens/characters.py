@@ -73,7 +73,8 @@ class CharacterTokenizer(Tokenizer):
                 expected=", ".join(("lingome", *LAYOUTS)),
             )
         super().__init__(said.vocab, said.roles, said.alphabet)
-        self.layout, self._said = layout, said
+        self.layout = layout
+        self._said = said
         ids = [*(self.ids[letter] for letter in said.alphabet.letters), self.unk_id]
         self._id_of_ascii = np.array(ids, dtype=np.uint16)[said.alphabet.codes]
 

@@ -122,10 +122,13 @@ def _read_list(file: Path) -> Tokenizer:
             return tokenizer
         line = next(i for i, (found, right) in enumerate(zip(tokens, tokenizer.vocab, strict=True)) if found != right)
         nearest = max(nearest or (-1, "", ""), (line, tokens[line], tokenizer.vocab[line]))
-    where, got = file.as_posix(), f"{len(tokens)} lines"
+    where = file.as_posix()
+    got = f"{len(tokens)} lines"
     expected = "k-mers of DNABERT or the Nucleotide Transformer, or ESM's 33 letters"
     if nearest is not None:
-        where, got, expected = f"{file}:{nearest[0] + 1}", nearest[1], nearest[2]
+        where = f"{file}:{nearest[0] + 1}"
+        got = nearest[1]
+        expected = nearest[2]
     raise CheckpointError(
         "this list of tokens is of no published layout", where=where, got=got, expected=expected,
         hint="byte pairs need their merges too: give tokenizer.json",

@@ -70,13 +70,16 @@ class KmerTokenizer(Tokenizer):
                 "this layout does not fit", where="layout", got=layout,
                 expected="dnabert, or without overlap nucleotide-transformer or nucleotide-transformer-v2",
             )
-        self.k, self.overlap, self.layout = k, overlap, layout
+        self.k = k
+        self.overlap = overlap
+        self.layout = layout
         words = ["".join(word) for word in itertools.product(_ORDER, repeat=k)]
         letters = list(_ORDER) if k > 1 else []
         if layout == "dnabert":
             super().__init__((*SPECIAL, *words, *(letters if not overlap else [])))
         else:
-            front, ends = ("<unk>", "<pad>", "<mask>", "<cls>"), ("<eos>", "<bos>")
+            front = ("<unk>", "<pad>", "<mask>", "<cls>")
+            ends = ("<eos>", "<bos>")
             body = (*words, *letters, "N")
             super().__init__((*front, *(ends + body if layout.endswith("v2") else body + ends)), _NT_ROLES)
         self._first = self.ids[words[0]]
@@ -171,7 +174,8 @@ def _encode_overlapping(
     unknown = letter_ids[4]
     for r in range(len(starts) - 1):
         letters = bases[starts[r] : starts[r + 1]]
-        word, known = 0, 0
+        word = 0
+        known = 0
         for letter in letters[: k - 1]:
             digit = digit_of[letter]
             word = (word << 2 | digit) & mask
@@ -198,9 +202,11 @@ def _encode_side_by_side(
     """Take k known letters at a time, else one letter; see `KmerTokenizer`."""
     n = 0
     for r in range(len(starts) - 1):
-        i, end = starts[r], starts[r + 1]
+        i = starts[r]
+        end = starts[r + 1]
         while i < end:
-            word, length = 0, 0
+            word = 0
+            length = 0
             while length < k and i + length < end:
                 digit = digit_of[bases[i + length]]
                 if digit == 4:

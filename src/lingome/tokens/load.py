@@ -55,7 +55,8 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """
     if path.is_file():
         return read_vocabulary(path)
-    folder, config_file = path, path / "tokenizer_config.json"
+    folder = path
+    config_file = path / "tokenizer_config.json"
     said = read_object(config_file).get("lingome") if config_file.is_file() else None
     if said is None:
         return read_vocabulary(find_vocabulary(folder))
@@ -142,7 +143,8 @@ def _bpe_from(file: Path, alphabet: Alphabet = DNA) -> BpeTokenizer:
     if not isinstance(model, dict) or model.get("type", "BPE") != "BPE":
         found = model.get("type") if isinstance(model, dict) else model
         raise refuse(file, f"model {found}"[:200], "model BPE")
-    vocab, merges = model.get("vocab"), model.get("merges")
+    vocab = model.get("vocab")
+    merges = model.get("merges")
     if not isinstance(vocab, dict) or not isinstance(merges, list):
         raise refuse(file, "no vocabulary or no merges", "both, as `tokenizers` writes them")
     for index, token in enumerate((*SPECIAL, *alphabet.letters)):
@@ -154,7 +156,9 @@ def _bpe_from(file: Path, alphabet: Alphabet = DNA) -> BpeTokenizer:
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or len(parts) != 2 or not all(isinstance(p, str) for p in parts):
             raise refuse(file, f"merge {rank} is {merge!r}"[:200], "two tokens")
-        left, right, made = vocab.get(parts[0]), vocab.get(parts[1]), vocab.get("".join(parts))
+        left = vocab.get(parts[0])
+        right = vocab.get(parts[1])
+        made = vocab.get("".join(parts))
         if made != first + rank or type(left) is not int or type(right) is not int:
             raise refuse(file, f"merge {rank}, {parts}, has id {made}", f"id {first + rank}, of known parts")
         pairs.append((left, right))

@@ -76,7 +76,8 @@ def hidden_bases(masked: np.ndarray, k: int, overlap: bool = True, n_bases: int 
     visible = np.zeros((*masked.shape[:-1], n_tokens + 1), dtype=np.int64)
     np.cumsum(~masked, axis=-1, out=visible[..., 1:])
     bases = np.arange(n_bases)
-    first, last = np.maximum(0, bases - k + 1), np.minimum(bases + 1, n_tokens)
+    first = np.maximum(0, bases - k + 1)
+    last = np.minimum(bases + 1, n_tokens)
     hidden: np.ndarray = visible[..., last] == visible[..., first]
     return hidden
 
@@ -183,7 +184,8 @@ def overlap_warning(tokenizer: Tokenizer, rate: float, span: int = 1) -> str | N
         A text when fewer than `HIDES_TOO_LITTLE` bases are hidden for each [MASK].
     """
     k = words_over_a_base(tokenizer)
-    hidden, behind = expected_hidden_share(tokenizer, rate, span), rate * MASK_SHARE
+    hidden = expected_hidden_share(tokenizer, rate, span)
+    behind = rate * MASK_SHARE
     if hidden >= HIDES_TOO_LITTLE * behind:
         return None
     longer = expected_hidden_share(tokenizer, rate, 2 * k)

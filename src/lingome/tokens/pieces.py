@@ -65,7 +65,8 @@ class SentencePieceTokenizer(Tokenizer):
 
     def _roles(self, vocab: list[str]) -> Roles:
         engine = self._engine
-        unk, eos = vocab[engine.unk_id()], engine.eos_id()
+        unk = vocab[engine.unk_id()]
+        eos = engine.eos_id()
         end = vocab[eos] if eos >= 0 else unk
         named = {role: vocab[i] if i >= 0 else end for role, i in (("pad", engine.pad_id()), ("cls", engine.bos_id()))}
         mask = next((token for token in ("<mask>", "[MASK]") if token in vocab), end)

@@ -24,7 +24,8 @@ class WindowPlaces:
     """
 
     def __init__(self, lengths: np.ndarray, shortest: int, longest: int) -> None:
-        self._shortest, n_lengths = shortest, longest - shortest + 1
+        self._shortest = shortest
+        n_lengths = longest - shortest + 1
         # Wider blocks keep the table small where there are very many stretches or lengths.
         self._block = max(BLOCK, -(-len(lengths) * n_lengths * 8 // TABLE_BYTES))
         n_blocks = max(1, -(-len(lengths) // self._block))

@@ -73,7 +73,8 @@ class PublishedBpe(Tokenizer):
         if alphabet is DNA and "N" in vocab:
             roles = {**roles, "unk": "N"}
         super().__init__(vocab, roles, alphabet)
-        self.merges, self.around = tuple(merges), around
+        self.merges = tuple(merges)
+        self.around = around
         letters = "".join(letter for letter in alphabet.letters if letter in self.ids)
         self.cutter = _cutter(merges, alphabet if letters == alphabet.letters else Alphabet(alphabet.name, letters))
         self._id_of = np.array(

@@ -76,7 +76,8 @@ def read_published(file: Path) -> Tokenizer:
 
 def _vocabulary(model: dict[str, Any], content: dict[str, Any], file: Path) -> tuple[list[str], list[str]]:
     """Give all tokens by id, and those that the file adds to its model's."""
-    vocab, added = model.get("vocab"), content.get("added_tokens") or []
+    vocab = model.get("vocab")
+    added = content.get("added_tokens") or []
     if not isinstance(vocab, dict) or not isinstance(added, list):
         raise refuse(file, "no vocabulary or no merges", "both, as `tokenizers` writes them")
     ids: dict[str, Any] = dict(vocab)
@@ -156,7 +157,8 @@ def _check_model(content: dict[str, Any], model: dict[str, Any], file: Path) -> 
 
 
 def _to_upper(stage: dict[str, Any]) -> bool:
-    old, new = stage.get("pattern"), stage.get("content")
+    old = stage.get("pattern")
+    new = stage.get("content")
     text = old.get("String") if isinstance(old, dict) else None
     return isinstance(text, str) and text.islower() and text.upper() == new
 
@@ -214,7 +216,8 @@ def _around(entry: Any, known: set[str]) -> Around:
 def _text(
     content: dict[str, Any], vocab: list[str], pairs: list[Pair], special: list[str], file: Path
 ) -> TextTokenizer:
-    split, model = content["pre_tokenizer"], content["model"]
+    split = content["pre_tokenizer"]
+    model = content["model"]
     split = split["pretokenizers"][0] if split.get("type") == "Sequence" else split
     if content.get("normalizer") is not None or split.get("add_prefix_space") or split.get("use_regex") is False:
         raise refuse(file, "text that is changed, or cut in another way, before its bytes are merged", "GPT-2's rule")

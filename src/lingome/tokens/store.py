@@ -130,13 +130,16 @@ class TokenStore:
         self, path: Path, tokenizer: Tokenizer, manifest: Mapping[str, Any], shards: Sequence[np.ndarray],
         segments: np.ndarray, anchors: np.ndarray,
     ) -> None:
-        self.path, self.tokenizer, self.manifest = path, tokenizer, manifest
+        self.path = path
+        self.tokenizer = tokenizer
+        self.manifest = manifest
         self.records = tuple(Record(*values) for values in manifest["records"])
         self.lengths = {record.chrom: record.length_bp for record in self.records}
         self.digest: str = manifest["genome"]["digest"]
         self.soft_masked: str = manifest["n_policy"]["soft_masked"]
         self.ids = ShardedIds(shards)
-        self._segments, self._anchors = segments, anchors
+        self._segments = segments
+        self._anchors = anchors
         self._step: int = manifest["anchor_tokens"]
         self._number = {record.chrom: number for number, record in enumerate(self.records)}
         self._longest = int(tokenizer.token_lengths.max())
@@ -170,14 +173,18 @@ class TokenStore:
             Index into `records`, and 0-based half-open bases. Overlapping words reach over the start of the next.
         """
         segments = np.searchsorted(self._segments[FIRST], tokens, side="right") - 1
-        starts, ends = np.empty(len(tokens), dtype=np.int64), np.empty(len(tokens), dtype=np.int64)
+        starts = np.empty(len(tokens), dtype=np.int64)
+        ends = np.empty(len(tokens), dtype=np.int64)
         for row, (token, segment) in enumerate(zip(tokens.tolist(), segments.tolist(), strict=True)):
-            first, base = int(self._segments[FIRST, segment]), int(self._segments[START, segment])
+            first = int(self._segments[FIRST, segment])
+            base = int(self._segments[START, segment])
             anchor = token // self._step
             if anchor * self._step > first:
-                first, base = anchor * self._step, int(self._anchors[anchor])
+                first = anchor * self._step
+                base = int(self._anchors[anchor])
             begins, ends_at = self._between(first, token + 1, base)
-            starts[row], ends[row] = begins[-1], ends_at[-1]
+            starts[row] = begins[-1]
+            ends[row] = ends_at[-1]
         return np.asarray(self._segments[RECORD, segments]), starts, ends
 
     def interval(self, first: int, last: int) -> Interval:
@@ -220,8 +227,10 @@ class TokenStore:
         segments = self._touched(interval)
         found = np.array(self._segments[FIRST : LAST + 1, segments]).T
         if len(found):
-            first, last = segments.start, segments.stop - 1
-            start, end = interval.start, interval.end
+            first = segments.start
+            last = segments.stop - 1
+            start = interval.start
+            end = interval.end
             found[0, 0] = self._first_end(first, start) if partly else self._first_start(first, start)
             found[-1, 1] = self._first_start(last, end) if partly else self._first_end(last, end)
         return found[found[:, 0] < found[:, 1]]
@@ -237,12 +246,15 @@ class TokenStore:
         DataError
             If a part is not on the genome, or none has a token.
         """
-        stretches, bases, unknown = [np.empty((0, 2), dtype=np.int64)], 0, 0
+        stretches = [np.empty((0, 2), dtype=np.int64)]
+        bases = 0
+        unknown = 0
         for part in intervals:
             found = self.tokens_within(part)
             stretches.append(found)
             touched = self._touched(part)
-            starts, ends = self._segments[START, touched], self._segments[END, touched]
+            starts = self._segments[START, touched]
+            ends = self._segments[END, touched]
             known = np.minimum(ends, part.end) - np.maximum(starts, part.start)
             unknown += part.length_bp - int(known.sum())
             if len(found):
@@ -290,14 +302,16 @@ class TokenStore:
         Of the segment's other tokens, those before end at the base or sooner, those after begin beyond it.
         """
         _, first, last, start, _ = self._segments[:, segment].tolist()
-        low, high = -(-first // self._step), -(-last // self._step)
+        low = -(-first // self._step)
+        high = -(-last // self._step)
         bases = self._anchors[low:high]
         before = int(np.searchsorted(bases, base - self._longest, side="right")) - 1
         after = int(np.searchsorted(bases, base, side="right"))
         if after < high - low:
             last = (low + after) * self._step
         if before >= 0:
-            first, start = (low + before) * self._step, int(bases[before])
+            first = (low + before) * self._step
+            start = int(bases[before])
         return first, *self._between(first, last, start)
 
     def _between(self, first: int, last: int, start: int) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,9 @@ from lingome.tokens.windows import check_alphabet, true_runs
 
 FORMAT = "lingome token store"
 VERSION = 1
-MANIFEST, SEGMENTS, ANCHORS = "manifest.json", "segments.npy", "anchors.npy"
+MANIFEST = "manifest.json"
+SEGMENTS = "segments.npy"
+ANCHORS = "anchors.npy"
 SHARD_TOKENS = 1 << 27
 ANCHOR_TOKENS = 4096
 CHUNK_TOKENS = 1 << 20
@@ -105,7 +107,8 @@ def fill_store(
     """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place."""
     check_alphabet(tokenizer)
     sniff(fasta)
-    stat, records = fasta.stat(), FastaStream([fasta], chroms, soft_masked)
+    stat = fasta.stat()
+    records = FastaStream([fasta], chroms, soft_masked)
     with (
         closing(_Writer(folder, tokenizer, shard_tokens, anchor_tokens)) as writer,
         track(f"encoding {fasta.name}", unit="bases") as task,
@@ -150,8 +153,10 @@ class _Writer:
     """Take records one after the other, and write their tokens, segments and anchors."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, shard_tokens: int, anchor_tokens: int) -> None:
-        self.folder, self.tokenizer = folder, tokenizer
-        self.shard_tokens, self.anchor_tokens = shard_tokens, anchor_tokens
+        self.folder = folder
+        self.tokenizer = tokenizer
+        self.shard_tokens = shard_tokens
+        self.anchor_tokens = anchor_tokens
         self.records: list[Record] = []
         self.n_tokens = self.n_segments = self.bases = 0
         self._segments = [np.empty((5, 0), dtype=np.int64)]
@@ -218,8 +223,11 @@ class _ArrayFile:
     """Write an ``.npy`` file piece by piece; its header is put right at the end."""
 
     def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...] | None = None) -> None:
-        self.path, self.dtype, self.shape = path, dtype, shape
-        self.length, self._digest = 0, hashlib.sha256()
+        self.path = path
+        self.dtype = dtype
+        self.shape = shape
+        self.length = 0
+        self._digest = hashlib.sha256()
         self._handle = path.open("wb")
         self._write_header(shape or (0,))
 
@@ -266,7 +274,8 @@ def _begins(tokenizer: Tokenizer, ids: np.ndarray, asked: np.ndarray) -> np.ndar
     """Give the bases at which some tokens of a sequence begin, with a look at a million tokens at a time."""
     order = np.argsort(asked, kind="stable")
     cuts = np.searchsorted(asked[order], np.arange(0, len(ids), CHUNK_TOKENS))
-    found, base = np.empty(len(asked), dtype=np.int64), 0
+    found = np.empty(len(asked), dtype=np.int64)
+    base = 0
     for first, rows in zip(range(0, len(ids), CHUNK_TOKENS), np.split(order, cuts[1:]), strict=True):
         starts = base + token_starts(tokenizer, ids[first : first + CHUNK_TOKENS + 1])  # with the next chunk's first
         found[rows] = starts[asked[rows] - first]
@@ -372,7 +381,8 @@ def _open_array(path: Path, name: str, manifest: Mapping[str, Any]) -> np.ndarra
 
 
 def _load_tokenizer(path: Path, manifest: Mapping[str, Any]) -> Tokenizer:
-    tokenizer, expected = load_tokenizer(path), str(manifest["tokenizer"]["digest"])
+    tokenizer = load_tokenizer(path)
+    expected = str(manifest["tokenizer"]["digest"])
     if tokenizer.digest != expected:
         raise CheckpointError(
             "the tokenizer in the store is not the one that made it", where=path,

@@ -88,7 +88,9 @@ class TextTokenizer(Tokenizer):
                 expected=f"256 bytes and, for example, {END_OF_TEXT}",
             )
         super().__init__(vocab, {**dict.fromkeys(ROLES, special[-1]), **(roles or {})}, BYTES)
-        self.merges, self.special, self.whole_words = tuple(merges), tuple(special), whole_words
+        self.merges = tuple(merges)
+        self.special = tuple(special)
+        self.whole_words = whole_words
         model = {
             "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": whole_words,
@@ -218,7 +220,8 @@ def read_ranks(file: Path) -> dict[bytes, int]:
             continue
         try:
             token, rank = line.split()
-            text, value = base64.b64decode(token, validate=True), int(rank)
+            text = base64.b64decode(token, validate=True)
+            value = int(rank)
         except (ValueError, binascii.Error) as error:
             raise CheckpointError("not a token in base64 and its rank", where=f"{file}:{number}", got=line[:60],
                                   hint="download the file again") from error

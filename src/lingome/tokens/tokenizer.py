@@ -47,7 +47,8 @@ class Encoding(NamedTuple):
         DataError
             If a base lies outside the sequence.
         """
-        places, length = np.asarray(bases), int(self.offsets[-1])
+        places = np.asarray(bases)
+        length = int(self.offsets[-1])
         outside = places[(places < 0) | (places >= length)]
         if outside.size:
             raise DataError("no token owns this base", got=int(outside.flat[0]), expected=f"0 to {length - 1}")
@@ -77,7 +78,10 @@ class Encodings(Sequence[Encoding]):
     """
 
     def __init__(self, tokenizer: Tokenizer, input_ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> None:
-        self.tokenizer, self.input_ids, self.cuts, self.starts = tokenizer, input_ids, cuts, starts
+        self.tokenizer = tokenizer
+        self.input_ids = input_ids
+        self.cuts = cuts
+        self.starts = starts
 
     @cached_property
     def borders(self) -> np.ndarray:
@@ -102,11 +106,14 @@ class Encodings(Sequence[Encoding]):
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         r = range(len(self))[index]
-        first, last = int(self.cuts[r]), int(self.cuts[r + 1])
+        first = int(self.cuts[r])
+        last = int(self.cuts[r + 1])
         return Encoding(self.input_ids[first:last], self._offsets[first + r : last + r + 1])
 
     def __iter__(self) -> Iterator[Encoding]:
-        ids, offsets, first = self.input_ids, self._offsets, 0
+        ids = self.input_ids
+        offsets = self._offsets
+        first = 0
         for r, last in enumerate(self.cuts[1:].tolist()):
             yield Encoding(ids[first:last], offsets[first + r : last + r + 1])
             first = last
@@ -290,7 +297,8 @@ class Tokenizer(ABC):
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Give the letters of tokens; unknown tokens become N (X in protein), other special tokens nothing."""
-        skip, unknown = set(self.special_ids.tolist()) - {self.unk_id}, "N" if self.alphabet is DNA else "X"
+        skip = set(self.special_ids.tolist()) - {self.unk_id}
+        unknown = "N" if self.alphabet is DNA else "X"
         return "".join(unknown if i == self.unk_id else self.vocab[i] for i in map(int, ids) if i not in skip)
 
     def save(self, folder: Path) -> None:

@@ -247,11 +247,14 @@ class TokenWindows:
                 "no stretch of sequence is long enough for a window", got=f"longest: {lengths.max(initial=0)} tokens",
                 expected=f"at least {min_tokens} tokens", hint="give more sequence, or a smaller min_tokens",
             )
-        self.ids, self.segments = ids, segments[keep]
+        self.ids = ids
+        self.segments = segments[keep]
         kept = lengths[keep]
         self.max_tokens = min(max_tokens, int(kept.max()))
-        self.min_tokens, self.fixed_share = min_tokens, fixed_share
-        self.batch_tokens, self.seed = batch_tokens, seed
+        self.min_tokens = min_tokens
+        self.fixed_share = fixed_share
+        self.batch_tokens = batch_tokens
+        self.seed = seed
         self.total_tokens = int(kept.sum())
         self._places = WindowPlaces(kept, min_tokens, self.max_tokens)
 
@@ -286,7 +289,8 @@ class TokenWindows:
         extra : int
             Tokens that each window takes beside its own: two for its ends.
         """
-        random, left = generator(self.seed, "mixed windows", epoch, step), self.batch_tokens
+        random = generator(self.seed, "mixed windows", epoch, step)
+        left = self.batch_tokens
         drawn: list[tuple[int, int]] = []
         while (length := self._draw_length(random)) + extra <= left or not drawn:
             drawn.append((int(self._draw_starts(random, length, 1)[0]), length))

@@ -221,8 +221,10 @@ class ContrastiveObjective:
 
 def embed_pair(model: MaskedLM, pair: Pair) -> Tensor:
     """Give the mean of the states of real tokens, [CLS] and [SEP] left out, in float32: (2 B, D)."""
-    device, config = next(model.parameters()).device, model.config
-    ids_BL, mask_BL = pair.input_ids.long().to(device), pair.attention_mask.bool().to(device)
+    device = next(model.parameters()).device
+    config = model.config
+    ids_BL = pair.input_ids.long().to(device)
+    mask_BL = pair.attention_mask.bool().to(device)
     hidden_BLD = model.body(ids_BL, mask_BL).float()
     ends = torch.tensor([config.cls_id, config.sep_id, config.pad_id], device=device)
     weight_BL1 = (mask_BL & torch.isin(ids_BL, ends, invert=True))[:, :, None].float()
@@ -254,7 +256,9 @@ class ContrastiveValidation:
     ) -> None:
         if objective.views == "dropout":
             objective = ContrastiveObjective(objective.tokenizer, "crops", objective.temperature)
-        self.windows, self.objective, self.seed = windows, objective, seed
+        self.windows = windows
+        self.objective = objective
+        self.seed = seed
         self.rows = max(1, batch_tokens // (2 * (windows.shape[1] + 2)))
 
     def pairs(self, max_tokens: int) -> list[Pair]:

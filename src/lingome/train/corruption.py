@@ -101,11 +101,15 @@ def corrupt_row(
     gaps = _cut(len(ids) - counts.hidden + 2, counts.spans + 1, rng)
     gaps[[0, -1]] -= 1  # only gaps between spans must hold a token; the two outer ones may be empty
     runs = np.empty(2 * counts.spans + 1, dtype=np.int64)
-    runs[::2], runs[1::2] = gaps, spans
+    runs[::2] = gaps
+    runs[1::2] = spans
     hidden = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    begins, used = np.cumsum(runs)[:-1:2], sentinel_ids[: counts.spans]
-    source, kept = ids.astype(np.int64), ~hidden
-    source[begins], kept[begins] = used, True
+    begins = np.cumsum(runs)[:-1:2]
+    used = sentinel_ids[: counts.spans]
+    source = ids.astype(np.int64)
+    kept = ~hidden
+    source[begins] = used
+    kept[begins] = True
     target = np.insert(ids[hidden].astype(np.int64), np.cumsum(spans) - spans, used)
     return Corrupted(source[kept], target)
 
@@ -205,7 +209,9 @@ class SpanCorruption:
             corrupt_row(row[known][1:-1], rng, rate=self.rate, mean_span=self.mean_span, sentinel_ids=self.sentinel_ids)
             for row, known in zip(input_ids, real, strict=True)
         ]
-        begin, end, pad_id = [self.tokenizer.cls_id], [self.tokenizer.sep_id], self.tokenizer.pad_id
+        begin = [self.tokenizer.cls_id]
+        end = [self.tokenizer.sep_id]
+        pad_id = self.tokenizer.pad_id
         source = _stack([np.concatenate([begin, row.source, end]) for row in rows], pad_id)
         return Holes(*source, *_stack([np.concatenate([row.target, end]) for row in rows], pad_id))
 
@@ -314,7 +320,8 @@ class SpanValidation:
     def __init__(
         self, windows: np.ndarray, objective: SpanCorruption, *, seed: int, batch_tokens: int = 8192
     ) -> None:
-        rows, tokenizer = max(1, batch_tokens // (windows.shape[1] + 2)), objective.tokenizer
+        rows = max(1, batch_tokens // (windows.shape[1] + 2))
+        tokenizer = objective.tokenizer
         self.batches = [
             objective.corrupt(add_ends(windows[i : i + rows], tokenizer), generator(seed, "validation", i))
             for i in range(0, len(windows), rows)

@@ -135,7 +135,8 @@ def estimate_training(model: nn.Module, objective: Probed, settings: TrainSettin
         Batches, precision.
     """
     model.train()
-    device, fewest = next(model.parameters()).device, getattr(objective, "fewest_rows", 1)
+    device = next(model.parameters()).device
+    fewest = getattr(objective, "fewest_rows", 1)
     forward = _forward(model, objective, settings)
     rows = max(fewest, settings.batch_tokens // load.longest)
     few, _ = forward(fewest, load.longest)
@@ -162,14 +163,16 @@ Forward = Callable[..., tuple[float, float]]
 
 def _forward(model: nn.Module, objective: Probed, settings: TrainSettings) -> Forward:
     """Give a function that computes a step's loss on random rows: (bytes kept for the backward pass, seconds)."""
-    device, rng = next(model.parameters()).device, np.random.default_rng(0)
+    device = next(model.parameters()).device
+    rng = np.random.default_rng(0)
     tokenizer = objective.tokenizer
     ordinary = np.setdiff1d(np.arange(tokenizer.vocab_size), tokenizer.special_ids)
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
 
     def forward(rows: int, length: int, backward: bool = False) -> tuple[float, float]:
         ids = rng.choice(ordinary, (rows, length))
-        ids[:, 0], ids[:, -1] = tokenizer.cls_id, tokenizer.sep_id
+        ids[:, 0] = tokenizer.cls_id
+        ids[:, -1] = tokenizer.sep_id
         batch: Batch = {"input_ids": ids}
         kept: dict[int, int] = {}
 

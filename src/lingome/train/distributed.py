@@ -179,7 +179,8 @@ def check_agreement(world: World, facts: Mapping[str, str]) -> None:
     first, *others = [json.loads(text) for text in world.gather(json.dumps(dict(facts)))]
     for rank, other in enumerate(others, start=1):
         for name in sorted(first.keys() | other.keys()):
-            mine, theirs = first.get(name), other.get(name)
+            mine = first.get(name)
+            theirs = other.get(name)
             if mine != theirs:
                 place, mine, theirs = _first_difference(name, mine, theirs)
                 raise ConfigError(
@@ -192,7 +193,8 @@ def check_agreement(world: World, facts: Mapping[str, str]) -> None:
 def _first_difference(name: str, mine: str | None, theirs: str | None) -> tuple[str, object, object]:
     """Name the setting itself where two texts are settings written as JSON."""
     try:
-        ours, others = json.loads(mine or ""), json.loads(theirs or "")
+        ours = json.loads(mine or "")
+        others = json.loads(theirs or "")
         key = next(key for key in sorted(ours.keys() | others.keys()) if ours.get(key) != others.get(key))
     except (ValueError, AttributeError, StopIteration):
         return name, mine, theirs

@@ -77,7 +77,8 @@ def list_rungs(ladder: LadderSettings, seed: int) -> list[Rung]:
     (10, '32x1-100-seed5', '64x1-200-seed6')
     """
     rungs = [Rung(size, tokens, seed) for tokens in ladder.tokens for size in ladder.sizes]
-    size, tokens = ladder.sizes[(len(ladder.sizes) - 1) // 2], sorted(ladder.tokens)[(len(ladder.tokens) - 1) // 2]
+    size = ladder.sizes[(len(ladder.sizes) - 1) // 2]
+    tokens = sorted(ladder.tokens)[(len(ladder.tokens) - 1) // 2]
     return rungs + [Rung(size, tokens, seed + more) for more in range(1, ladder.seeds)]
 
 
@@ -86,7 +87,8 @@ def rung_settings(settings: PretrainSettings, rung: Rung, tokenizer: Path, out: 
 
     Its rate is that of a width of 256 times (256 / width) ** lr_power: narrower models bear a higher one.
     """
-    train, found = settings.train, SIZE.fullmatch(rung.size)
+    train = settings.train
+    found = SIZE.fullmatch(rung.size)
     assert found is not None, "settings hold sizes alone"
     steps = max(1, round(rung.tokens / (train.batch_tokens * train.accumulate)))
     rate = train.lr * (REFERENCE_WIDTH / int(found[1])) ** settings.ladder.lr_power
@@ -149,21 +151,25 @@ def climb(
     ConfigError
         If the run was begun with other settings.
     """
-    folder, again = settings.out / "rungs" / rung.name, f"lingome pretrain -o {settings.out} --resume"
-    own, begun = rung_settings(settings, rung, settings.out / "tokenizer", folder), (folder / "config.yaml").is_file()
+    folder = settings.out / "rungs" / rung.name
+    again = f"lingome pretrain -o {settings.out} --resume"
+    own = rung_settings(settings, rung, settings.out / "tokenizer", folder)
+    begun = (folder / "config.yaml").is_file()
     if begun:
         RunDir(folder).check_resumable(
             own.as_dict(), aside={*ASIDE, "tokenizer"}, command=again, defaults=own.defaults()
         )
     if is_done(settings.out, rung):
         return dict(RunDir(folder).read_lineage()["ladder"])
-    lineage, tokenizer = Lineage("pretrain", rung.seed), ground.tokenizer
+    lineage = Lineage("pretrain", rung.seed)
+    tokenizer = ground.tokenizer
     with RunDir.create(folder, resume=begun) as run_dir:
         sweep(run_dir.path)
         run_dir.write_config(own.as_dict())
         add_origins(lineage, own.genome, ground.genome, None, None)
         objective = build_objective(own, tokenizer)
-        card, model = build_card(own, ground.areas, objective), start_model(own, None, tokenizer.vocab_size)
+        card = build_card(own, ground.areas, objective)
+        model = start_model(own, None, tokenizer.vocab_size)
 
         def publish(trained: nn.Module) -> None:
             assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"

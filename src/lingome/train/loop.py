@@ -139,7 +139,8 @@ def train(
         elif run is not None:
             drop_metrics_after(run, phase, 0)
         loop.open_board()
-        stop, task = stack.enter_context(catch_stop()), stack.enter_context(track(label, 1.0))
+        stop = stack.enter_context(catch_stop())
+        task = stack.enter_context(track(label, 1.0))
         try:
             return loop.go(stop, task)
         except KeyboardInterrupt:
@@ -185,11 +186,14 @@ class _Loop:
         )
         self.board: Board | None = None
         self.started = self.saved = self.logged = time.monotonic()
-        self.logged_tokens, self.shown, self.published = 0, "", -1
+        self.logged_tokens = 0
+        self.shown = ""
+        self.published = -1
 
     def _share(self) -> None:
         """Agree with the other processes, and split or copy the model over them; `work` is what is trained."""
-        world, run = self.world, self.run
+        world = self.world
+        run = self.run
         folder = run.path / "state" / self.phase if run is not None and self.keep_state else None
         self.whole: Whole | None = None
         self.work = self.model
@@ -234,7 +238,9 @@ class _Loop:
 
     def go(self, stop: StopRequest, task: Task) -> TrainResult:
         """Run to the end, or to the first step after a request to stop."""
-        progress, shown, alone = self.progress, 0.0, self.world.size == 1
+        progress = self.progress
+        shown = 0.0
+        alone = self.world.size == 1
 
         def signals() -> tuple[float, float, float]:
             first = float(self.world.is_first)
@@ -307,13 +313,15 @@ class _Loop:
         return f"{advice}; {kept}"
 
     def _log(self) -> None:
-        progress, now = self.progress, time.monotonic()
+        progress = self.progress
+        now = time.monotonic()
         loss = progress.logged_loss / max(progress.logged_items, 1e-9)
         rate = (progress.tokens - self.logged_tokens) / max(now - self.logged, 1e-9)
         self._write("train", loss=loss, lr=self.optimizer.param_groups[0]["lr"], tokens_per_s=round(rate, 1))
         self.shown = f"loss {loss:.3f}  {rate:,.0f} tokens/s"
         progress.logged_loss = progress.logged_items = 0.0
-        self.logged, self.logged_tokens = now, progress.tokens
+        self.logged = now
+        self.logged_tokens = progress.tokens
 
     def _evaluate(self) -> None:
         if self.evaluate is None:
@@ -326,7 +334,8 @@ class _Loop:
         first = float(self.world.is_first)
         told = self.world.sum([first * value if first else 0.0 for value in values.values()])
         values = dict(zip(values, told, strict=True))
-        progress, loss = self.progress, values["loss"]
+        progress = self.progress
+        loss = values["loss"]
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss of validation is not a finite number ({loss}) after step {progress.step}",
@@ -336,7 +345,9 @@ class _Loop:
         if self.store is not None:  # a long training; short fits are told by their callers
             say(f"step {progress.step:,}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
         if progress.best_loss is None or loss < progress.best_loss:
-            progress.best_loss, progress.best_step, progress.stale_evaluations = loss, progress.step, 0
+            progress.best_loss = loss
+            progress.best_step = progress.step
+            progress.stale_evaluations = 0
             self.best = copy_weights(self.work)
         else:
             progress.stale_evaluations += 1

@@ -52,7 +52,8 @@ def cut_rows(batch: Mapping[str, Any], parts: int) -> list[dict[str, Any]]:
         return [dict(batch)]
     edges = -(-np.arange(min(parts, n_rows) + 1) * n_rows // min(parts, n_rows))
     if _is_packed(batch):
-        n_tokens, ends = len(batch["input_ids"]), np.append(0, np.cumsum(batch["lengths"]))
+        n_tokens = len(batch["input_ids"])
+        ends = np.append(0, np.cumsum(batch["lengths"]))
         return [
             {name: value[a:b] if name == "lengths" else value[ends[a] : ends[b]]
              if getattr(value, "ndim", 0) and value.shape[0] == n_tokens else value

@@ -219,7 +219,8 @@ def masked_losses(
     With `lengths` (B,), the ids are those of packed sequences, (T,), none of which sees another.
     """
     device = next(model.parameters()).device
-    ids, masked = torch.from_numpy(hidden.input_ids).to(device), torch.from_numpy(hidden.masked).to(device)
+    ids = torch.from_numpy(hidden.input_ids).to(device)
+    masked = torch.from_numpy(hidden.masked).to(device)
     if lengths is not None:
         logits_MV = model(ids, masked_BL=masked, lengths_B=torch.as_tensor(lengths))
     else:

@@ -170,12 +170,14 @@ def pretrain_model(
     objective = objective or MaskedObjective(tokenizer)
     if advice := objective.advice:
         say(f"warning: {advice}")
-    validation, tiles = None, np.empty((0, longest), dtype=tokenizer.ids_dtype)
+    validation = None
+    tiles = np.empty((0, longest), dtype=tokenizer.ids_dtype)
     if areas.valid:
         held = read(genome, tokenizer, areas.valid, repeats)
         every = TokenWindows(held.ids, held.segments, min_tokens=1, max_tokens=longest)
         starts, length = every.tile_starts(most=validation_windows)
-        tiles, share = every.rows(starts, length), _repeat_share(held)
+        tiles = every.rows(starts, length)
+        share = _repeat_share(held)
         if share is not None:
             share = share[starts[:, None] + np.arange(length)]
         masks = seed if validation_seed is None else validation_seed

@@ -92,7 +92,8 @@ class StoredTensors:
 
     def __init__(self, folder: Path, stem: str) -> None:
         self.folder = folder
-        index, file = folder / f"{stem}.index.json", f"{stem}.safetensors"
+        index = folder / f"{stem}.index.json"
+        file = f"{stem}.safetensors"
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._parts: dict[str, list[tuple[str, int, int]]] = {}
         try:

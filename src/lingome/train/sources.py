@@ -43,7 +43,9 @@ class WindowSource:
     """
 
     def __init__(self, windows: TokenWindows, tokenizer: Tokenizer, weights: np.ndarray | None = None) -> None:
-        self.windows, self.tokenizer, self.weights = windows, tokenizer, weights
+        self.windows = windows
+        self.tokenizer = tokenizer
+        self.weights = weights
 
     @property
     def batches_per_epoch(self) -> int:
@@ -79,7 +81,8 @@ class PackedWindowSource(WindowSource):
 def add_ends(windows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
     """Put [CLS] before and [SEP] after each row: (B, L) to (B, L + 2) int64."""
     ids = np.empty((len(windows), windows.shape[1] + 2), dtype=np.int64)
-    ids[:, 0], ids[:, -1] = tokenizer.cls_id, tokenizer.sep_id
+    ids[:, 0] = tokenizer.cls_id
+    ids[:, -1] = tokenizer.sep_id
     ids[:, 1:-1] = windows
     return ids
 
@@ -119,7 +122,10 @@ class ExamplesSource:
         if len(ids) == 0:
             raise DataError("there are no sequences to train on")
         assert (batch_tokens is None) != (batch_size is None), "one of batch_tokens and batch_size"
-        self.ids, self.labels, self.tokenizer, self.seed = ids, np.asarray(labels), tokenizer, seed
+        self.ids = ids
+        self.labels = np.asarray(labels)
+        self.tokenizer = tokenizer
+        self.seed = seed
         self.max_tokens = max_tokens
         self.lengths = np.minimum([len(x) + 2 for x in ids], max_tokens)
         level = np.ceil(np.log(self.lengths) / math.log(10 / 9)).astype(int)

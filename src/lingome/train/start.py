@@ -246,7 +246,8 @@ def given_tokenizer(
     DataError
         If one cannot be read.
     """
-    tokenizer, start_from = settings.tokenizer, settings.start_from
+    tokenizer = settings.tokenizer
+    start_from = settings.start_from
     own = sequence.tokenizer if isinstance(sequence, TokenStore) else None
     model: LanguageModel | None = None
     if start_from is not None:

@@ -109,7 +109,8 @@ class StateStore:
     """Saves and loads the state of one phase of training in a folder."""
 
     def __init__(self, folder: Path, world: World = ALONE) -> None:
-        self.folder, self.world = folder, world
+        self.folder = folder
+        self.world = world
 
     @property
     def _index(self) -> Path:
@@ -161,7 +162,8 @@ class StateStore:
             If the state is damaged, or of another model.
         """
         values = self._read_index()
-        last, best_name = values.pop("last"), values.pop("best")
+        last = values.pop("last")
+        best_name = values.pop("best")
         progress = Progress(**values)
         put_weights(model, _read(StoredTensors(self.folder / last, "weights"), _named(model), self.world), self.folder)
         by_name = dict(model.named_parameters())
@@ -196,7 +198,8 @@ class StateStore:
                 for stem, tensors in files.items():
                     write_tensors(temporary / f"{stem}.safetensors", tensors)
             return
-        world, temporary = self.world, folder.parent / f".{folder.name}.parts"
+        world = self.world
+        temporary = folder.parent / f".{folder.name}.parts"
         if world.is_first:
             shutil.rmtree(temporary, ignore_errors=True)
             with explain_os_errors(folder):

@@ -69,11 +69,20 @@ class Stepper:
         phase: str, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], world: World,
         whole: Whole | None, last_save: Callable[[], str],
     ) -> None:
-        self.model, self.objective, self.source, self.settings = model, objective, source, settings
-        self.seed, self.phase, self.world, self.whole, self.last_save = seed, phase, world, whole, last_save
-        self.optimizer, self.parameters = optimizer, parameters
+        self.model = model
+        self.objective = objective
+        self.source = source
+        self.settings = settings
+        self.seed = seed
+        self.phase = phase
+        self.world = world
+        self.whole = whole
+        self.last_save = last_save
+        self.optimizer = optimizer
+        self.parameters = parameters
         self.device = next(model.parameters()).device
-        self.parts, self.norm = 1, math.nan
+        self.parts = 1
+        self.norm = math.nan
 
     def step(self, step: int, rate: float, signals: Signals) -> StepResult:
         """Do step `step`, counted from 0, at a learning rate.
@@ -112,7 +121,10 @@ class Stepper:
         """Sum gradients over this process's micro-batches, and numbers over all; None if it must be done again."""
         mine = range(self.world.rank, self.settings.accumulate, self.world.size)
         totals: dict[int, torch.Tensor] = {}
-        items, tokens, waited, failed = 0.0, 0, 0.0, None
+        items = 0.0
+        tokens = 0
+        waited = 0.0
+        failed = None
         for micro in mine:
             before = time.monotonic()
             batch = self.source.batch(*self._place(step, micro))
@@ -122,7 +134,8 @@ class Stepper:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                failed, rows = error.with_traceback(None), count_rows(batch)
+                failed = error.with_traceback(None)
+                rows = count_rows(batch)
                 break
             items += count
             tokens += count_tokens(batch)
@@ -159,7 +172,8 @@ class Stepper:
         if self.parts > 1:
             drawn = self.objective.draw(batch, rng) if isinstance(self.objective, Draws) else batch
             pieces = list(cut_rows(drawn, self.parts))
-        losses, items = [], 0.0
+        losses = []
+        items = 0.0
         for piece in pieces:
             with autocast(self.device, self.settings.precision):
                 result = self._loss(piece, rng)

@@ -130,7 +130,8 @@ class CausalValidation:
 
     def __init__(self, windows: np.ndarray, tokenizer: Tokenizer, *, batch_tokens: int = 8192) -> None:
         rows = max(1, batch_tokens // (windows.shape[1] + 2))
-        self.windows, self.unk_id = windows, tokenizer.unk_id
+        self.windows = windows
+        self.unk_id = tokenizer.unk_id
         with_start = add_ends(windows, tokenizer)[:, :-1]
         self.batches = [with_start[i : i + rows] for i in range(0, len(windows), rows)]
         self.bases = tokenizer.covered_bp(windows.ravel(), len(windows))

@@ -112,7 +112,8 @@ def fit_classifier(
     known = examples.select(np.asarray(examples.labels >= 0))
     parts = {name: known.split(name) for name in ("train", "valid")}
     check_training(parts["train"])
-    room, names = start.config.max_positions, examples.label_names
+    room = start.config.max_positions
+    names = examples.label_names
     coded = {
         name: encode_within(tokenizer, part.sequences, room, settings.too_long, TOO_LONG_SETTING)
         for name, part in parts.items()

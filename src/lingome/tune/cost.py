@@ -84,7 +84,8 @@ def estimate_fits(
     """
     config = body.config
     lengths = {name: np.minimum([len(one) + 2 for one in some], config.max_positions) for name, some in ids.items()}
-    n_tokens, train = sum(map(len, ids["train"])), lengths["train"]
+    n_tokens = sum(map(len, ids["train"]))
+    train = lengths["train"]
     own = TrainSettings(epochs=settings.epochs, batch_tokens=settings.batch_tokens, precision=settings.precision)
     every = int(sum(some.sum() for some in lengths.values()))
     model = build_classifier(config, label_names=tuple(label_names), body=body).to(pick_device(device))

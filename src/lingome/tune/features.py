@@ -83,11 +83,13 @@ def fit_head(
 
 def _by_class(fitted: LogisticRegression, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Give weights (C, D) and bias (C,) of all classes, from scikit-learn's of those it saw."""
-    coefficients, intercepts = fitted.coef_, fitted.intercept_
+    coefficients = fitted.coef_
+    intercepts = fitted.intercept_
     if len(fitted.classes_) == 2:
         coefficients = np.vstack([-coefficients / 2, coefficients / 2])
         intercepts = np.concatenate([-intercepts / 2, intercepts / 2])
     weight = np.zeros((n_classes, coefficients.shape[1]))
     bias = np.full(n_classes, -20.0)
-    weight[fitted.classes_], bias[fitted.classes_] = coefficients, intercepts
+    weight[fitted.classes_] = coefficients
+    bias[fitted.classes_] = intercepts
     return weight, bias

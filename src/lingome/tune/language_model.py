@@ -39,7 +39,8 @@ def open_language_model(name: str, seed: int = 0) -> OpenedModel:
         If there is no such preset.
     """
     if name.startswith(RANDOM):
-        preset, letters = name.removeprefix(RANDOM), CharacterTokenizer()
+        preset = name.removeprefix(RANDOM)
+        letters = CharacterTokenizer()
         if preset in CAUSAL_PRESETS:
             return OpenedModel(build_causal_lm(preset, letters.vocab_size, seed).eval(), letters, None)
         return OpenedModel(build_masked_lm(preset, letters.vocab_size, seed).eval(), letters, None)

@@ -65,7 +65,8 @@ def trainable_parameters(model: SequenceClassifier, method: str) -> list[nn.Para
     trained: list[nn.Module] = [model.head]
     if method not in ("features", "full"):
         assert not isinstance(model.body, StaticEmbeddings), "checked above"
-        n_layers, there = last_n(method), len(model.body.layers)
+        n_layers = last_n(method)
+        there = len(model.body.layers)
         if n_layers > there:
             known = f"last:1 to last:{there}"
             raise ConfigError("the model has fewer layers", where="method", got=method, expected=known)

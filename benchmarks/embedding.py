@@ -23,8 +23,8 @@ import transformers
 from measuring import rate, table, times
 
 from lingome.embed.encode import embed
-from lingome.models.checkpoint import load_body
 from lingome.models.devices import autocast
+from lingome.models.folders.checkpoint import load_body
 from lingome.tokens.characters import CharacterTokenizer
 
 CPU = torch.device("cpu")

@@ -19,9 +19,9 @@ from lingome.generate.draws import Draws
 from lingome.generate.logits import Sampling
 from lingome.generate.rules import Rules
 from lingome.generate.sampling import generate
-from lingome.models.decoder import CausalLM
+from lingome.models.networks.decoder.model import CausalLM
+from lingome.models.networks.decoder.step_layout import lay_out_for_steps
 from lingome.models.presets import build_causal_lm
-from lingome.models.step_layout import lay_out_for_steps
 
 PROMPT = 64
 Tokens = list[list[int]]

@@ -12,7 +12,7 @@ import torch
 import transformers
 from measuring import rate, times
 
-from lingome.models.interop import find_family, to_config_json
+from lingome.models.folders.families import find_family, to_config_json
 
 
 @dataclass(frozen=True)

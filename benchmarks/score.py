@@ -21,11 +21,11 @@ import transformers
 from measuring import rate, table, times
 
 from lingome.data.variants import Edit
-from lingome.evaluate.correlation import spearman
-from lingome.models.checkpoint import save_checkpoint
+from lingome.evaluate.measures.correlation import spearman
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_masked_lm
-from lingome.models.saturation import saturate, score_changes
-from lingome.models.scoring import Allele, apply_edits
+from lingome.models.scoring.saturation import saturate, score_changes
+from lingome.models.scoring.scores import Allele, apply_edits
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.tokenizer import Tokenizer

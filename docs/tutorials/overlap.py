@@ -26,11 +26,11 @@ from lingome.core.progress import say, set_sink
 from lingome.core.seeds import generator
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.evaluate.features import base_codes, kmer_ids
-from lingome.evaluate.intervals import bootstrap_mean
-from lingome.evaluate.markov import WordCounts, next_kmer_table
-from lingome.evaluate.next_kmer import Stretches
-from lingome.models.heads import MaskedLM
+from lingome.evaluate.baselines.features import base_codes, kmer_ids
+from lingome.evaluate.baselines.markov import WordCounts, next_kmer_table
+from lingome.evaluate.measures.intervals import bootstrap_mean
+from lingome.evaluate.vocabulary.next_kmer import Stretches
+from lingome.models.heads.heads import MaskedLM
 from lingome.models.presets import build_masked_lm
 from lingome.report.theme import HUES, chart_config
 from lingome.tokens.kmers import KmerTokenizer

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.architectures import ARCHITECTURES, initialise
-from lingome.models.checkpoint import with_roles
 from lingome.models.contract import build_models, check_model
-from lingome.models.decoder import DecoderConfig
-from lingome.models.heads import MaskedLM, SequenceClassifier
+from lingome.models.folders.checkpoint import with_roles
+from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.networks.decoder.model import DecoderConfig
+from lingome.models.networks.tracks.model import Tracks
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, build_classifier, build_masked_lm
-from lingome.models.shapes import Shape, TransformerConfig
-from lingome.models.tracks import Tracks
+from lingome.models.registry import ARCHITECTURES, initialise
+from lingome.models.shape import Shape, TransformerConfig
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from transformers import AutoModelForMaskedLM
 
 from lingome.data.genome import Genome
-from lingome.models.checkpoint import load_masked_lm
+from lingome.models.folders.checkpoint import load_masked_lm
 from lingome.tune.start import packaged_models
 
 

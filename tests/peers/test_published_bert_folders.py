@@ -11,7 +11,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 
 from lingome.core.errors import CheckpointError
-from lingome.models.checkpoint import load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_classifier, load_masked_lm, save_checkpoint
 from lingome.models.presets import build_classifier
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.kmers import KmerTokenizer

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from lingome.evaluate.metrics import auprc, auroc, brier, mcc, predicted_class, roc_curve
+from lingome.evaluate.measures.metrics import auprc, auroc, brier, mcc, predicted_class, roc_curve
 
 
 @st.composite

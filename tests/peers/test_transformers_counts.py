@@ -9,8 +9,8 @@ import pytest
 import torch
 import transformers
 
-from lingome.models.count_checkpoint import count_checkpoint
-from lingome.models.published import PUBLISHED
+from lingome.models.counting.checkpoint import count_checkpoint
+from lingome.models.counting.published import PUBLISHED
 
 
 def built(kind: Any, config: Any) -> int:

@@ -25,10 +25,10 @@ from transformers import (
 )
 
 from lingome.core.errors import CheckpointError
-from lingome.models.batching import collate
-from lingome.models.checkpoint import load_body, load_causal_lm, load_classifier, save_checkpoint
-from lingome.models.decoder import CausalLM, KvCache
+from lingome.models.folders.checkpoint import load_body, load_causal_lm, load_classifier, save_checkpoint
+from lingome.models.networks.decoder.model import CausalLM, KvCache
 from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm, count_parameters
+from lingome.models.reading.batching import collate
 from lingome.tokens.kmers import KmerTokenizer
 
 

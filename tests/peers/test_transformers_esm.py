@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForMaskedLM, EsmConfig, EsmForMaskedLM, EsmModel
 
 from lingome.core.errors import CheckpointError
-from lingome.models.checkpoint import load_body, load_masked_lm, save_checkpoint
-from lingome.models.transformer import Transformer
+from lingome.models.folders.checkpoint import load_body, load_masked_lm, save_checkpoint
+from lingome.models.networks.transformer.model import Transformer
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.tokenizer import Tokenizer

@@ -19,8 +19,8 @@ from transformers import (
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from lingome.core.errors import CheckpointError
-from lingome.models.attention import relative_buckets
-from lingome.models.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.layers.attention import relative_buckets
 from lingome.models.presets import PRESETS, build_classifier, build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 

@@ -14,11 +14,11 @@ from lingome.generate.logits import Sampling
 from lingome.generate.rules import Rules
 from lingome.generate.sampling import Generated, generate
 from lingome.generate.sequence_to_sequence import SourceReader
-from lingome.models.attention import relative_buckets
-from lingome.models.checkpoint import load_body, load_model, save_checkpoint
-from lingome.models.encoder_decoder import EncoderDecoderConfig, EncoderDecoderLM
+from lingome.models.counting.published import PUBLISHED
+from lingome.models.folders.checkpoint import load_body, load_model, save_checkpoint
+from lingome.models.layers.attention import relative_buckets
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig, EncoderDecoderLM
 from lingome.models.presets import build_classifier, build_seq2seq_lm, count_parameters
-from lingome.models.published import PUBLISHED
 from lingome.tokens.kmers import KmerTokenizer
 
 TOKENIZER = KmerTokenizer(2, True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lingome.cli.main import main
-from lingome.models.checkpoint import save_checkpoint
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import BpeTokenizer

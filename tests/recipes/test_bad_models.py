@@ -14,12 +14,12 @@ import safetensors.torch
 import torch
 
 from lingome.cli.main import main
-from lingome.models.architectures import build_body, find_architecture, initialise
-from lingome.models.checkpoint import save_checkpoint, with_roles
-from lingome.models.heads import MaskedLM, SequenceClassifier
+from lingome.models.folders.checkpoint import save_checkpoint, with_roles
+from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.networks.tracks.shape import TracksConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS
-from lingome.models.shapes import DecoderConfig, Shape, StaticConfig, TransformerConfig
-from lingome.models.tracks_shape import TracksConfig
+from lingome.models.registry import build_body, find_architecture, initialise
+from lingome.models.shape import DecoderConfig, Shape, StaticConfig, TransformerConfig
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 

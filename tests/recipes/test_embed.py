@@ -12,7 +12,7 @@ from lingome.core.files import digest_file
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.embed.encode import embed
-from lingome.models.checkpoint import load_body, save_checkpoint
+from lingome.models.folders.checkpoint import load_body, save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 

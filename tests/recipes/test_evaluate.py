@@ -13,7 +13,7 @@ from lingome.config.settings import load_settings
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.tables import read_examples
-from lingome.models.checkpoint import save_checkpoint
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 

@@ -9,7 +9,7 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.core.rundir import RunDir
-from lingome.models.checkpoint import load_classifier, save_checkpoint
+from lingome.models.folders.checkpoint import load_classifier, save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 

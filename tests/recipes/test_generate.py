@@ -14,8 +14,8 @@ from lingome.config.generate import GenerateSettings
 from lingome.config.settings import load_settings
 from lingome.core.errors import ConfigError
 from lingome.core.files import digest_file
-from lingome.models.checkpoint import load_causal_lm, save_checkpoint
-from lingome.models.decoder import DecoderConfig
+from lingome.models.folders.checkpoint import load_causal_lm, save_checkpoint
+from lingome.models.networks.decoder.model import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer

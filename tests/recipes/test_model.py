@@ -15,13 +15,13 @@ from lingome.cli.main import main
 from lingome.config.model import ModelSettings
 from lingome.config.settings import load_settings
 from lingome.core.outcome import Table
-from lingome.models.checkpoint import save_checkpoint
-from lingome.models.decoder import CausalLM
-from lingome.models.heads import MaskedLM, SequenceClassifier
-from lingome.models.interop import FAMILIES
+from lingome.models.counting.published import PUBLISHED
+from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.folders.families import FAMILIES
+from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
-from lingome.models.published import PUBLISHED
-from lingome.models.shapes import DecoderConfig
+from lingome.models.shape import DecoderConfig
 from lingome.recipes.model import count
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tune.start import packaged_models

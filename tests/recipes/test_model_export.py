@@ -9,11 +9,11 @@ import torch
 
 from lingome.cli.main import main
 from lingome.core.errors import ConfigError
-from lingome.models.checkpoint import load_body, load_masked_lm, load_whole, save_checkpoint
-from lingome.models.hyena import HyenaConfig
-from lingome.models.onnx_export import check_exportable, write_onnx
+from lingome.models.folders.checkpoint import load_body, load_masked_lm, load_whole, save_checkpoint
+from lingome.models.folders.onnx_export import check_exportable, write_onnx
+from lingome.models.networks.hyena.model import HyenaConfig
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
-from lingome.models.shapes import DecoderConfig, TransformerConfig
+from lingome.models.shape import DecoderConfig, TransformerConfig
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lingome.cli.main import main
-from lingome.models.checkpoint import load_causal_lm, load_masked_lm
+from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
 from lingome.tokens.load import load_tokenizer
 
 QUICK = [

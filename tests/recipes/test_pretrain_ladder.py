@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lingome.cli.main import main
-from lingome.models.checkpoint import load_masked_lm
+from lingome.models.folders.checkpoint import load_masked_lm
 from lingome.train.loop import _Loop
 
 QUICK = [

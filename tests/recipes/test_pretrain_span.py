@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoModelForSeq2SeqLM
 
 from lingome.cli.main import main
-from lingome.models.checkpoint import load_model
+from lingome.models.folders.checkpoint import load_model
 from lingome.train.corruption import SpanCorruption
 from lingome.train.objectives import LossSum
 

@@ -13,9 +13,9 @@ from lingome.cli.main import main
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_text
 from lingome.data.variants import Edit
-from lingome.models.checkpoint import load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_masked_lm, save_checkpoint
 from lingome.models.presets import build_masked_lm
-from lingome.models.scoring import Allele, score_alleles, score_sequences
+from lingome.models.scoring.scores import Allele, score_alleles, score_sequences
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 

@@ -12,7 +12,7 @@ from lingome.config.tokens_inspect import InspectSettings
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
-from lingome.models.checkpoint import save_checkpoint
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.recipes.tokens_inspect import plan, run
 from lingome.report.page import write_report

@@ -14,7 +14,7 @@ from lingome.config.settings import load_settings
 from lingome.config.tokens_vectors import VectorsSettings
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
-from lingome.models.checkpoint import load_body, load_classifier
+from lingome.models.folders.checkpoint import load_body, load_classifier
 from lingome.recipes.tokens_vectors import plan, run
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import train_bpe

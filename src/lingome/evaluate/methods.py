@@ -12,8 +12,8 @@ from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.examples import SPLITS, Examples
-from lingome.evaluate.metrics import best_threshold
-from lingome.evaluate.scores import Scored
+from lingome.evaluate.measures.metrics import best_threshold
+from lingome.evaluate.measures.scores import Scored
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tune.classifier import TOO_LONG_SETTING, Fitted, check_training, fit_classifier
 from lingome.tune.cost import FitCost, estimate_fits

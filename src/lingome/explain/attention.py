@@ -28,10 +28,10 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.models.blocks import Rotation, hide
-from lingome.models.heads import MaskedLM
-from lingome.models.shapes import TransformerConfig, require
-from lingome.models.transformer import Layer, Transformer
+from lingome.models.heads.heads import MaskedLM
+from lingome.models.layers.blocks import Rotation, hide
+from lingome.models.networks.transformer.model import Layer, Transformer
+from lingome.models.shape import TransformerConfig, require
 from lingome.tokens.tokenizer import Tokenizer
 
 

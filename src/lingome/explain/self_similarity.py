@@ -17,9 +17,9 @@ import torch.nn.functional as F
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import track
-from lingome.models.batching import collate, length_batches
 from lingome.models.devices import pick_device
-from lingome.models.transformer import Transformer
+from lingome.models.networks.transformer.model import Transformer
+from lingome.models.reading.batching import collate, length_batches
 from lingome.tokens.tokenizer import Tokenizer
 
 SELF_SIMILARITY_COLUMNS = (

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from lingome.core.errors import DataError
-from lingome.models.decoder import CausalLM, KvCache
-from lingome.models.one_row import OneRow
+from lingome.models.networks.decoder.model import CausalLM, KvCache
+from lingome.models.networks.decoder.one_row import OneRow
 
 # Dimension legend: B rows of a batch, L tokens of a prompt, V tokens in the vocabulary
 

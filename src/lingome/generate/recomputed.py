@@ -8,10 +8,10 @@ from torch import Tensor
 from lingome.core.errors import DataError
 from lingome.generate.cached import CachedDecoder
 from lingome.generate.next_tokens import NextTokens
-from lingome.models.architectures import CausalModel
-from lingome.models.decoder import CausalLM
-from lingome.models.hyena import HyenaLM
-from lingome.models.shapes import DecoderConfig
+from lingome.models.networks.decoder.model import CausalLM
+from lingome.models.networks.hyena.model import HyenaLM
+from lingome.models.registry import CausalModel
+from lingome.models.shape import DecoderConfig
 
 # Dimension legend: B rows of a batch, L tokens so far, V tokens in the vocabulary
 

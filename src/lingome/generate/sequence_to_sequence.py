@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lingome.core.errors import DataError
-from lingome.models.encoder_decoder import DecoderCache, EncoderDecoderLM, Source
+from lingome.models.networks.encoder_decoder.model import DecoderCache, EncoderDecoderLM, Source
 
 # Dimension legend: B rows of a batch, L tokens of a source, Q of a target's beginning, V in the vocabulary
 

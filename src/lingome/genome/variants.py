@@ -10,7 +10,7 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.sequence import as_text
 from lingome.data.variants import Edit, Mutant, Variant
-from lingome.models.scoring import Allele
+from lingome.models.scoring.scores import Allele
 
 
 class Windows(NamedTuple):

@@ -28,12 +28,12 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.architectures import Body, find_architecture, initialise
-from lingome.models.checkpoint import load_whole, write_checkpoint
-from lingome.models.encoder_decoder import EncoderDecoderLM
-from lingome.models.heads import MaskedLM, SequenceClassifier
-from lingome.models.shapes import Shape
-from lingome.models.tracks import Tracks
+from lingome.models.folders.checkpoint import load_whole, write_checkpoint
+from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.tracks.model import Tracks
+from lingome.models.registry import Body, find_architecture, initialise
+from lingome.models.shape import Shape
 from lingome.tokens.tokenizer import Tokenizer
 
 CLOSE = 1e-5

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.architectures import Body, CausalModel, find_architecture, initialise
-from lingome.models.dilated import DilatedConfig
-from lingome.models.encoder_decoder import EncoderDecoderConfig, EncoderDecoderLM
-from lingome.models.heads import MaskedLM, SequenceClassifier
-from lingome.models.hyena import RELEASED, HyenaConfig
-from lingome.models.shapes import DecoderConfig, Shape, TransformerConfig
+from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.networks.dilated.model import DilatedConfig
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig, EncoderDecoderLM
+from lingome.models.networks.hyena.model import RELEASED, HyenaConfig
+from lingome.models.registry import Body, CausalModel, find_architecture, initialise
+from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
 
 MaskedShape = TransformerConfig | DilatedConfig
 CausalShape = DecoderConfig | HyenaConfig

@@ -11,15 +11,15 @@ from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.data.catalog import find
-from lingome.evaluate.baselines import fit_baselines
+from lingome.evaluate.baselines.classifiers import fit_baselines
 from lingome.evaluate.methods import Comparison, evaluate_methods
-from lingome.evaluate.next_kmer import next_kmer
+from lingome.evaluate.vocabulary.next_kmer import next_kmer
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, count_tokens, vocabulary_table
 from lingome.genome.questions import FILES, Question, ask, data_rows, fetch_files
 from lingome.genome.sites import SCORE_COLUMN, base_shares
-from lingome.models.card import ModelCard
-from lingome.models.checkpoint import load_masked_lm, save_checkpoint
 from lingome.models.devices import pick_device
+from lingome.models.folders.card import ModelCard
+from lingome.models.folders.checkpoint import load_masked_lm, save_checkpoint
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
 from lingome.recipes.finetune import (
     Clock,

@@ -18,7 +18,7 @@ from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.presets import count_parameters
-from lingome.models.reading import BATCH_TOKENS, Reader, count_features
+from lingome.models.reading.reader import BATCH_TOKENS, Reader, count_features
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tune.start import Start, load_start
 

@@ -20,16 +20,16 @@ from lingome.data.interval import Interval
 from lingome.data.splits import split_random
 from lingome.data.tables import read_examples
 from lingome.data.windows import tile
-from lingome.evaluate.baselines import fit_baselines, usable_splits
+from lingome.evaluate.baselines.classifiers import fit_baselines, usable_splits
 from lingome.evaluate.classifier import score_classifier
-from lingome.evaluate.language import compare_language
-from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
-from lingome.evaluate.scores import Scored, score_table, verdict
-from lingome.evaluate.stretches import Stretches
+from lingome.evaluate.language.perplexity import compare_language
+from lingome.evaluate.leaks.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
+from lingome.evaluate.measures.scores import Scored, score_table, verdict
+from lingome.evaluate.vocabulary.stretches import Stretches
 from lingome.genome.task import divide, reach
-from lingome.models.architectures import CausalModel
-from lingome.models.checkpoint import load_classifier, read_config
 from lingome.models.devices import pick_device
+from lingome.models.folders.checkpoint import load_classifier, read_config
+from lingome.models.registry import CausalModel
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer

@@ -15,16 +15,16 @@ from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
-from lingome.evaluate.baselines import fit_baselines
-from lingome.evaluate.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
+from lingome.evaluate.baselines.classifiers import fit_baselines
+from lingome.evaluate.leaks.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
+from lingome.evaluate.measures.scores import Scored, score_table, verdict
 from lingome.evaluate.methods import estimate_methods, evaluate_methods, list_fits
-from lingome.evaluate.scores import Scored, score_table, verdict
 from lingome.explain.embeddings import axis_rows, map_rows, principal_components
 from lingome.genome.sites import base_shares
 from lingome.genome.task import build_examples, example_rows, seen_before, split_rows
-from lingome.models.card import ModelCard
-from lingome.models.checkpoint import save_checkpoint
 from lingome.models.devices import pick_device
+from lingome.models.folders.card import ModelCard
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import count_parameters
 from lingome.train.cost import duration
 from lingome.tune.classifier import Fitted

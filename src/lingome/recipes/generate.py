@@ -18,21 +18,21 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.data.genome import Genome
-from lingome.evaluate import composition
-from lingome.evaluate.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
+from lingome.evaluate.language import composition
+from lingome.evaluate.leaks.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
 from lingome.generate.collection import Collection, sample_many, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.recomputed import reader_of, reading_cost
 from lingome.generate.records import fasta_record, record_row, telling
 from lingome.generate.rules import Rules, rules_for
-from lingome.models.architectures import CausalModel
-from lingome.models.checkpoint import load_causal_lm
-from lingome.models.decoder import CausalLM
 from lingome.models.devices import pick_device
+from lingome.models.folders.checkpoint import load_causal_lm
+from lingome.models.folders.weight_files import digest_weights
+from lingome.models.networks.decoder.model import CausalLM
+from lingome.models.networks.decoder.step_layout import lay_out_for_steps
 from lingome.models.presets import build_causal_lm, count_parameters
-from lingome.models.step_layout import lay_out_for_steps
-from lingome.models.weight_files import digest_weights
+from lingome.models.registry import CausalModel
 from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.characters import CharacterTokenizer

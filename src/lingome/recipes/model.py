@@ -12,12 +12,12 @@ from typing import Any
 from lingome.config.model import ModelSettings, ShowSettings
 from lingome.core.errors import CheckpointError, ConfigError, LingomeError
 from lingome.core.outcome import Outcome, Table
-from lingome.models.architectures import find_architecture
-from lingome.models.count_checkpoint import count_checkpoint, read_sizes
-from lingome.models.count_rows import Count, merge_counts
-from lingome.models.interop import FAMILIES
-from lingome.models.published import PUBLISHED, PublishedModel, preset_model, preset_names
-from lingome.models.tensor_list import weights_size
+from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
+from lingome.models.counting.published import PUBLISHED, PublishedModel, preset_model, preset_names
+from lingome.models.counting.rows import Count, merge_counts
+from lingome.models.folders.families import FAMILIES
+from lingome.models.folders.tensor_list import weights_size
+from lingome.models.registry import find_architecture
 from lingome.tokens.load import load_tokenizer
 from lingome.tune.start import packaged_models, read_lineage, resolve_model
 

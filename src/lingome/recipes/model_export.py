@@ -11,12 +11,12 @@ from lingome.config.model_export import ExportSettings
 from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_folder, check_absent
 from lingome.core.outcome import Outcome, Plan, Table
-from lingome.models.architectures import shape_of
-from lingome.models.card import ModelCard
-from lingome.models.checkpoint import load_body, load_whole, write_checkpoint
-from lingome.models.interop import find_family, to_config_json
-from lingome.models.onnx_export import FURTHEST, check_exportable, write_onnx
+from lingome.models.folders.card import ModelCard
+from lingome.models.folders.checkpoint import load_body, load_whole, write_checkpoint
+from lingome.models.folders.families import find_family, to_config_json
+from lingome.models.folders.onnx_export import FURTHEST, check_exportable, write_onnx
 from lingome.models.presets import count_parameters
+from lingome.models.registry import shape_of
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.start import read_lineage, resolve_model
 

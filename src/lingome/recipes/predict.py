@@ -24,9 +24,9 @@ from lingome.genome.questions import parse_region
 from lingome.genome.regions import read_windows
 from lingome.genome.sites import SCORE_COLUMN, find_sites, site_windows
 from lingome.genome.task import read_places
-from lingome.models.checkpoint import load_classifier
 from lingome.models.devices import pick_device
-from lingome.models.heads import SequenceClassifier
+from lingome.models.folders.checkpoint import load_classifier
+from lingome.models.heads.heads import SequenceClassifier
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer

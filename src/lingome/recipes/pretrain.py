@@ -15,10 +15,10 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
-from lingome.evaluate.likelihood import markov_baseline
+from lingome.evaluate.language.likelihood import markov_baseline
 from lingome.genome.questions import parse_region
-from lingome.models.checkpoint import save_checkpoint
 from lingome.models.devices import pick_device, pick_precision
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import count_parameters
 from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
 from lingome.tokens.bpe import BpeTokenizer, train_bpe

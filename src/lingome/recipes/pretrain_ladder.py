@@ -16,12 +16,12 @@ from lingome.core.processes import count_processes
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
-from lingome.evaluate.attention_cost import fit_growth, measure_attention
-from lingome.evaluate.ladder import ladder_baselines, study_ladder
-from lingome.evaluate.scaling import FLOPS_A_PARAMETER_AND_TOKEN
+from lingome.evaluate.scaling.attention_cost import fit_growth, measure_attention
+from lingome.evaluate.scaling.ladder import ladder_baselines, study_ladder
+from lingome.evaluate.scaling.laws import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
 from lingome.models.presets import find_config
-from lingome.models.shapes import TransformerConfig
+from lingome.models.shape import TransformerConfig
 from lingome.recipes.pretrain import read_genome
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer

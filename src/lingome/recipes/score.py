@@ -20,19 +20,19 @@ from lingome.data.genome import Genome
 from lingome.data.proteins import read_proteins
 from lingome.data.tables import read_sequences
 from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
-from lingome.evaluate.leakage import pretraining_overlap
-from lingome.evaluate.letters import delta_log_likelihoods, fit_letters, held_out_scores
-from lingome.evaluate.score_baselines import Contender, change_rows, measured_column, sequence_rows, spread, untaught
-from lingome.evaluate.whole_sequences import score_whole, table_rows
+from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
+from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, spread, untaught
+from lingome.evaluate.language.whole_sequences import score_whole, table_rows
+from lingome.evaluate.leaks.leakage import pretraining_overlap
 from lingome.genome.questions import parse_region
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
-from lingome.models.conventions import Convention, find_convention
 from lingome.models.devices import pick_device
+from lingome.models.folders.weight_files import digest_weights
 from lingome.models.presets import count_parameters
-from lingome.models.questions import LanguageModel
-from lingome.models.saturation import score_changes
-from lingome.models.scoring import Allele, SequenceScore, check_strands
-from lingome.models.weight_files import digest_weights
+from lingome.models.scoring.conventions import Convention, find_convention
+from lingome.models.scoring.questions import LanguageModel
+from lingome.models.scoring.saturation import score_changes
+from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters
 from lingome.tune.language_model import OpenedModel, open_language_model
 from lingome.tune.start import read_lineage

@@ -16,10 +16,10 @@ from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.evaluate.next_kmer import merges_of, open_test
-from lingome.evaluate.recommendation import Pick, one_each, pick_vocabulary, reasons
-from lingome.evaluate.signals import SignalBases, vocabulary_signals
-from lingome.evaluate.stretches import Stretches
+from lingome.evaluate.vocabulary.next_kmer import merges_of, open_test
+from lingome.evaluate.vocabulary.recommendation import Pick, one_each, pick_vocabulary, reasons
+from lingome.evaluate.vocabulary.signals import SignalBases, vocabulary_signals
+from lingome.evaluate.vocabulary.stretches import Stretches
 from lingome.models.devices import pick_device
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
 from lingome.report.page import write_report

@@ -22,8 +22,8 @@ from lingome.explain.token_sources import census_of_file
 from lingome.explain.token_table import ANNOTATION_COLUMNS, annotation_table, describe, token_table
 from lingome.explain.vocabulary import check_rows, length_table, summarize
 from lingome.models.devices import pick_device
+from lingome.models.networks.transformer.model import Transformer
 from lingome.models.presets import count_parameters
-from lingome.models.transformer import Transformer
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer

@@ -22,9 +22,9 @@ from lingome.explain.token_axes import TOKEN_AXES_COLUMNS, TOKEN_MAP_COLUMNS, To
 from lingome.explain.token_neighbours import NEIGHBOUR_COLUMNS, neighbour_table, strongest_correlations
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, vocabulary_table
 from lingome.genome.questions import parse_region
-from lingome.models.card import ModelCard
-from lingome.models.checkpoint import save_checkpoint
-from lingome.models.word2vec import Vectors, build_static, thin_curve, train_word2vec
+from lingome.models.folders.card import ModelCard
+from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.networks.word2vec.model import Vectors, build_static, thin_curve, train_word2vec
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer

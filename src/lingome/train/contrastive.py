@@ -36,9 +36,9 @@ from torch.nn import functional
 from lingome.core.errors import ConfigError
 from lingome.core.seeds import generator
 from lingome.data.sequence import as_bases, reverse_complement
-from lingome.models.architectures import initialise
-from lingome.models.batching import collate
-from lingome.models.heads import MaskedLM
+from lingome.models.heads.heads import MaskedLM
+from lingome.models.reading.batching import collate
+from lingome.models.registry import initialise
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives import Batch, LossSum

@@ -32,8 +32,8 @@ from torch.nn import functional
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.seeds import generator
-from lingome.models.checkpoint import load_model
-from lingome.models.encoder_decoder import EncoderDecoderLM
+from lingome.models.folders.checkpoint import load_model
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_seq2seq_lm
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer

@@ -23,9 +23,9 @@ from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
 from lingome.data.repeats import Repeats
-from lingome.models.checkpoint import save_checkpoint
 from lingome.models.devices import pick_device
-from lingome.models.heads import MaskedLM
+from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.heads.heads import MaskedLM
 from lingome.models.presets import count_parameters
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer

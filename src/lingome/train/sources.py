@@ -11,7 +11,7 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.seeds import generator
-from lingome.models.batching import collate
+from lingome.models.reading.batching import collate
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import TokenWindows
 

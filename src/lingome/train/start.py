@@ -15,13 +15,13 @@ from lingome.core.rundir import RunDir
 from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
 from lingome.data.repeats import Repeats
-from lingome.models.architectures import CausalModel
-from lingome.models.card import ModelCard
-from lingome.models.checkpoint import load_causal_lm, load_masked_lm
-from lingome.models.encoder_decoder import EncoderDecoderLM
-from lingome.models.heads import MaskedLM
+from lingome.models.folders.card import ModelCard
+from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
+from lingome.models.heads.heads import MaskedLM
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.transformer.model import Transformer
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.transformer import Transformer
+from lingome.models.registry import CausalModel
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from torch import nn
 
 from lingome.core.errors import CheckpointError
-from lingome.models.architectures import Body, find_architecture, shape_of
-from lingome.models.checkpoint import load_whole
-from lingome.models.encoder_decoder import EncoderDecoderLM
-from lingome.models.heads import SequenceClassifier
+from lingome.models.folders.checkpoint import load_whole
+from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm, build_masked_lm
-from lingome.models.questions import LanguageModel
-from lingome.models.word2vec import StaticEmbeddings
+from lingome.models.registry import Body, find_architecture, shape_of
+from lingome.models.scoring.questions import LanguageModel
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.start import RANDOM, resolve_model

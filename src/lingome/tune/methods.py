@@ -12,8 +12,8 @@ from __future__ import annotations
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.heads import SequenceClassifier
-from lingome.models.word2vec import StaticEmbeddings
+from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.networks.word2vec.model import StaticEmbeddings
 
 
 def method_title(method: str) -> str:

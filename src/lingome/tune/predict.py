@@ -11,10 +11,10 @@ import torch
 
 from lingome.core.errors import DataError
 from lingome.core.progress import track
-from lingome.models.batching import collate
 from lingome.models.devices import Precision
-from lingome.models.heads import SequenceClassifier
-from lingome.models.reading import Reader, pad_states, read_states
+from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.reading.batching import collate
+from lingome.models.reading.reader import Reader, pad_states, read_states
 from lingome.tokens.tokenizer import Tokenizer
 
 N_SPECIAL = 2

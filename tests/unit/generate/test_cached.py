@@ -11,7 +11,7 @@ from lingome.generate.cached import CachedDecoder
 from lingome.generate.collection import sample_many
 from lingome.generate.rules import rules_for
 from lingome.generate.sampling import generate
-from lingome.models.decoder import CausalLM, DecoderConfig, initialise_causal
+from lingome.models.networks.decoder.model import CausalLM, DecoderConfig, initialise_causal
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

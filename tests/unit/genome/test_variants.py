@@ -7,7 +7,7 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.variants import Edit, Mutant, Variant
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows, window_around
-from lingome.models.scoring import apply_edits
+from lingome.models.scoring.scores import apply_edits
 
 TEXT = "ACGTTGCAAC" * 10
 

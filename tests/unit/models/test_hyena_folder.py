@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from lingome.core.errors import CheckpointError
-from lingome.models.checkpoint import load_body, load_causal_lm, load_classifier, load_masked_lm, save_checkpoint
-from lingome.models.hyena import HyenaConfig, HyenaLM, build_hyena_lm
+from lingome.models.folders.checkpoint import (
+    load_body,
+    load_causal_lm,
+    load_classifier,
+    load_masked_lm,
+    save_checkpoint,
+)
+from lingome.models.networks.hyena.model import HyenaConfig, HyenaLM, build_hyena_lm
 from lingome.models.presets import build_classifier
 from lingome.tokens.characters import CharacterTokenizer
 

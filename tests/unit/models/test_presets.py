@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lingome.core.errors import ConfigError
-from lingome.models.decoder import CausalLM
-from lingome.models.heads import MaskedLM
+from lingome.models.heads.heads import MaskedLM
+from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.presets import (
     CAUSAL_PRESETS,
     PRESETS,

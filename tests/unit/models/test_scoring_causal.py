@@ -11,8 +11,8 @@ from torch import nn
 
 from lingome.core.errors import DataError
 from lingome.models.presets import build_causal_lm
-from lingome.models.scoring import score_sequences
-from lingome.models.shapes import DecoderConfig
+from lingome.models.scoring.scores import score_sequences
+from lingome.models.shape import DecoderConfig
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.train.validation import CausalValidation

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lingome.core.rundir import RunDir
-from lingome.evaluate.ladder import study_ladder
-from lingome.evaluate.scaling import ScalingLaw
+from lingome.evaluate.scaling.ladder import study_ladder
+from lingome.evaluate.scaling.laws import ScalingLaw
 from lingome.report.blocks import Figure, Grid, Section
 from lingome.report.page import render, spec_of
 from lingome.report.scaling import attention_section, scaling_section

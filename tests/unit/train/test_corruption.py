@@ -10,7 +10,11 @@ from scipy.stats import chisquare
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.encoder_decoder import EncoderDecoderConfig, EncoderDecoderLM, initialise_encoder_decoder
+from lingome.models.networks.encoder_decoder.model import (
+    EncoderDecoderConfig,
+    EncoderDecoderLM,
+    initialise_encoder_decoder,
+)
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.train.corruption import SpanCorruption, corrupt_row, count_spans, target_losses

@@ -9,7 +9,7 @@ from scipy import stats
 
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.models.tracks import TracksConfig, build_tracks
+from lingome.models.networks.tracks.model import TracksConfig, build_tracks
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.loop import train
 from lingome.train.objectives import Batch

@@ -14,8 +14,8 @@ from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.tables import read_examples
+from lingome.models.networks.transformer.model import Transformer
 from lingome.models.presets import find_config
-from lingome.models.transformer import Transformer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tune.classifier import fit_classifier
 from lingome.tune.predict import predict_probabilities

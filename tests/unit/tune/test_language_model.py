@@ -3,11 +3,11 @@
 import pytest
 
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.models.checkpoint import save_checkpoint
-from lingome.models.hyena import HyenaConfig, build_hyena_lm
+from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.networks.hyena.model import HyenaConfig, build_hyena_lm
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
-from lingome.models.questions import is_causal
-from lingome.models.scoring import score_sequences
+from lingome.models.scoring.questions import is_causal
+from lingome.models.scoring.scores import score_sequences
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tune.language_model import open_language_model
 

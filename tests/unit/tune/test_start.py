@@ -10,7 +10,7 @@ import torch
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.files import digest_file
-from lingome.models.checkpoint import save_checkpoint
+from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer

@@ -1,0 +1,1 @@
+"""What a task gives away without a language model."""

@@ -1,0 +1,1 @@
+"""Does the test set, or a generated sequence, repeat the training data?"""

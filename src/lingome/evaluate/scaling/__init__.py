@@ -1,0 +1,1 @@
+"""How loss and cost grow with model and data."""

@@ -1,0 +1,1 @@
+"""Which vocabulary reads a genome best."""

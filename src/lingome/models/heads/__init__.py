@@ -1,0 +1,1 @@
+"""Models on a body of any architecture: masked language model, classifier."""

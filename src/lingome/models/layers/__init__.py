@@ -1,0 +1,1 @@
+"""What several networks are built of: attention, norms, packed linear layers."""

@@ -1,0 +1,1 @@
+"""How tensors and settings of published folders are named, both ways."""

@@ -1,0 +1,1 @@
+"""One architecture a folder: its shape, its network, its Hugging Face folder."""

@@ -1,0 +1,1 @@
+"""The transformer decoder: GPT-2, Llama, Mistral, Mixtral."""

@@ -1,0 +1,1 @@
+"""Equivariance to the reverse complement, for any network of single bases."""

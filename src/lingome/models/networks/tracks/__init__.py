@@ -1,0 +1,1 @@
+"""Convolutions and attention to tracks of binned signal: Enformer."""

@@ -1,0 +1,1 @@
+"""The transformer encoder: BERT, ModernBERT, MosaicBERT, ESM, Nucleotide Transformer."""

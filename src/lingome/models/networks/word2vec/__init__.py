@@ -1,0 +1,1 @@
+"""Static vectors of tokens: Word2Vec."""

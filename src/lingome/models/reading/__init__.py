@@ -1,0 +1,1 @@
+"""Fast paths that only read: batches without padding, packed matrices, low precision."""

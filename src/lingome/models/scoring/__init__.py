@@ -1,0 +1,1 @@
+"""How likely a language model finds sequences and variants, by named conventions."""

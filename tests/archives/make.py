@@ -3,7 +3,8 @@
 It runs under the version whose files it keeps, as its imports are that version's::
 
     git worktree add /tmp/old 0eb84ac
-    PYTHONPATH=/tmp/old/src OMP_NUM_THREADS=1 python tests/archives/make.py tests/archives/0.1.0
+    PYTHONPATH=/tmp/old/src OMP_NUM_THREADS=1 python tests/archives/make.py /tmp/lingome-0.1.0
+    mv /tmp/lingome-0.1.0 tests/archives/0.1.0
 
 All sequence is synthetic, drawn from a seed. A later version gets a folder beside this one, made by a copy of this
 script; old archives are never made anew, because what they keep is that old files still open.
@@ -19,6 +20,7 @@ script; old archives are never made anew, because what they keep is that old fil
     expected.npz              logits, states and the weights that the unfinished run should end with
 """
 
+# ruff: noqa: I001 - which imports are ours depends on where modules are today
 from __future__ import annotations
 
 import dataclasses
@@ -70,7 +72,9 @@ def write_inputs(rng: np.random.Generator) -> None:
         bases[length // 2:length // 2 + 50] = "N"
         bases[1000:1400] = np.char.lower(bases[1000:1400])
         records[name] = "".join(bases)
-    lines = [f">{name}\n" + "\n".join(text[i:i + 70] for i in range(0, len(text), 70)) for name, text in records.items()]
+    lines = []
+    for name, text in records.items():
+        lines += [f">{name}", *(text[start:start + 70] for start in range(0, len(text), 70))]
     Path("genome.fa").write_text("\n".join(lines) + "\n")
     rows = ["sequence,label"]
     for index in range(90):
@@ -99,8 +103,9 @@ def save_tokenizers() -> None:
     words = tokenizers.Tokenizer(tokenizers.models.BPE())
     words.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     words.decoder = tokenizers.decoders.ByteLevel()
+    bytes_of_text = tokenizers.pre_tokenizers.ByteLevel.alphabet()
     words.train_from_iterator(["the gene binds the promoter of the gene"] * 5, tokenizers.trainers.BpeTrainer(
-        vocab_size=280, special_tokens=["<|endoftext|>"], initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=280, special_tokens=["<|endoftext|>"], initial_alphabet=bytes_of_text
     ))
     keep_published(words, "text")
     Path("pieces.txt").write_text("".join(f"the gene {i % 7} binds the promoter of gene {i}\n" for i in range(60)))
@@ -214,8 +219,9 @@ def keep_expected(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         sequence = text.get(folder.name, SEQUENCE)
         encoding = tokenizer.encode(sequence)
         said["tokenizers"][folder.name] = {
-            "sequence": sequence, "kind": tokenizer.kind, "digest": tokenizer.digest, "vocab_size": tokenizer.vocab_size,
-            "input_ids": encoding.input_ids.tolist(), "offsets": encoding.offsets.tolist(),
+            "sequence": sequence, "kind": tokenizer.kind, "digest": tokenizer.digest,
+            "vocab_size": tokenizer.vocab_size, "input_ids": encoding.input_ids.tolist(),
+            "offsets": encoding.offsets.tolist(),
         }
     from lingome.tokens.store_files import open_store
 

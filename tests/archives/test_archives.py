@@ -22,7 +22,7 @@ from lingome.cli.main import main
 from lingome.core.rundir import RunDir
 from lingome.models.folders.checkpoint import load_body, load_whole
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store_files import open_store
+from lingome.tokens.store.writing import open_store
 
 ARCHIVES = sorted(folder for folder in Path(__file__).parent.iterdir() if (folder / "expected.json").is_file())
 CLOSE = 2e-5
@@ -144,7 +144,8 @@ def test_an_unfinished_run_goes_on_to_the_same_end(
     with np.load(archive / "expected.npz") as arrays:
         weights = {name.removeprefix("resumed/"): arrays[name] for name in arrays.files if name.startswith("resumed/")}
     assert found.keys() == weights.keys()
-    same_machine = (then["torch"], then["cpu"], os.environ.get("OMP_NUM_THREADS")) == (torch.__version__, cpu_name(), "1")
+    here = {"torch": torch.__version__, "cpu": cpu_name()}
+    same_machine = here.items() <= then.items() and os.environ.get("OMP_NUM_THREADS") == "1"
     for name, tensor in weights.items():
         if same_machine:
             assert np.array_equal(found[name], tensor), name

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lingome.core.errors import DataError
-from lingome.core.files import atomic_file
 from lingome.core.progress import say
 from lingome.data.compressed import read_lines
 from lingome.data.interval import Interval
@@ -165,20 +164,6 @@ def check_interval(interval: Interval, lengths: Mapping[str, int], where: object
         )
 
 
-def check_against(
-    intervals: Sequence[Interval], lengths: Mapping[str, int], source: object, lines: Sequence[int] | None = None
-) -> None:
-    """Check that all intervals lie on the genome; `source` names where they come from, `lines` their lines in it.
-
-    Raises
-    ------
-    DataError
-        As `check_interval`.
-    """
-    for index, interval in enumerate(intervals):
-        check_interval(interval, lengths, _place(source, lines, index))
-
-
 def on_genome(
     intervals: Sequence[Interval], lengths: Mapping[str, int], source: object, lines: Sequence[int] | None = None
 ) -> list[Interval]:
@@ -212,17 +197,3 @@ def on_genome(
 
 def _place(source: object, lines: Sequence[int] | None, index: int) -> str:
     return f"{source}:{lines[index]}" if lines is not None else f"{source}, interval {index + 1}"
-
-
-def write_bed(path: Path, intervals: Iterable[Interval]) -> None:
-    """Write BED6; scores as they are, with up to six digits.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    with atomic_file(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
-        handle.writelines(
-            f"{one.chrom}\t{one.start}\t{one.end}\t{one.name}\t{one.score:.6g}\t{one.strand}\n" for one in intervals
-        )

@@ -82,25 +82,6 @@ def check_background(background: np.ndarray) -> np.ndarray:
     return b
 
 
-def base_frequencies(bases: Bases) -> np.ndarray:
-    """Count A, C, G, T and give their shares; N is left out.
-
-    Returns
-    -------
-    ndarray of float64, shape (4,)
-
-    Raises
-    ------
-    DataError
-        If one of the letters does not occur.
-    """
-    counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, len(bases), 1 << 22):
-        counts += np.bincount(bases[start : start + (1 << 22)], minlength=256)
-    letters = counts[[65, 67, 71, 84]]
-    return check_background(letters / max(int(letters.sum()), 1))
-
-
 def read_jaspar(path: Path) -> list[Motif]:
     """Read count matrices in JASPAR's format: ``>id name``, then the rows A, C, G, T.
 

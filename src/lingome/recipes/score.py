@@ -23,7 +23,14 @@ from lingome.data.proteins import read_proteins
 from lingome.data.tables import read_sequences
 from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
-from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, spread, untaught
+from lingome.evaluate.baselines.scores import (
+    Contender,
+    change_rows,
+    measured_column,
+    sequence_rows,
+    spread,
+    with_random_weights,
+)
 from lingome.evaluate.language.whole_sequences import score_whole, table_rows
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
@@ -111,7 +118,7 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
     scores, n_windows = score(opened.start.model, texts)
     picked = spread(len(texts), settings.baseline_items)
     everything = np.arange(len(texts))
-    blank, _ = score(untaught(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
+    blank, _ = score(with_random_weights(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
     unit = "base" if tokenizer.alphabet is DNA else "residue"
@@ -144,7 +151,7 @@ def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[
     scores = score(opened.start.model, alleles)
     picked = spread(len(alleles), settings.baseline_items)
     everything = np.arange(len(alleles))
-    blank = score(untaught(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
+    blank = score(with_random_weights(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([
         Contender("model", "model", everything, scores),

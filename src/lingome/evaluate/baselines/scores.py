@@ -27,7 +27,7 @@ class Contender(NamedTuple):
     scores: np.ndarray
 
 
-def untaught(model: LanguageModel, seed: int) -> LanguageModel:
+def with_random_weights(model: LanguageModel, seed: int) -> LanguageModel:
     """Build the same model with random weights, on the same device, in evaluation mode."""
     blank = copy.deepcopy(model)
     find_architecture(model.config).initialise(blank, seed)

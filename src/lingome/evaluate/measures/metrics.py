@@ -204,18 +204,6 @@ def expected_calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
     return _single("ece", labels, scores)
 
 
-def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give false and true positive rate at every distinct score, from (0, 0) to (1, 1); both (G + 1,)."""
-    true, false = _ranked(np.asarray(labels) == 1, np.asarray(scores, dtype=np.float64), np.ones((1, len(labels))))
-    return _from_zero(false[0] / false[0, -1]), _from_zero(true[0] / true[0, -1])
-
-
-def pr_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give recall and precision at every distinct score, highest score first; both shape (G,)."""
-    true, false = _ranked(np.asarray(labels) == 1, np.asarray(scores, dtype=np.float64), np.ones((1, len(labels))))
-    return true[0] / true[0, -1], true[0] / (true[0] + false[0])
-
-
 def curve_at(
     kind: str, positive_N: np.ndarray, scores_N: np.ndarray, weights_RN: np.ndarray, x: np.ndarray
 ) -> np.ndarray:

@@ -16,9 +16,9 @@ import numpy as np
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.seeds import generator
 from lingome.data.bed import read_bed, read_narrow_peak
-from lingome.data.catalog import find
+from lingome.data.catalog.entries import find
+from lingome.data.catalog.fetch import fetch
 from lingome.data.examples import SPLITS, Examples
-from lingome.data.fetch import fetch
 from lingome.data.genome import Genome
 from lingome.data.gff import read_gff
 from lingome.data.interval import Interval

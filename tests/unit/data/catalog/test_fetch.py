@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.data import fetch as fetching
+from lingome.data.catalog import fetch as fetching
 from lingome.data.catalog.entries import Entry, Source
 from lingome.data.catalog.fetch import cached_file, fetch, is_offline, steps
 

@@ -12,7 +12,7 @@ from lingome.evaluate.scaling.ladder import study_ladder
 from lingome.evaluate.scaling.laws import ScalingLaw
 from lingome.report.blocks import Figure, Grid, Section
 from lingome.report.page import render, spec_of
-from lingome.report.scaling import attention_section, scaling_section
+from lingome.report.sections.scaling import attention_section, scaling_section
 from lingome.report.tables import read_tables
 
 LAW = ScalingLaw("chinchilla", (3.0, 60.0, 90.0, 0.4, 0.35))

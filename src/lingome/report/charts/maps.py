@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
-from lingome.report.charts import data, named, short_axis, sized
+from lingome.report.charts.layout import data, named, short_axis, sized
 
 SPLITS = ("train", "valid", "test")
 

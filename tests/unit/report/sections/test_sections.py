@@ -9,8 +9,10 @@ import pytest
 
 from lingome.core.warnings import RunWarning
 from lingome.report.blocks import Figure, Grid, Section, with_interval
-from lingome.report.charts import curve_chart
-from lingome.report.results import (
+from lingome.report.charts.results import curve_chart
+from lingome.report.sections.data import data_section
+from lingome.report.sections.overview import cards, warnings
+from lingome.report.sections.results import (
     _at,
     best,
     curves_section,
@@ -20,7 +22,8 @@ from lingome.report.results import (
     region_section,
     results_section,
 )
-from lingome.report.sections import cards, data_section, training_section, vocabulary_section, warnings
+from lingome.report.sections.training import training_section
+from lingome.report.sections.vocabulary import vocabulary_section
 from lingome.report.theme import HUES, SCHEMES, SURFACES
 
 EMPTY = {f"{metric}{end}": None for metric in ("auroc", "auprc", "mcc") for end in ("", "_low", "_high")}

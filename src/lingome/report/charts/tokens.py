@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
-from lingome.report.charts import data, named, sized
+from lingome.report.charts.layout import data, named, sized
 
 MONO = "ui-monospace, Menlo, Consolas, 'Liberation Mono', monospace"
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -67,7 +67,13 @@ def read_narrow_peak(path: Path, lengths: Mapping[str, int] | None = None) -> li
 
 
 def peak_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[tuple[int, Peak]]:
-    """Give each row as (line number, peak); raises as `read_narrow_peak`."""
+    """Give each row as (line number, peak).
+
+    Raises
+    ------
+    DataError
+        As `read_narrow_peak`.
+    """
     for number, interval, fields in bed_rows(path, lengths):
         where = f"{path}:{number}"
         if len(fields) < 10:
@@ -84,7 +90,13 @@ def peak_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[
 
 
 def bed_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[tuple[int, Interval, list[str]]]:
-    """Give each row as (line number, interval, fields); raises as `read_bed`."""
+    """Give each row as (line number, interval, fields).
+
+    Raises
+    ------
+    DataError
+        As `read_bed`.
+    """
     for number, line in read_lines(path):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
@@ -171,6 +183,17 @@ def on_genome(
 
     For peaks of a whole genome beside the FASTA of one chromosome. Names that merely differ in
     spelling are still an error.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        What to keep or to leave out.
+    lengths : mapping of str to int
+        Bases of each chromosome of the genome.
+    source : object
+        Where the intervals come from, for messages.
+    lines : sequence of int, optional
+        Line of each interval in the source.
 
     Raises
     ------

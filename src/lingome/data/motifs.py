@@ -61,7 +61,19 @@ class Motif:
         return self.integer_scores(background, pseudocount) / STEPS_PER_BIT
 
     def integer_scores(self, background: np.ndarray, pseudocount: float = PSEUDOCOUNT) -> np.ndarray:
-        """Give `log_odds` in steps of 1/100 bit, int64, shape (4, L)."""
+        """Give `log_odds` in steps of 1/100 bit.
+
+        Parameters
+        ----------
+        background : ndarray of float, shape (4,)
+            Frequencies of A, C, G, T.
+        pseudocount : float
+            Added to the counts of each position, divided as the background.
+
+        Returns
+        -------
+        ndarray of int64, shape (4, L)
+        """
         b = check_background(background)[:, None]
         p = (self.counts + pseudocount * b) / (self.counts.sum(axis=0) + pseudocount)
         scores: np.ndarray = np.rint(np.log2(p / b) * STEPS_PER_BIT).astype(np.int64)
@@ -70,6 +82,15 @@ class Motif:
 
 def check_background(background: np.ndarray) -> np.ndarray:
     """Give the background as four positive frequencies that add up to 1.
+
+    Parameters
+    ----------
+    background : ndarray of float, shape (4,)
+        Frequencies of A, C, G, T.
+
+    Returns
+    -------
+    ndarray of float64, shape (4,)
 
     Raises
     ------
@@ -180,6 +201,17 @@ def score_threshold(
     Exact: the distribution of the sum over positions is built position by position on scores
     rounded to 1/100 bit (Staden 1989; Touzet and Varre 2007, doi:10.1186/1748-7188-2-15).
 
+    Parameters
+    ----------
+    motif : Motif
+        Of L positions.
+    p_value : float
+        Probability per position and strand, between 0 and 1.
+    background : ndarray of float, shape (4,)
+        Frequencies of A, C, G, T.
+    pseudocount : float
+        See `Motif.log_odds`.
+
     Returns
     -------
     float
@@ -221,10 +253,16 @@ def scan(
 
     Parameters
     ----------
+    motif : Motif
+        What to look for.
     bases : ndarray of uint8, shape (L,)
         ASCII letters.
     threshold : float
         Bits; see `score_threshold`.
+    background : ndarray of float, shape (4,)
+        Frequencies of A, C, G, T.
+    pseudocount : float
+        See `Motif.log_odds`.
 
     Returns
     -------

@@ -25,6 +25,11 @@ def centred(interval: Interval, width_bp: int) -> Interval:
 def tile(lengths: Mapping[str, int], width_bp: int, step_bp: int) -> list[Interval]:
     """Cut chromosomes into windows of equal width; a rest shorter than a window is left out.
 
+    Raises
+    ------
+    ConfigError
+        If a window or a step has no base.
+
     >>> [str(window) for window in tile({"chr1": 10}, 4, 3)]
     ['chr1:0-4', 'chr1:3-7', 'chr1:6-10']
     """

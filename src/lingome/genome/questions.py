@@ -117,6 +117,23 @@ def ask(
 ) -> Question:
     """Put the question of an organism together; see `ask_human` and `ask_yeast`.
 
+    Parameters
+    ----------
+    organism : {"human", "yeast"}
+        Whose question.
+    files : mapping of str to Path
+        Its data sets, by role; see `fetch_files`.
+    p_value : float
+        Of motif sites (human).
+    flank_bp : int
+        Bases on either side of a motif (human).
+    promoters : int
+        Most promoters to learn from (yeast).
+    seed : int
+        Of drawn windows.
+    region : str, optional
+        Where to predict, ``chrom:start-end``, 0-based and half-open.
+
     Raises
     ------
     ConfigError

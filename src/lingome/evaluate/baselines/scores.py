@@ -99,6 +99,11 @@ def change_rows(
 def measured_column(changes: Sequence[Variant | Mutant], name: str | None) -> np.ndarray | None:
     """Read a column of numbers of the variants' table, nan where a cell is none; None without a name.
 
+    Returns
+    -------
+    ndarray of float64, shape (N,), or None
+        A number for each of the N changes.
+
     Raises
     ------
     ConfigError

@@ -72,6 +72,8 @@ def curve_chart(
         Order of names, which sets their colours.
     picked : sequence of str
         Names shown strong at first.
+    x_title, y_title : str
+        Titles of the axes.
     guide : sequence
         Two points ``x, y``: chance, or perfect calibration.
     dots : bool

@@ -31,7 +31,19 @@ from lingome.report.tables import Tables
 def build_sections(
     tables: Tables, metrics: Sequence[Row], lineage: Mapping[str, Any], config: str
 ) -> list[Section]:
-    """Build every section that has something to show, in the order of the page."""
+    """Build every section that has something to show, in the order of the page.
+
+    Parameters
+    ----------
+    tables : Tables
+        Of the run, by name.
+    metrics : sequence of mapping
+        Measurements while training; see `lingome.report.tables.read_metrics`.
+    lineage : mapping
+        ``run.json``.
+    config : str
+        ``config.yaml``.
+    """
     sections = []
     chosen = str(lineage.get("best") or "")
     if "choice" in tables:

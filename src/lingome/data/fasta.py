@@ -101,7 +101,7 @@ class LetterCounts:
         empty : tuple of str
             Names of records without a letter.
         complete : bool
-            The file was read to its end.
+            False when the file is read through an index, and the counts cover what was read so far.
         """
         return ReadReport(
             records=records, bases=bases, n_bases=self.n_bases, lower_case=self.lower_case,

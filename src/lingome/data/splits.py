@@ -298,6 +298,37 @@ def _complete(examples: Examples, given: np.ndarray, seed: int) -> np.ndarray:
     return divided
 
 
+def hold_out_ends(lengths: Mapping[str, int], share: float, gap_bp: int = 0) -> tuple[list[Interval], list[Interval]]:
+    """Keep the end of every chromosome from what is learnt from; a chromosome shorter than the gap has no end.
+
+    Parameters
+    ----------
+    lengths : mapping of str to int
+        Bases of each chromosome.
+    share : float
+        Share of each chromosome that is held out, 0..1.
+    gap_bp : int
+        Bases at the beginning of each end that neither part has.
+
+    Returns
+    -------
+    learnt, held_out : list of Interval
+        In the order of the chromosomes.
+
+    >>> learnt, held_out = hold_out_ends({"chr1": 100, "chr2": 40}, 0.1, gap_bp=5)
+    >>> [str(one) for one in learnt], [str(one) for one in held_out]
+    (['chr1:0-90', 'chr2:0-36'], ['chr1:95-100'])
+    """
+    learnt = []
+    held_out = []
+    for chrom, length in lengths.items():
+        cut = int(length * (1 - share))
+        learnt.append(Interval(chrom, 0, cut))
+        if cut + gap_bp < length:
+            held_out.append(Interval(chrom, cut + gap_bp, length))
+    return learnt, held_out
+
+
 def reach(intervals: Sequence[Interval]) -> dict[str, int]:
     """Give the last base that intervals reach on each chromosome, for tables that come without a genome."""
     ends: dict[str, int] = {}

@@ -194,14 +194,16 @@ def _open(settings: ScoreSettings) -> Opened:
         assert settings.variants is not None
         variants = read_variants(settings.variants, genome)
     kept = variants if settings.indels == "score" else [one for one in variants if len(one.ref) == len(one.alt)]
-    warnings = [f"left out {len(variants) - len(kept):,} of {len(variants):,} variants: insertions and deletions"] * (
-        len(kept) < len(variants))
+    warnings = []
+    if len(kept) < len(variants):
+        n_left_out = len(variants) - len(kept)
+        warnings.append(f"left out {n_left_out:,} of {len(variants):,} variants: insertions and deletions")
     if not kept:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
     seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
     warnings += [one.text for one in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
-    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
+    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] if cut.n_moved else []
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
     return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
 

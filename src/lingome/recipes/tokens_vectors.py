@@ -122,7 +122,19 @@ def open_inputs(settings: VectorsSettings) -> tuple[Tokenizer, Genome, tuple[Int
 
 
 def fit(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings, seed: int) -> Vectors:
-    """Train as the settings say."""
+    """Train as the settings say.
+
+    Parameters
+    ----------
+    encoded : EncodedGenome
+        The text.
+    tokenizer : Tokenizer
+        Its vocabulary.
+    settings : VectorsSettings
+        How it is trained.
+    seed : int
+        Of this training; the control has another.
+    """
     return train_word2vec(
         encoded.ids, encoded.segments, tokenizer.vocab_size, algorithm=settings.algorithm, dims=settings.dims,
         window=settings.window, negatives=settings.negatives, epochs=settings.epochs, min_count=settings.min_count,
@@ -162,7 +174,17 @@ def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: Vector
 
 
 def describe(axes: TokenAxes, control: TokenAxes, n_tokens: int, settings: VectorsSettings) -> str:
-    """Say in a sentence or two what the vectors follow, and what the control does."""
+    """Say in a sentence or two what the vectors follow, and what the control does.
+
+    Parameters
+    ----------
+    axes, control : TokenAxes
+        Components of the vectors, and of those that know nothing of context.
+    n_tokens : int
+        Tokens that have a vector.
+    settings : VectorsSettings
+        Names the control, and how many numbers a vector has.
+    """
     text = f"{n_tokens:,} tokens have vectors of {settings.dims} numbers."
     if not axes.axis_rows or not control.axis_rows:
         return text

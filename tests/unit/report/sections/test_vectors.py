@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lingome.report.blocks import Grid
-from lingome.report.sections import build_sections
-from lingome.report.vectors import vectors_section
+from lingome.report.sections.overview import build_sections
+from lingome.report.sections.vectors import vectors_section
 
 
 def tables() -> dict[str, list[dict[str, Any]]]:

@@ -8,8 +8,8 @@ import pytest
 
 from lingome.core.rundir import RunDir
 from lingome.report.blocks import Figure, Grid, Section, Words
-from lingome.report.choice import choice_section, next_kmer_section, signals_section
 from lingome.report.page import spec_of
+from lingome.report.sections.choice import choice_section, next_kmer_section, signals_section
 from lingome.report.tables import read_tables
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from lingome.report import charts, maps
 from lingome.report.blocks import (
     Figure,
     Grid,
@@ -20,6 +19,8 @@ from lingome.report.blocks import (
     thinned,
     with_interval,
 )
+from lingome.report.charts import maps
+from lingome.report.charts import results as charts
 from lingome.report.tables import Tables
 
 METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mcc": "MCC"}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
-from lingome.report.charts import data, named, short_axis, sized
+from lingome.report.charts.layout import data, named, short_axis, sized
 
 SPLITS = ("train", "valid", "test")
 
@@ -84,6 +84,8 @@ def embedding_chart(rows: Sequence[Row], labels: Sequence[str], x_title: str, y_
         ``id, pc1, pc2, label, place, probability``.
     labels : sequence of str
         Order of labels, which sets colours and shapes.
+    x_title, y_title : str
+        Titles of the axes.
     """
     legend = named()
     near = alt.selection_point(name="shown", fields=["label"], bind="legend")
@@ -110,6 +112,8 @@ def region_chart(
         ``centre, place, strand, probability, motif_score, label``.
     peaks : sequence
         ``start, end, place, signal``.
+    labels : sequence of str
+        Order of labels, which sets colours and shapes.
     extent : (float, float)
         First and last base shown at first; parameters ``from_bp`` and ``to_bp`` of the chart.
     """

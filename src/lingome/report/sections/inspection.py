@@ -9,8 +9,9 @@ from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
-from lingome.report import maps, token_charts
 from lingome.report.blocks import Block, Figure, Row, Section, grid_of, number, rounded, thinned
+from lingome.report.charts import maps
+from lingome.report.charts import tokens as charts
 from lingome.report.tables import Tables
 
 AT_MOST = 1000
@@ -87,7 +88,7 @@ def _lengths(rows: Sequence[Row]) -> Figure:
         f"{row['length_bp']}: {number(row['n'])}" for row in drawn if row["of"] == "the vocabulary") + " tokens."
     grid = grid_of(rounded(drawn, ("length_bp", "of", "n", "share"), 4),
                    {"length_bp": "length", "of": "of", "n": "number", "share": "share"})
-    return Figure("token-lengths", title, text, token_charts.length_chart(rounded(drawn, tuple(drawn[0]), 4)), grid,
+    return Figure("token-lengths", title, text, charts.length_chart(rounded(drawn, tuple(drawn[0]), 4)), grid,
                   note="Mean over occurrences: how many letters a token reads.")
 
 
@@ -119,7 +120,7 @@ def _contents(used: Sequence[Row], note: str) -> Figure:
     text = "Scatter plot of frequency against GC content. " + "; ".join(
         f"{line['gc']}: {line['tokens']} tokens, {line['share']:.0%} of the text" for line in lines) + "."
     columns = ("token", "place", "gc", "frequency", "length_bp")
-    chart = token_charts.content_chart(rounded(thinned(drawn, AT_MOST_DRAWN), columns, 4))
+    chart = charts.content_chart(rounded(thinned(drawn, AT_MOST_DRAWN), columns, 4))
     grid = grid_of(rounded(lines, ("gc", "tokens", "share"), 3),
                    {"gc": "GC content", "tokens": "tokens", "share": "share of the text"})
     return Figure("token-content", title, text, chart, grid,
@@ -143,7 +144,7 @@ def _strands(used: Sequence[Row], note: str) -> Figure:
     strong = sorted((row for row in known if row["both"] >= WELL_KNOWN), key=lambda row: -abs(row["strand_bias"]))[:20]
     text = f"{title}. Strongest: " + "; ".join(f"{row['token']} {row['strand_bias']:.3f}" for row in strong[:8]) + "."
     columns = {"token": "token", "count": "forward", "count_reverse": "reverse complement", "strand_bias": "bias"}
-    chart = token_charts.strand_chart(
+    chart = charts.strand_chart(
         rounded(thinned(known, AT_MOST_DRAWN), ("token", "both", "strand_bias", "count", "count_reverse", "shown"), 4),
         rounded(funnel, ("both", "low", "high"), 4))
     return Figure(
@@ -193,7 +194,7 @@ def _enrichment(key: str, name: str, rows: Sequence[Row]) -> Block:
     fields = ("token", "ratio", "share", "count", "inside", "shown", "brief", "side")
     return Figure(
         key, title, text,
-        token_charts.enrichment_chart(rounded(drawn, fields, 4), name),
+        charts.enrichment_chart(rounded(drawn, fields, 4), name),
         grid_of(rounded(ends, tuple(columns), 4), columns, note="All tokens are in tables/token_annotation.tsv."),
         note=note)
 
@@ -225,7 +226,7 @@ def tree_section(tables: Tables) -> Section:
                "depth": "depth", "n_descendants": "tokens made with it"}
     fields = ("token", "label", "rank", "row", "from_rank", "from_row", "share", "kind", "n_descendants")
     figure = Figure(
-        "merge-tree", title, text, token_charts.tree_chart(rounded(drawn, fields, 5), LEAST_RANK),
+        "merge-tree", title, text, charts.tree_chart(rounded(drawn, fields, 5), LEAST_RANK),
         grid_of(busiest, columns, note="The 20 with most descendants; all are in tables/merge_tree.tsv."),
         note=f"The {picked} most frequent tokens; larger dots are more frequent. A token hangs from its left part and "
              "stands at the merge that made it; letters stand at the left edge.")
@@ -246,7 +247,7 @@ def tree_rows(rows: Sequence[Row], share: Mapping[str, float]) -> list[dict[str,
     Returns
     -------
     list of dict
-        As `token_charts.tree_chart` takes them: ``row`` counts from 0; no two tokens share one,
+        As `charts.tree_chart` takes them: ``row`` counts from 0; no two tokens share one,
         and a token comes after its left part.
     """
     by_token = {row["token"]: row for row in rows}

@@ -7,11 +7,17 @@ from typing import Any
 
 from lingome.core.rundir import RunDir
 from lingome.report.blocks import Figure, Grid, Section
-from lingome.report.inspection import annotation_section, inspection_cards, tokens_section, tree_rows, tree_section
 from lingome.report.page import render, spec_of, still
-from lingome.report.sections import build_sections
+from lingome.report.sections.inspection import (
+    annotation_section,
+    inspection_cards,
+    tokens_section,
+    tree_rows,
+    tree_section,
+)
+from lingome.report.sections.overview import build_sections
+from lingome.report.sections.token_vectors import similarity_section, token_axes_section
 from lingome.report.tables import read_tables
-from lingome.report.token_vectors import similarity_section, token_axes_section
 
 
 def figures(section: Section) -> dict[str, Figure]:

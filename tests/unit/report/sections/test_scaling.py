@@ -12,7 +12,7 @@ from lingome.evaluate.scaling.ladder import study_ladder
 from lingome.evaluate.scaling.laws import ScalingLaw
 from lingome.report.blocks import Figure, Grid, Section
 from lingome.report.page import render, spec_of
-from lingome.report.scaling import attention_section, scaling_section
+from lingome.report.sections.scaling import attention_section, scaling_section
 from lingome.report.tables import read_tables
 
 LAW = ScalingLaw("chinchilla", (3.0, 60.0, 90.0, 0.4, 0.35))
@@ -33,7 +33,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     run_dir = RunDir(tmp_path_factory.mktemp("ladder"))
     (run_dir.path / "tables").mkdir()
     for name, table in study.tables.items():
-        run_dir.write_table(name, table, ("level", "topic", "text") if name == "warnings" else None)
+        run_dir.write_table(name, table)
+    run_dir.write_warnings(study.warnings)
     run_dir.write_table("attention_cost", [
         {"part": part, "length": n, "time_s": 1e-6 * n**power, "memory_bytes": 8 * n**power, "parameters": 100}
         for part, power in (("attention, plain", 2), ("linear", 1)) for n in (128, 256, 512)

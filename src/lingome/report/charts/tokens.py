@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
-from lingome.report.charts import data, named, sized
+from lingome.report.charts.layout import data, named, sized
 
 MONO = "ui-monospace, Menlo, Consolas, 'Liberation Mono', monospace"
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -157,7 +157,17 @@ def tree_chart(rows: Sequence[Row], least: float) -> Chart:
 
 
 def token_map_chart(rows: Sequence[Row], x_title: str, y_title: str, colour: str, colour_title: str) -> Chart:
-    """Draw tokens on the first two components: ``token, pc1, pc2, count, gc, length_bp``, coloured by one of them."""
+    """Draw tokens on the first two components, coloured by a property.
+
+    Parameters
+    ----------
+    rows : sequence
+        ``token, pc1, pc2, count, gc, length_bp``.
+    x_title, y_title : str
+        Titles of the axes.
+    colour, colour_title : str
+        Column that sets the colour, and what the legend calls it.
+    """
     scale = alt.Scale(range="diverging", interpolate="rgb", type="log" if colour == "count" else "linear")
     shade = alt.Color(
         f"{colour}:Q", scale=scale,

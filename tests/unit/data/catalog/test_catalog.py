@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.data.build import STEPS, build, rename_records, rename_seqids, select_matrices, wrap_lines
-from lingome.data.catalog import KINDS, entries, find
+from lingome.data.catalog.build import STEPS, build, rename_records, rename_seqids, select_matrices, wrap_lines
+from lingome.data.catalog.entries import KINDS, entries, find
 
 
 def content(path: Path) -> bytes:

@@ -32,7 +32,7 @@ class Source:
     sha256 : str
         Of the source's bytes as they come, where known.
     build : tuple of (str, value)
-        Named steps of `lingome.data.build` that turn the source's content into the data set.
+        Named steps of `lingome.data.catalog.build` that turn the source's content into the data set.
     """
 
     kind: str
@@ -81,7 +81,7 @@ class Entry:
 @cache
 def entries() -> Mapping[str, Entry]:
     """Give every data set by name, in the catalog's order."""
-    text = resources.files("lingome.data").joinpath("catalog.yaml").read_text(encoding="utf-8")
+    text = resources.files("lingome.data.catalog").joinpath("catalog.yaml").read_text(encoding="utf-8")
     return {raw["name"]: _entry(raw) for raw in yaml.safe_load(text)}
 
 

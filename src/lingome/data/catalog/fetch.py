@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from lingome.core.errors import DataError
 from lingome.core.files import atomic_file, digest_file, explain_os_errors
 from lingome.core.progress import say, track
-from lingome.data.build import build
-from lingome.data.catalog import Entry, Source, find
+from lingome.data.catalog.build import build
+from lingome.data.catalog.download import download
+from lingome.data.catalog.entries import Entry, Source, find
 from lingome.data.compressed import read_blocks
-from lingome.data.download import download
 
 
 def data_folder() -> Path | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from lingome.report import choice_charts
 from lingome.report.blocks import Block, Figure, Grid, Row, Section, Words, digits, grid_of, rounded
+from lingome.report.charts import choice as charts
 from lingome.report.tables import Tables
 
 AFTER = 1.6
@@ -53,7 +53,7 @@ def _behind(rows: Sequence[Row], chosen: str) -> Figure:
     return Figure(
         "behind", title, f"Dot chart of {len(drawn)} vocabularies, best first: "
         + "; ".join(f"{row['vocabulary']} {row['shown']}" for row in drawn) + ".",
-        choice_charts.behind_chart(rounded(drawn, tuple(drawn[0]))), grid,
+        charts.behind_chart(rounded(drawn, tuple(drawn[0]))), grid,
         note="A point is one percent of positions. An interval that reaches the dashed line cannot be told from the "
              "best. The best was picked on the same positions, which favours it a little.",
     )
@@ -95,7 +95,7 @@ def next_kmer_section(tables: Tables) -> Section:
         "next-kmer", title,
         f"Line chart of next-k-mer accuracy relative to {words}, for {len(order)} vocabularies. Mean over k: "
         + "; ".join(f"{name} {value:.2f}" for name, value in means.items()) + ".",
-        choice_charts.accuracy_chart(rounded(drawn, columns), _marks(rows, places), words), grid,
+        charts.accuracy_chart(rounded(drawn, columns), _marks(rows, places), words), grid,
         note=f"The dashed line is {words}: above it, the model knows more. Bands and bars are 95% intervals of each "
              f"alone{sharper}. Circles are byte pairs, diamonds k-mers.",
     )
@@ -125,7 +125,7 @@ def signals_section(tables: Tables) -> Section:
         figures.append(Figure(
             key.replace("_", "-"), title, f"Line chart of {axis} for {len(rows)} vocabularies: "
             + "; ".join(f"{row['vocabulary']} {digits(row['value'])}" for row in drawn) + ".",
-            choice_charts.signal_chart(rounded(drawn, tuple(drawn[0]), 6), marks, axis, guide),
+            charts.signal_chart(rounded(drawn, tuple(drawn[0]), 6), marks, axis, guide),
             grid_of(rounded(drawn, ("vocabulary", "value", "low", "high")),
                     {"vocabulary": "vocabulary", "value": axis, "low": "low", "high": "high"}),
             note="Bands and bars are 95% intervals over blocks of test bases. "

@@ -90,7 +90,13 @@ def keep_columns(content: bytes, count: int) -> bytes:
 
 
 def select_matrices(content: bytes, ids: Sequence[str]) -> bytes:
-    """Take matrices from JASPAR's database (SQLite) or text file, and write them with whole counts."""
+    """Take matrices from JASPAR's database (SQLite) or text file, and write them with whole counts.
+
+    Raises
+    ------
+    DataError
+        If one of them is not there.
+    """
     found = _from_database(content, ids) if content.startswith(b"SQLite format 3\x00") else _from_text(content)
     parts = []
     for wanted in ids:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lingome.report import token_charts
 from lingome.report.blocks import Block, Figure, Row, Section, digits, grid_of, rounded, thinned
+from lingome.report.charts import tokens as charts
 from lingome.report.tables import Tables
 
 AT_MOST_DRAWN = 1500
@@ -41,7 +41,7 @@ def token_axes_section(tables: Tables) -> Section:
             f"Scatter plot of {len(rows):,} tokens on two principal components, coloured by {name}. Lowest on PC1: "
             + ", ".join(row["token"] for row in ends[:8]) + "; highest: "
             + ", ".join(row["token"] for row in ends[-8:]) + ".",
-            token_charts.token_map_chart(drawn, titles[0], titles[1], columns[name], name),
+            charts.token_map_chart(drawn, titles[0], titles[1], columns[name], name),
             grid_of(rounded(ends, ("token", "pc1", "pc2", "count", "gc", "length_bp"), 3),
                     {"token": "token", "pc1": "PC1", "pc2": "PC2", "count": "occurrences", "gc": "GC",
                      "length_bp": "length"}, note="The two ends of PC1; all tokens are in tables/token_map.tsv."),
@@ -77,7 +77,7 @@ def _axes(axes: Sequence[Row], random: Sequence[Row], shares: Mapping[str, float
                    {"axis": "axis", "variance": "share of variance", "with": "goes with",
                     "correlation": "rank correlation", "random": "strongest with random weights"})
     return Figure("token-axes-figure", title, "Table of rank correlations, coloured by size and sign. " + title + ".",
-                  token_charts.axes_chart(rounded(drawn, (
+                  charts.axes_chart(rounded(drawn, (
                       "axis", "correlates_with", "correlation", "size", "shown", "random"), 4), properties), grid,
                   note=note)
 
@@ -116,7 +116,7 @@ def similarity_section(tables: Tables) -> Section:
         for line in lines) + "."
     blocks: list[Block] = [Figure(
         "self-similarity-layers", title, text,
-        token_charts.similarity_chart(rounded(drawn, ("line", "layer", "value", "low", "high", "kind"), 4), lines,
+        charts.similarity_chart(rounded(drawn, ("line", "layer", "value", "low", "high", "kind"), 4), lines,
                                       rounded(tokens, ("token", "layer", "value", "last"), 4)),
         grid_of(rounded(drawn, ("line", "layer", "value", "low", "high"), 3),
                 {"line": "line", "layer": "layer", "value": "median", "low": "10% quantile", "high": "90% quantile"}),
@@ -132,7 +132,7 @@ def similarity_section(tables: Tables) -> Section:
             f"{ranked[0]['token']} depends on its context least, {ranked[-1]['token']} most",
             "Self-similarity in the last layer: " + "; ".join(
                 f"{row['token']} {row['self_similarity']:.2f}" for row in ends) + ".",
-            token_charts.extremes_chart(rounded(sided, ("token", "value", "n", "side"), 4)),
+            charts.extremes_chart(rounded(sided, ("token", "value", "n", "side"), 4)),
             grid_of(rounded(ends, tuple(fields), 3), fields, note="All are in tables/self_similarity.tsv."),
             note="Tokens that stand in copies of one repeat meet the same context again and again."))
     return Section("self-similarity", "Tokens in context", blocks,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
-from lingome.report.charts import data, named, sized
+from lingome.report.charts.layout import data, named, sized
 
 SIZES = "tokens in the vocabulary (log scale)"
 TICKS = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000]

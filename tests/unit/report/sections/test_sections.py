@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import astuple
 
 import pytest
 
+from lingome.core.warnings import RunWarning
 from lingome.report.blocks import Figure, Grid, Section, with_interval
-from lingome.report.charts import curve_chart
-from lingome.report.results import (
+from lingome.report.charts.results import curve_chart
+from lingome.report.sections.data import data_section
+from lingome.report.sections.overview import cards, warnings
+from lingome.report.sections.results import (
     _at,
     best,
     curves_section,
@@ -18,7 +22,8 @@ from lingome.report.results import (
     region_section,
     results_section,
 )
-from lingome.report.sections import cards, data_section, training_section, vocabulary_section, warnings
+from lingome.report.sections.training import training_section
+from lingome.report.sections.vocabulary import vocabulary_section
 from lingome.report.theme import HUES, SCHEMES, SURFACES
 
 EMPTY = {f"{metric}{end}": None for metric in ("auroc", "auprc", "mcc") for end in ("", "_low", "_high")}
@@ -146,11 +151,11 @@ def test_warnings_come_worst_first_and_leaks_only_once():
     leak = {"check": "exact copies", "pair": "train-test", "n": 3, "share": 0.1, "verdict": "fail", "what": None}
     fine = {**leak, "verdict": "ok"}
     row = {"level": "warn", "topic": "truncation", "text": "5 windows were cut"}
-    assert warnings({"warnings": [row], "leaks": [leak, fine]}) == [
+    assert [astuple(one) for one in warnings({"warnings": [row], "leaks": [leak, fine]})] == [
         ("fail", "leak: exact copies", "3 between train-test"), ("warn", "truncation", "5 windows were cut")]
     for topic in ("leaks", "exact copies"):
         told = {"level": "fail", "topic": topic, "text": "3 copies"}
-        assert warnings({"warnings": [told], "leaks": [leak]}) == [("fail", topic, "3 copies")]
+        assert warnings({"warnings": [told], "leaks": [leak]}) == [RunWarning("fail", topic, "3 copies")]
 
 
 def luminance(colour: str) -> float:

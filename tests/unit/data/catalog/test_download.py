@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.download import download
+from lingome.data.catalog.download import download
 
 CONTENT = bytes(range(256)) * 5000
 

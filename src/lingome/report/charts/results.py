@@ -8,36 +8,15 @@ part of an expression, which some characters in a name break.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 
 from lingome.report.blocks import Chart, Row
+from lingome.report.charts.layout import data, named, short_axis, sized
 
 KINDS = ("model", "baseline")
 PICKED = "indexof(picked, datum.name) >= 0"
 WIDE = alt.Step(40)
-
-
-def sized(chart: Chart, height: int | alt.Step) -> Chart:
-    """Make a chart as wide as its place on the page, and `height` pixels high."""
-    done: Chart = chart.properties(width="container", height=height)
-    return done
-
-
-def named(title: str | None = None, **more: Any) -> alt.Legend:
-    """Give a legend that clears the title of the y axis, which stands above it."""
-    return alt.Legend(title=title, orient="top", offset=28, symbolStrokeWidth=3, **more)
-
-
-def short_axis() -> alt.Axis:
-    """Give an axis that writes 1k and 10M, and a plain 0."""
-    return alt.Axis(format="~s", tickCount=5, labelExpr="datum.value == 0 ? '0' : datum.label")
-
-
-def data(rows: Sequence[Row]) -> alt.InlineData:
-    """Put rows into a chart."""
-    return alt.InlineData(values=[dict(row) for row in rows])
 
 
 def scores_chart(rows: Sequence[Row], metric: str, label: str, reference: float | None) -> Chart:
@@ -93,6 +72,8 @@ def curve_chart(
         Order of names, which sets their colours.
     picked : sequence of str
         Names shown strong at first.
+    x_title, y_title : str
+        Titles of the axes.
     guide : sequence
         Two points ``x, y``: chance, or perfect calibration.
     dots : bool

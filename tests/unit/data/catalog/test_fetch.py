@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.data import fetch as fetching
-from lingome.data.catalog import Entry, Source
-from lingome.data.fetch import cached_file, fetch, is_offline, steps
+from lingome.data.catalog import fetch as fetching
+from lingome.data.catalog.entries import Entry, Source
+from lingome.data.catalog.fetch import cached_file, fetch, is_offline, steps
 
 TEXT = b">chrI\nACGT\n"
 RAW = b">x [chromosome=I]\nACGT\n"

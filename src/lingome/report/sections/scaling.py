@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from lingome.report.blocks import Block, Chart, Figure, Row, Section, digits, grid_of, number, rounded, size
-from lingome.report.charts import data, named, short_axis, sized
+from lingome.report.charts.layout import data, named, short_axis, sized
 from lingome.report.tables import Tables
 
 POWERS = alt.Axis(format=".0e", tickCount=6)

@@ -9,7 +9,7 @@ import pytest
 from gensim.models import Word2Vec
 
 from lingome.core.seeds import derive_seed, generator
-from lingome.models.networks.word2vec.model import train_word2vec
+from lingome.train.word2vec import train_word2vec
 
 
 @pytest.mark.parametrize(("algorithm", "sg"), [("cbow", 0), ("skipgram", 1)])

@@ -12,12 +12,17 @@ from typing import NamedTuple
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
-from lingome.models.networks.dilated.model import DilatedConfig
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig, EncoderDecoderLM
-from lingome.models.networks.hyena.model import RELEASED, HyenaConfig
-from lingome.models.registry import Body, CausalModel, find_architecture, initialise
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.architecture import Body, CausalModel
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.dilated.shape import DilatedConfig
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.models.registry import find_architecture, initialise
+from lingome.models.shape import Shape
 
 MaskedShape = TransformerConfig | DilatedConfig
 CausalShape = DecoderConfig | HyenaConfig

@@ -27,9 +27,9 @@ from lingome.evaluate.leaks.leakage import LeakRow, check_leaks, leak_warnings, 
 from lingome.evaluate.measures.scores import Scored, score_table, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
 from lingome.genome.task import divide, reach
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier, read_config
-from lingome.models.registry import CausalModel
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer

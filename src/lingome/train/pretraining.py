@@ -26,7 +26,7 @@ from lingome.train.loop import TrainResult, train
 from lingome.train.metrics import write_metric
 from lingome.train.objectives import CausalObjective, LanguageObjective, MaskedObjective
 from lingome.train.sources import PackedWindowSource, WindowSource
-from lingome.train.start import LanguageModel
+from lingome.train.start import Pretrainable
 from lingome.train.validation import Validation, build_validation
 
 PHASE = "pretrain"
@@ -103,7 +103,7 @@ ReadTokens = Callable[[Genome | TokenStore, Tokenizer, tuple[Interval, ...], Rep
 def pretrain_model(
     genome: Genome | TokenStore,
     tokenizer: Tokenizer,
-    model: LanguageModel,
+    model: Pretrainable,
     areas: Areas,
     settings: TrainSettings,
     *,

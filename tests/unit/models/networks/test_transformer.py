@@ -9,9 +9,9 @@ import torch
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.layers.blocks import Rotation, attend
 from lingome.models.networks.transformer.model import Transformer
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.models.registry import initialise
-from lingome.models.shape import TransformerConfig
 
 NANO = TransformerConfig(vocab_size=12, hidden_size=32, n_layers=2, n_heads=2, ffn_size=48, max_positions=24)
 BERT = dataclasses.replace(NANO, positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
@@ -50,7 +50,7 @@ def test_both_ways_of_attention_agree() -> None:
 def test_rotation_by_hand_and_relative() -> None:
     """The first pair turns by its position in radians; a product depends on the distance only."""
     config = dataclasses.replace(NANO, hidden_size=8)
-    rotation = Rotation.of(10, config, torch.device("cpu"))
+    rotation = Rotation.of(10, config.head_size, config.rope_theta, torch.device("cpu"))
     x = torch.tensor([1.0, 0, 0, 0]).expand(1, 10, 1, 4)
     turned = rotation.turn(x)[0, 3, 0]
     torch.testing.assert_close(turned, torch.tensor([math.cos(3), 0, math.sin(3), 0]))

@@ -16,17 +16,11 @@ import torch
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError, MissingExtraError
 from lingome.models.folders.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
-from lingome.models.networks.word2vec.model import (
-    StaticEmbeddings,
-    build_static,
-    count_within,
-    cut_sentences,
-    thin_curve,
-    train_word2vec,
-)
+from lingome.models.networks.word2vec.model import StaticEmbeddings, build_static
+from lingome.models.networks.word2vec.shape import StaticConfig
 from lingome.models.presets import build_classifier
-from lingome.models.shape import StaticConfig
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.train.word2vec import count_within, cut_sentences, thin_curve, train_word2vec
 
 TOKENIZER = CharacterTokenizer()
 GROUPS = (np.arange(5, 10), np.arange(10, 15))
@@ -66,7 +60,7 @@ def test_a_seed_gives_one_table_and_another_seed_another() -> None:
 
 def test_the_hash_salt_of_the_process_changes_nothing() -> None:
     code = (
-        "import numpy as np, hashlib; from lingome.models.networks.word2vec.model import train_word2vec;"
+        "import numpy as np, hashlib; from lingome.train.word2vec import train_word2vec;"
         "ids = np.random.default_rng(0).integers(5, 9, 500).astype(np.uint16);"
         "t = train_word2vec(ids, np.array([[0, 500]]), 9, dims=4).table; print(hashlib.sha256(t.tobytes()).hexdigest())"
     )

@@ -42,6 +42,7 @@ from torch import Tensor, nn
 from lingome.models.architecture import Body
 from lingome.models.layers.attention import N_BUCKETS, AttentionContext, Bias, Packed, alibi, relative_buckets
 from lingome.models.layers.blocks import build_norm, check_length, drop, is_padded
+from lingome.models.layers.chosen_rows import project_chosen
 from lingome.models.layers.first_weights import draw_weights
 from lingome.models.networks.transformer.shape import TransformerConfig
 
@@ -85,12 +86,9 @@ class Layer(nn.Module):
         if context.rows_M is None:
             q, k, v = torch.split(self.qkv(x_TD).view(-1, H + 2 * G, K), [H, G, G], dim=1)
         else:
-            weight = self.qkv.weight
-            bias = self.qkv.bias
-            D = H * K
-            q_bias, kv_bias = (None, None) if bias is None else (bias[:D], bias[D:])
-            q = F.linear(x_TD[context.rows_M], weight[:D], q_bias).view(-1, H, K)
-            k, v = F.linear(x_TD, weight[D:], kv_bias).view(-1, 2 * G, K).chunk(2, dim=1)
+            q_MD, kv_T = project_chosen(self.qkv, x_TD, context.rows_M, H * K)
+            q = q_MD.view(-1, H, K)
+            k, v = kv_T.reshape(-1, 2 * G, K).chunk(2, dim=1)
         dropout = self.config.dropout if self.training else 0.0
         out: Tensor = self.attention_out(context.attend(q, k, v, local=self.local, dropout=dropout))
         return out

@@ -1,4 +1,4 @@
-"""A linear layer where only some of its outputs are wanted of some rows, and what stands in its place is never bypassed.
+"""Part of the outputs of a linear layer, for chosen rows; whatever module stands in its place is never bypassed.
 
 Axes: T rows, M chosen rows, D inputs, N outputs.
 """

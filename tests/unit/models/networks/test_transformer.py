@@ -94,6 +94,18 @@ class LowRank(nn.Module):
         return out
 
 
+class Added(nn.Module):
+    """A matrix that is added to another."""
+
+    def __init__(self, matrix: torch.Tensor) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(matrix.detach().clone())
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Add it."""
+        return weight + self.matrix
+
+
 @pytest.mark.parametrize("config", [NANO, BERT, dataclasses.replace(NANO, n_heads=4, n_kv_heads=2)])
 @pytest.mark.parametrize("how", ["wrapped", "hooked", "parametrised"])
 def test_what_stands_in_the_place_of_qkv_is_not_bypassed_at_masked_positions(
@@ -117,19 +129,8 @@ def test_what_stands_in_the_place_of_qkv_is_not_bypassed_at_masked_positions(
     assert not torch.allclose(alone, plain, atol=1e-2)
     alone.sum().backward()
     if how == "wrapped":
-        assert adapted.up.grad is not None and bool(adapted.up.grad.abs().sum() > 0)
-
-
-class Added(nn.Module):
-    """A matrix that is added to another."""
-
-    def __init__(self, matrix: torch.Tensor) -> None:
-        super().__init__()
-        self.matrix = nn.Parameter(matrix.detach().clone())
-
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """Add it."""
-        return weight + self.matrix
+        assert adapted.up.grad is not None
+        assert bool(adapted.up.grad.abs().sum() > 0)
 
 
 def test_no_masked_position() -> None:

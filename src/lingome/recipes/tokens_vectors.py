@@ -30,7 +30,7 @@ from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
 from lingome.train.areas import choose_areas
-from lingome.train.word2vec import Vectors, thin_curve, train_word2vec
+from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
 from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]
@@ -124,11 +124,12 @@ def open_inputs(settings: VectorsSettings) -> tuple[Tokenizer, Genome, tuple[Int
 
 def fit(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings, seed: int) -> Vectors:
     """Train as the settings say."""
-    return train_word2vec(
-        encoded.ids, encoded.segments, tokenizer.vocab_size, algorithm=settings.algorithm, dims=settings.dims,
-        window=settings.window, negatives=settings.negatives, epochs=settings.epochs, min_count=settings.min_count,
-        lr=settings.lr, subsample=settings.subsample, workers=settings.workers, seed=seed,
+    chosen = Word2VecSettings(
+        algorithm=settings.algorithm, dims=settings.dims, window=settings.window, negatives=settings.negatives,
+        epochs=settings.epochs, min_count=settings.min_count, lr=settings.lr, subsample=settings.subsample,
+        workers=settings.workers,
     )
+    return train_word2vec(encoded.ids, encoded.segments, tokenizer.vocab_size, chosen, seed=seed)
 
 
 def control_vectors(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings) -> np.ndarray:

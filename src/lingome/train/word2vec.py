@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,21 +47,65 @@ class Vectors(NamedTuple):
     curve: list[tuple[int, float, float]]
 
 
+@dataclass(frozen=True)
+class Word2VecSettings:
+    """How Word2Vec is trained.
+
+    Parameters
+    ----------
+    algorithm : {"cbow", "skipgram"}
+        Guess a token from the mean of those around it, or those around it from the token.
+    dims : int
+        D.
+    window : int
+        Tokens on either side, at most: the number is drawn from 1 to `window` at each place.
+    negatives : int
+        Random tokens that are told from each true one, drawn by count to the power 0.75.
+    epochs : int
+        Passes over the text.
+    min_count : int
+        Occurrences below which a token gets no vector.
+    lr : float
+        Learning rate at the start; it falls in a line to 1e-4.
+    subsample : float
+        Tokens more frequent than about this share are skipped at random; 0 keeps all. A byte-pair
+        vocabulary has no stop words, and all its tokens are frequent by the measure of text.
+    workers : int
+        Threads. More than one are faster, but race for the table: no two runs are equal.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range.
+    """
+
+    algorithm: Algorithm = "cbow"
+    dims: int = 100
+    window: int = 5
+    negatives: int = 5
+    epochs: int = 5
+    min_count: int = 1
+    lr: float = 0.025
+    subsample: float = 0.0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ("cbow", "skipgram"):
+            raise ConfigError("there is no such algorithm", where="algorithm", got=self.algorithm,
+                              expected="cbow or skipgram")
+        for name in ("dims", "window", "negatives", "epochs", "min_count", "workers"):
+            if getattr(self, name) < 1:
+                raise ConfigError("this setting is a positive number", where=name, got=getattr(self, name),
+                                  expected="1 or more")
+        if not 0 < self.lr < 1:
+            raise ConfigError("the learning rate lies between 0 and 1", where="lr", got=self.lr, expected="0.025, say")
+        if not 0 <= self.subsample < 1:
+            raise ConfigError("a share lies between 0 and 1", where="subsample", got=self.subsample,
+                              expected="0, or 1e-3")
+
+
 def train_word2vec(
-    ids: np.ndarray,
-    segments: np.ndarray,
-    vocab_size: int,
-    *,
-    algorithm: Algorithm = "cbow",
-    dims: int = 100,
-    window: int = 5,
-    negatives: int = 5,
-    epochs: int = 5,
-    min_count: int = 1,
-    lr: float = 0.025,
-    subsample: float = 0.0,
-    workers: int = 1,
-    seed: int = 0,
+    ids: np.ndarray, segments: np.ndarray, vocab_size: int, settings: Word2VecSettings | None = None, *, seed: int = 0
 ) -> Vectors:
     """Train Word2Vec on token ids, with gensim.
 
@@ -76,51 +121,41 @@ def train_word2vec(
         Stretches of `ids` that no window crosses.
     vocab_size : int
         Number of ids, V.
-    algorithm : {"cbow", "skipgram"}
-        Guess a token from the mean of those around it, or those around it from the token.
-    dims, window : int
-        D, and tokens on either side, at most: the number is drawn from 1 to `window` at each place.
-    negatives : int
-        Random tokens that are told from each true one, drawn by count to the power 0.75.
-    epochs, min_count : int
-        Passes over the text, and occurrences below which a token gets no vector.
-    lr : float
-        Learning rate at the start; it falls in a line to 1e-4.
-    subsample : float
-        Tokens more frequent than about this share are skipped at random; 0 keeps all. A byte-pair
-        vocabulary has no stop words, and all its tokens are frequent by the measure of text.
-    workers : int
-        Threads. More than one are faster, but race for the table: no two runs are equal.
+    settings : Word2VecSettings, optional
+        How it is trained; None: the defaults.
+    seed : int
+        Of the order of the sentences, of the first vectors and of the drawn tokens.
 
     Raises
     ------
-    ConfigError
-        If a setting is out of range.
     DataError
-        If there are no tokens, or none as frequent as `min_count`.
+        If there are no tokens, or none as frequent as `min_count`; or if training diverged.
     MissingExtraError
         If gensim is not installed.
     """
-    _check(algorithm, dims, window, negatives, epochs, min_count, lr, subsample, workers)
+    settings = Word2VecSettings() if settings is None else settings
     gensim = require("gensim.models", "vectors")
     counts = count_within(ids, segments, vocab_size)
     # Ids as text: gensim takes whole numbers for row numbers of its own, and would draw negatives wrongly.
-    words = {str(i): int(counts[i]) for i in np.flatnonzero(counts >= min_count).tolist()}
+    words = {str(i): int(counts[i]) for i in np.flatnonzero(counts >= settings.min_count).tolist()}
     if not words:
-        raise DataError("there are no tokens to learn from", got=f"{int(counts.sum()):,} tokens, the commonest "
-                        f"{int(counts.max(initial=0)):,} times", expected=f"at least one that occurs {min_count} times")
+        commonest = int(counts.max(initial=0))
+        raise DataError("there are no tokens to learn from",
+                        got=f"{int(counts.sum()):,} tokens, the commonest {commonest:,} times",
+                        expected=f"at least one that occurs {settings.min_count} times")
     model = gensim.Word2Vec(
-        vector_size=dims, window=window, negative=negatives, sg=int(algorithm == "skipgram"), min_count=min_count,
-        alpha=lr, min_alpha=min(LOWEST_RATE, lr), sample=subsample, workers=workers,
+        vector_size=settings.dims, window=settings.window, negative=settings.negatives,
+        sg=int(settings.algorithm == "skipgram"), min_count=settings.min_count, alpha=settings.lr,
+        min_alpha=min(LOWEST_RATE, settings.lr), sample=settings.subsample, workers=settings.workers,
         seed=derive_seed(seed, "word2vec") % 2**32, hashfxn=_stable_hash,
     )
     model.build_vocab_from_freq(words)
     names = np.array([str(i) for i in range(vocab_size)], dtype=object)
-    curve = _run(model, _Sentences(ids, cut_sentences(segments), names), epochs, lr, seed)
-    table = np.zeros((vocab_size, dims), dtype=np.float32)
+    curve = _run(model, _Sentences(ids, cut_sentences(segments), names), settings.epochs, settings.lr, seed)
+    table = np.zeros((vocab_size, settings.dims), dtype=np.float32)
     table[[int(word) for word in model.wv.index_to_key]] = model.wv.vectors
     if not np.isfinite(table).all():
-        raise DataError("training diverged: vectors are not finite", got=f"lr {lr}", hint="use a lower lr")
+        raise DataError("training diverged: vectors are not finite", got=f"lr {settings.lr}", hint="use a lower lr")
     return Vectors(table, counts, curve)
 
 
@@ -141,7 +176,7 @@ def thin_curve(curve: Sequence[tuple[int, float, float]], most: int = 200) -> li
 
 
 def count_within(ids: np.ndarray, segments: np.ndarray, vocab_size: int) -> np.ndarray:
-    """Count each id inside segments, int64, shape (V,), a stretch at a time."""
+    """Count each id, (n,), inside segments, (S, 2): int64, shape (V,), a stretch at a time."""
     counts = np.zeros(vocab_size, dtype=np.int64)
     for start, end in segments.tolist():
         for first in range(start, end, 1 << 22):
@@ -150,7 +185,7 @@ def count_within(ids: np.ndarray, segments: np.ndarray, vocab_size: int) -> np.n
 
 
 def cut_sentences(segments: np.ndarray) -> np.ndarray:
-    """Cut segments into sentences: int64, shape (n, 2), each a start and an end; what is left is shorter.
+    """Cut segments, shape (S, 2), into sentences: int64, shape (n, 2), each a start and an end; the last are shorter.
 
     >>> cut_sentences(np.array([[0, 1500], [1500, 1600]])).tolist()
     [[0, 1000], [1000, 1500], [1500, 1600]]
@@ -207,22 +242,3 @@ def _run(model: Any, sentences: _Sentences, epochs: int, lr: float, seed: int) -
 def _stable_hash(word: object) -> int:
     """Hash without Python's salt. gensim 4 draws start vectors by row, but still asks for a hash."""
     return zlib.crc32(str(word).encode())
-
-
-def _check(
-    algorithm: str, dims: int, window: int, negatives: int, epochs: int, min_count: int, lr: float, subsample: float,
-    workers: int,
-) -> None:
-    if algorithm not in ("cbow", "skipgram"):
-        raise ConfigError("there is no such algorithm", where="algorithm", got=algorithm, expected="cbow or skipgram")
-    numbers = {
-        "dims": dims, "window": window, "negatives": negatives, "epochs": epochs, "min_count": min_count,
-        "workers": workers,
-    }
-    for name, value in numbers.items():
-        if value < 1:
-            raise ConfigError("this setting is a positive number", where=name, got=value, expected="1 or more")
-    if not 0 < lr < 1:
-        raise ConfigError("the learning rate lies between 0 and 1", where="lr", got=lr, expected="0.025, say")
-    if not 0 <= subsample < 1:
-        raise ConfigError("a share lies between 0 and 1", where="subsample", got=subsample, expected="0, or 1e-3")

@@ -24,7 +24,7 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.explain.attention import Trace, effects_of_hiding, most_likely, trace_attention
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import build_masked_lm
 from lingome.report.charts.layout import data
 from lingome.report.charts.tokens import MONO

@@ -25,9 +25,9 @@ from lingome.evaluate.leaks.leakage import leak_warnings
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier, read_config
-from lingome.models.registry import CausalModel
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer

@@ -25,7 +25,7 @@ from lingome.genome.sites import find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer

@@ -35,10 +35,10 @@ from lingome.evaluate.language.whole_sequences import score_whole, table_rows
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
-from lingome.models.folders.weight_files import digest_weights
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.presets import count_parameters
 from lingome.models.scoring.conventions import Convention, find_convention
-from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters

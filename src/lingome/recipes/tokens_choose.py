@@ -161,7 +161,7 @@ def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float
     train = settings.next
     body = find_config(settings.next.preset)
     width = body.hidden_size
-    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * body.ffn_size) * width * 5e-11
+    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * getattr(body, "ffn_size", 2 * width)) * width * 5e-11
     a_position = (4 ** (train.ks[-1] + 1) / 3 + 13 * width) * width * 3.7e-10
     total = 10 + bases * 4e-7
     for name in names:

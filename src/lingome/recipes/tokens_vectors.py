@@ -24,12 +24,13 @@ from lingome.explain.token_neighbours import NEIGHBOUR_COLUMNS, neighbour_table,
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, vocabulary_table
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.networks.word2vec.model import Vectors, build_static, thin_curve, train_word2vec
+from lingome.models.networks.word2vec.model import build_static
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
 from lingome.train.pretraining.areas import choose_areas
+from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
 from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]
@@ -135,11 +136,12 @@ def fit(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings,
     seed : int
         Of this training; the control has another.
     """
-    return train_word2vec(
-        encoded.ids, encoded.segments, tokenizer.vocab_size, algorithm=settings.algorithm, dims=settings.dims,
-        window=settings.window, negatives=settings.negatives, epochs=settings.epochs, min_count=settings.min_count,
-        lr=settings.lr, subsample=settings.subsample, workers=settings.workers, seed=seed,
+    chosen = Word2VecSettings(
+        algorithm=settings.algorithm, dims=settings.dims, window=settings.window, negatives=settings.negatives,
+        epochs=settings.epochs, min_count=settings.min_count, lr=settings.lr, subsample=settings.subsample,
+        workers=settings.workers,
     )
+    return train_word2vec(encoded.ids, encoded.segments, tokenizer.vocab_size, chosen, seed=seed)
 
 
 def control_vectors(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings) -> np.ndarray:

@@ -14,8 +14,8 @@ from lingome.core.errors import ConfigError
 from lingome.data.variants import Mutant, Variant
 from lingome.evaluate.measures.correlation import spearman_interval
 from lingome.evaluate.measures.paired import resampled_ratio
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.registry import find_architecture
-from lingome.models.scoring.questions import LanguageModel
 
 
 class Contender(NamedTuple):

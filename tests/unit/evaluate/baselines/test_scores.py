@@ -18,9 +18,10 @@ from lingome.evaluate.baselines.scores import (
 )
 from lingome.evaluate.language.whole_sequences import score_whole
 from lingome.evaluate.measures.correlation import spearman, spearman_interval
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.models.scoring.scores import Allele, score_sequences
-from lingome.models.shape import DecoderConfig, TransformerConfig
 from lingome.tokens.alphabet import DNA, PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 

@@ -1,7 +1,6 @@
-"""Models on a body of any architecture: one that guesses hidden tokens, and a classifier of sequences.
+"""A classifier of sequences, on a body of any architecture.
 
-Shapes are in the names: ``x_BLD`` has axes B (sequences in a batch), L (tokens in a sequence, padding included),
-D (hidden size); M masked positions in the whole batch, V tokens of the vocabulary, C classes.
+Shapes are in the names: B sequences in a batch, L tokens in a sequence (padding included), D hidden size, C classes.
 """
 
 from __future__ import annotations
@@ -9,55 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lingome.models.networks.transformer.model import Transformer
-from lingome.models.registry import build_body, find_architecture
+from lingome.models.registry import build_body
 from lingome.models.shape import Shape, require
-
-__all__ = ["MaskedLM", "SequenceClassifier"]
-
-
-class MaskedLM(nn.Module):
-    """A body and a head that guesses hidden tokens.
-
-    Raises
-    ------
-    ConfigError
-        If the architecture has no such head, as decoders have none.
-    """
-
-    def __init__(self, config: Shape) -> None:
-        super().__init__()
-        architecture = find_architecture(config)
-        require(architecture.masked_head is not None, "architecture", architecture.name, "an encoder")
-        assert architecture.masked_head is not None
-        self.config = config
-        self.body = build_body(config)
-        self.head = architecture.masked_head(config)
-        self.tie()
-
-    def tie(self) -> None:
-        """Share the embedding matrix with the head, if the shape says so; again after weights were assigned."""
-        if getattr(self.config, "tie_head", False):
-            decoder = self.head.get_submodule("decoder")
-            decoder.weight = self.body.tokens.weight
-
-    def forward(
-        self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None,
-        lengths_B: Tensor | None = None,
-    ) -> Tensor:
-        """Give logits (M, V) at the positions where `masked_BL` is true; (B, L, V) everywhere when it is None.
-
-        With `lengths_B`, the ids and `masked_BL` are (T,), those of packed sequences (`Transformer.forward_packed`).
-        """
-        if lengths_B is not None:
-            body = self.body
-            require(isinstance(body, Transformer), "architecture", type(body).__name__, "a transformer encoder to pack")
-            assert isinstance(body, Transformer)
-            hidden = body.forward_packed(input_ids_BL, lengths_B, masked_BL)
-        else:
-            hidden = self.body(input_ids_BL, attention_mask_BL, masked_BL)
-        logits: Tensor = self.head(hidden)
-        return logits
 
 
 class SequenceClassifier(nn.Module):

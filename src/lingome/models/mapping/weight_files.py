@@ -73,6 +73,25 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def tensor_names(folder: Path) -> set[str]:
+    """Name the tensors of a folder's safetensors files, from their headers: no tensor is read.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, damaged or cut short.
+    """
+    names: set[str] = set()
+    for file in weight_files(folder):
+        try:
+            with safetensors.safe_open(file, framework="numpy") as opened:
+                names.update(opened.keys())
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError("the weights cannot be read: the file is damaged or cut short", where=file, got=error,
+                                  hint=_AGAIN) from error
+    return names
+
+
 def digest_weights(folder: Path) -> str:
     """Compute the sha256 of a folder's weights, as 64 hex digits: of the file, or of its shards' digests in order.
 

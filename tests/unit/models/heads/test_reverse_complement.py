@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from lingome.core.errors import ConfigError
 from lingome.models.contract import build_models
 from lingome.models.folders.checkpoint import with_roles
-from lingome.models.heads.heads import SequenceClassifier
-from lingome.models.networks.hyena.model import HyenaConfig, HyenaLM, build_hyena_lm
-from lingome.models.networks.reverse_complement.model import Complement, ReverseComplement
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.reverse_complement import Complement, ReverseComplement
+from lingome.models.networks.hyena.model import HyenaLM, build_hyena_lm
+from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.models.registry import ARCHITECTURES
-from lingome.models.shape import TransformerConfig
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.tokenizer import as_codes

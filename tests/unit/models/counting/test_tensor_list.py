@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from lingome.core.errors import CheckpointError
 from lingome.models.counting.checkpoint import count_checkpoint
-from lingome.models.folders.tensor_list import list_tensors, mark_copies, module_parts, weights_size
+from lingome.models.counting.tensor_list import list_tensors, mark_copies, module_parts, weights_size
 
 
 def zeros(*shape: int, dtype: type = np.float32) -> np.ndarray:

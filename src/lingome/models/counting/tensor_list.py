@@ -13,7 +13,7 @@ import safetensors
 
 from lingome.core.errors import CheckpointError
 from lingome.models.counting.rows import Part, write_shape
-from lingome.models.folders.weight_files import weight_files
+from lingome.models.mapping.weight_files import weight_files
 
 _BUFFER = re.compile(r"(^|\.)(inv_freq|attn\.masked_bias|pos_emb\.[zt]|modulation\.deltas)$|(^|\.)h\.\d+\.attn\.bias$")
 """Rotary frequencies, HyenaDNA's positions and rates of decay, the causal mask that old files of GPT-2 carry."""

@@ -14,7 +14,8 @@ from lingome.models.folders.checkpoint import (
     load_masked_lm,
     save_checkpoint,
 )
-from lingome.models.networks.hyena.model import HyenaConfig, HyenaLM, build_hyena_lm
+from lingome.models.networks.hyena.model import HyenaLM, build_hyena_lm
+from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.presets import build_classifier
 from lingome.tokens.characters import CharacterTokenizer
 

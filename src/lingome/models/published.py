@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from lingome.models.folders.checkpoint import find_builder
 from lingome.models.folders.families import from_config_json, read_family
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.registry import build_body
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.shape import Shape
 
 PROCESS_BYTES = 0.5e9
 """What Python and torch take before a model is read."""

@@ -23,10 +23,10 @@ import torch
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.progress import set_sink
 from lingome.models.folders.checkpoint import load_whole, save_checkpoint
-from lingome.models.folders.weight_files import digest_weights
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.hub import fetch_model, read_origin
 from lingome.models.hub.reference import parse_reference
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.presets import find_shape
 from lingome.models.registry import initialise
 from lingome.tokens.load import build_tokenizer
@@ -182,7 +182,7 @@ def hub(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     for name, value in {"HF_HUB_OFFLINE": False, "HF_TOKEN_PATH": str(tmp_path / "no-token"),
                         "ENDPOINT": "https://huggingface.co"}.items():
         monkeypatch.setattr(huggingface_hub.constants, name, value)
-    monkeypatch.setattr("lingome.data.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("lingome.data.catalog.download.time.sleep", lambda seconds: None)
     yield held
     huggingface_hub.utils.close_session()
     server.shutdown()

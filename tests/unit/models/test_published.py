@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lingome.models.counting.published import PUBLISHED
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.hub.reference import parse_reference
 from lingome.models.presets import find_shape
 from lingome.models.published import HUB_MODELS, HubModel, count_kept_bytes, estimate_memory

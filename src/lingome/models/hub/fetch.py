@@ -22,12 +22,11 @@ from urllib.parse import quote, urlsplit
 from lingome.core.errors import CheckpointError, DataError
 from lingome.core.files import atomic_folder, digest_file, explain_os_errors, write_text
 from lingome.core.progress import say
-from lingome.data.download import download
-from lingome.data.fetch import cache_folder, is_offline
+from lingome.data.catalog.download import download
+from lingome.data.catalog.fetch import cache_folder, is_offline
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import write_checkpoint
 from lingome.models.folders.importing import import_model
-from lingome.models.folders.weight_files import digest_weights
 from lingome.models.hub.origin import ORIGIN, read_origin
 from lingome.models.hub.reference import Reference, parse_reference
 from lingome.models.hub.repository import (
@@ -39,6 +38,7 @@ from lingome.models.hub.repository import (
     explain_hub_errors,
     list_repository,
 )
+from lingome.models.mapping.weight_files import digest_weights
 
 _SHA256_DIGITS = 64
 _BLOCK = 1 << 20

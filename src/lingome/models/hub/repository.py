@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from lingome.core.errors import CheckpointError, DataError
 from lingome.models.folders.old_weights import BIN_INDEX
-from lingome.models.folders.weight_files import INDEX, WEIGHTS
 from lingome.models.hub.reference import Reference
+from lingome.models.mapping.weight_files import INDEX, WEIGHTS
 
 PICKLE = "pytorch_model.bin"
 TOKENIZER_FILES = (

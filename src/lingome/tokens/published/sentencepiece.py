@@ -17,8 +17,8 @@ from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.extras import require
 from lingome.core.files import atomic_file
 from lingome.tokens.bpe.merges import merges_of_ranks
-from lingome.tokens.published.sequence import PublishedBpe
 from lingome.tokens.published.text import BYTES, as_utf8, texts_of
+from lingome.tokens.published.vocabulary import PublishedVocabulary
 from lingome.tokens.tokenizer import Encoding, Roles, SequenceLike, Tokenizer
 
 MODEL_FILE = "tokenizer.model"
@@ -132,17 +132,13 @@ class SentencePieceTokenizer(Tokenizer):
         return {"lingome_note": f"A SentencePiece model: {MODEL_FILE} is the vocabulary; there is no tokenizer.json."}
 
 
-def read_sentencepiece(file: Path) -> Tokenizer:
-    """Read a SentencePiece ``.model`` file.
+def parse_sentencepiece(model: bytes) -> PublishedVocabulary:
+    """Parse the content of a SentencePiece ``.model`` file.
 
     A vocabulary in upper-case letters is one of sequence. It must be of type BPE and put no space
     before a text; then the merges that its scores imply give the same ids (see
     `lingome.tokens.bpe.merges`), except that each unknown letter is a token of its own, where
     SentencePiece makes one of a run. Any other model is one of text.
-
-    Returns
-    -------
-    PublishedBpe or SentencePieceTokenizer
 
     Raises
     ------
@@ -152,20 +148,19 @@ def read_sentencepiece(file: Path) -> Tokenizer:
         If `sentencepiece` is not installed.
     """
     try:
-        whole = SentencePieceTokenizer(file.read_bytes())
+        whole = SentencePieceTokenizer(model)
     except ConfigError as error:
-        raise CheckpointError(
-            error.what, where=file, got=error.got, expected="a .model file of SentencePiece"
-        ) from error
+        raise CheckpointError(error.what, got=error.got, expected="a .model file of SentencePiece") from error
+    engine = whole._engine
     special = set(whole.special_ids.tolist())
-    pieces = [piece for i, piece in enumerate(whole.vocab) if i not in special and not whole._engine.is_byte(i)]
+    pieces = [piece for i, piece in enumerate(whole.vocab) if i not in special and not engine.is_byte(i)]
     letters = set("".join(pieces)) - {_SPACE}
     if not all(letter.isascii() and letter.isupper() for letter in letters):
-        return whole
-    return _of_sequence(whole, pieces, file)
+        return PublishedVocabulary("sentencepiece", whole.vocab, model=model)
+    return _parse_sequence(whole, pieces)
 
 
-def _of_sequence(whole: SentencePieceTokenizer, pieces: list[str], file: Path) -> PublishedBpe:
+def _parse_sequence(whole: SentencePieceTokenizer, pieces: list[str]) -> PublishedVocabulary:
     engine = whole._engine
     ranks = {piece: -engine.get_score(whole.ids[piece]) for piece in pieces if len(piece) > 1}
     why = None
@@ -175,13 +170,12 @@ def _of_sequence(whole: SentencePieceTokenizer, pieces: list[str], file: Path) -
         why = "it has bytes or unused pieces among its tokens"
     elif any(_SPACE in piece for piece in engine.encode(pieces[0], out_type=str)):
         why = "it puts a space before each sequence, a token that owns no letter"
-    if why is None:
-        sequence = PublishedBpe(whole.vocab, merges_of_ranks(ranks), whole.roles)
-        differ = [p for p in pieces if sequence.encode(p).input_ids.tolist() != engine.encode(p)]
-        why = f"the piece {differ[0]!r} is cut in another way" if differ else None
     if why is not None:
         raise CheckpointError(
-            "this SentencePiece model of sequence cannot be reproduced exactly", where=file, got=why,
+            "this SentencePiece model of sequence cannot be reproduced exactly", got=why,
             hint="train with --model_type=bpe --add_dummy_prefix=false",
         )
-    return sequence
+    return PublishedVocabulary(
+        "sequence", whole.vocab, tuple(merges_of_ranks(ranks)), roles=whole.roles,
+        published_ids={piece: list(engine.encode(piece)) for piece in pieces},
+    )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,20 +14,11 @@ from lingome.core.errors import ConfigError
 from lingome.tokens.alphabet import DNA, ESM, PROTEIN, Alphabet
 from lingome.tokens.bpe.byte_pairs import FIRST_LETTER, BpeTokenizer
 from lingome.tokens.bpe.merges import Pair, merges_of_pairs
+from lingome.tokens.published.vocabulary import NOTHING, Around
 from lingome.tokens.tokenizer import Roles, Tokenizer
 from lingome.tokens.tokenizer_json import byte_pairs, write_tokenizer_json
 
 _CODES_OF_DNA = "ACGTNRYSWKMBDHV"  # IUPAC
-
-
-class Around(NamedTuple):
-    """Special tokens put around a sequence when special tokens are asked for."""
-
-    before: str | None
-    after: str | None
-
-
-NOTHING = Around(None, None)
 
 
 class PublishedBpe(Tokenizer):

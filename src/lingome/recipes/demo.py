@@ -32,7 +32,7 @@ from lingome.recipes.finetune import (
 )
 from lingome.recipes.predict import as_bed, prediction_rows
 from lingome.report.page import write_report
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.windows import encode_genome
 from lingome.train.areas import choose_areas
 from lingome.train.pretraining import pretrain_model
@@ -47,7 +47,7 @@ def plan(settings: DemoSettings) -> Plan:
     """Say what the demo would read, do and cost; nothing is fetched."""
     check_absent(settings.out, settings.force)
     pick_device(settings.device)
-    config = find_config(settings.preset, 9 + settings.merges)
+    config = find_config(settings.preset, vocabulary_size(settings.merges))
     train = settings.pretrain
     return Plan(f"demo, {settings.organism}", [
         ("data", "; ".join(f"{find(name).what} ({name})" for name in FILES[settings.organism].values())),

@@ -9,7 +9,7 @@ from typing import Any
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.files import name_file, read_json_object, read_text
 from lingome.tokens.alphabet import ALPHABETS, DNA, Alphabet
-from lingome.tokens.bpe.byte_pairs import BpeTokenizer
+from lingome.tokens.bpe.byte_pairs import BpeTokenizer, vocabulary_size
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.published.read import read_vocabulary
@@ -137,7 +137,7 @@ def _parse_merges(model: Any, alphabet: Alphabet) -> list[tuple[int, int]]:
         if vocab.get(token) != index:
             raise refusal(f"{token} has id {vocab.get(token)}", f"id {index}")
     pairs: list[tuple[int, int]] = []
-    first = len(SPECIAL) + len(alphabet)
+    first = vocabulary_size(0, alphabet)
     for rank, parts in enumerate(split_merges(model.get("merges"))):
         left = vocab.get(parts[0])
         right = vocab.get(parts[1])

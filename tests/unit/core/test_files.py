@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from lingome.core.errors import CheckpointError, DataError
-from lingome.core.files import atomic_file, atomic_folder, digest_file, name_file, read_json_object, read_text, write_text
+from lingome.core.files import (
+    atomic_file,
+    atomic_folder,
+    digest_file,
+    name_file,
+    read_json_object,
+    read_text,
+    write_text,
+)
 
 
 def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(
@@ -108,4 +116,5 @@ def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 def test_an_error_without_a_file_gets_one(where: object, named: str) -> None:
     with pytest.raises(CheckpointError) as caught, name_file(Path("a.txt")):
         raise CheckpointError("broken", where=where, got=1, expected=2, hint="mend it")
-    assert str(caught.value).splitlines() == [f"{named}: broken", "  got:      1", "  expected: 2", "  try:      mend it"]
+    lines = str(caught.value).splitlines()
+    assert lines == [f"{named}: broken", "  got:      1", "  expected: 2", "  try:      mend it"]

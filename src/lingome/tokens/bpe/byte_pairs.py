@@ -23,6 +23,15 @@ from lingome.tokens.tokenizer_json import byte_pairs, write_tokenizer_json
 FIRST_LETTER = len(SPECIAL)
 
 
+def vocabulary_size(merges: int, alphabet: Alphabet = DNA) -> int:
+    """Give the number of tokens after some merges: special tokens, letters, and one for each merge.
+
+    >>> vocabulary_size(600)  # GROVER
+    609
+    """
+    return FIRST_LETTER + len(alphabet) + merges
+
+
 class BpeTokenizer(Tokenizer):
     """Cut a sequence by merging pairs of tokens in the order they were learnt.
 
@@ -72,7 +81,7 @@ class BpeTokenizer(Tokenizer):
     @property
     def first_merged(self) -> int:
         """Id of the first merge."""
-        return FIRST_LETTER + len(self.alphabet)
+        return vocabulary_size(0, self.alphabet)
 
     @cached_property
     def _tables(self) -> EncodingTables:

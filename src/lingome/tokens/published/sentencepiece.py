@@ -77,7 +77,13 @@ class SentencePieceTokenizer(Tokenizer):
         return {"kind": self.kind, "model_digest": hashlib.sha256(self.model).hexdigest()[:16]}
 
     def encode_batch(self, sequences: Sequence[SequenceLike]) -> list[Encoding]:
-        """Cut many texts into tokens; a text may be given as the bytes of its UTF-8."""
+        """Cut many texts into tokens; a text may be given as the bytes of its UTF-8.
+
+        Raises
+        ------
+        DataError
+            If a text is an array of another type, or no UTF-8.
+        """
         encodings: list[Encoding] = []
         for text in sequences:
             codes = as_utf8(text)
@@ -102,14 +108,37 @@ class SentencePieceTokenizer(Tokenizer):
         return Encoding(ids, offsets)
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode texts that lie one after the other as UTF-8; see `Tokenizer.encode_flat`."""
+        """Encode texts that lie one after the other as UTF-8; see `Tokenizer.encode_flat`.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            The bytes of the texts.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each text begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+        """
         found = [self._encode_one(text).input_ids for text in texts_of(bases, starts)]
         cuts = np.zeros(len(starts), dtype=np.int64)
         np.cumsum([len(ids) for ids in found], out=cuts[1:])
         return np.concatenate([np.zeros(0, dtype=self.ids_dtype), *found]), cuts
 
     def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Refuse: ids do not say which letters they came from; `encode` does.
+        """Refuse: `ids`, shape (m,), do not say which letters they came from; `encode` does.
+
+        Parameters
+        ----------
+        ids, cuts, starts : ndarray, shapes (m,), (R + 1,) and (R + 1,)
+            As in `Tokenizer.borders`.
+
+        Returns
+        -------
+        ndarray of int64, shape (m + 1,)
+            Never.
 
         Raises
         ------
@@ -119,7 +148,7 @@ class SentencePieceTokenizer(Tokenizer):
         raise DataError("ids of SentencePiece do not say which letters they own", hint="use encode, which does")
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the text of tokens; what was unknown stays unknown."""
+        """Give the text of tokens `ids`, shape (m,); what was unknown stays unknown."""
         return str(self._engine.decode([int(i) for i in ids]))
 
     def write_model(self, folder: Path) -> None:

@@ -81,7 +81,20 @@ class PublishedBpe(Tokenizer):
         }
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
+        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            ASCII codes.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each sequence begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+        """
         ids, cuts = self.cutter.encode_flat(bases, starts)
         return self._id_of[ids], cuts
 

@@ -105,7 +105,7 @@ class TextTokenizer(Tokenizer):
 
     @cached_property
     def special_ids(self) -> np.ndarray:
-        """Ids of the tokens that stand for no text, int64, ascending."""
+        """Ids of the tokens that stand for no text, ascending, int64, shape (n_special,)."""
         return np.array(sorted(self.ids[token] for token in self.special), dtype=np.int64)
 
     def settings(self) -> dict[str, Any]:
@@ -120,6 +120,18 @@ class TextTokenizer(Tokenizer):
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Encode texts that lie one after the other as UTF-8; see `Tokenizer.encode_flat`.
 
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            The bytes of the texts.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each text begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+
         Raises
         ------
         DataError
@@ -131,7 +143,7 @@ class TextTokenizer(Tokenizer):
         return np.array([i for one in found for i in one.ids], dtype=self.ids_dtype), cuts
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the text of tokens; bytes that are no whole character become U+FFFD."""
+        """Give the text of tokens `ids`, shape (m,); bytes that are no whole character become U+FFFD."""
         skip = set(self.special_ids.tolist())
         letters = "".join(self.vocab[i] for i in map(int, ids) if i not in skip)
         return bytes(_BYTE[letter] for letter in letters).decode("utf-8", "replace")
@@ -147,7 +159,7 @@ class TextTokenizer(Tokenizer):
 
 
 def as_utf8(text: SequenceLike) -> bytes | np.ndarray:
-    """Give a text as the bytes of its UTF-8.
+    """Give a text as the bytes of its UTF-8; an array, shape (n,), is given back.
 
     Raises
     ------
@@ -167,6 +179,13 @@ def as_utf8(text: SequenceLike) -> bytes | np.ndarray:
 
 def texts_of(codes: np.ndarray, starts: np.ndarray) -> list[str]:
     """Give texts that lie one after the other as UTF-8.
+
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (n,)
+        The bytes of the texts.
+    starts : ndarray of int64, shape (R + 1,)
+        Where each text begins, and the last ends.
 
     Raises
     ------

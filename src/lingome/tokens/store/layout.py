@@ -34,6 +34,6 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 
 def raw_bytes(array: np.ndarray) -> memoryview:
-    """Give an array's bytes, without a copy if they lie in one piece."""
+    """Give the bytes of an array of any shape, without a copy if they lie in one piece."""
     raw: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     return raw

@@ -65,10 +65,18 @@ def write_store(
 
     Parameters
     ----------
+    folder : Path
+        The store.
+    tokenizer : Tokenizer
+        A vocabulary of DNA.
+    fasta : Path
+        The genome, plain or gzip.
     soft_masked : {"upper", "n"}
         Read lower case as upper case, or as N.
     chroms : sequence of str
         Only these records; all when empty.
+    force : bool
+        Replace a folder that exists.
     shard_tokens : int
         A file takes no further record once it has this many tokens.
     anchor_tokens : int
@@ -91,7 +99,20 @@ def fill_store(
     folder: Path, tokenizer: Tokenizer, fasta: Path, *, soft_masked: str = "upper", chroms: Sequence[str] = (),
     shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
 ) -> StoreTotals:
-    """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place."""
+    """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    tokenizer, fasta, soft_masked, chroms, shard_tokens, anchor_tokens
+        As in `write_store`.
+
+    Raises
+    ------
+    DataError
+        If the FASTA cannot be read or has no known sequence, or the tokenizer reads no DNA.
+    """
     check_alphabet(tokenizer)
     sniff(fasta)
     stat = fasta.stat()

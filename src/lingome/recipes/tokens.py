@@ -47,6 +47,7 @@ def plan_train(settings: TokensSettings) -> Plan:
     if settings.kind == "bpe":
         strands = 2 if settings.both_strands else 1
         cores = settings.threads or available_cores()
+        on = "1 core" if cores == 1 else f"{cores} cores"
         cost = measure_training(
             settings.genomes[0], settings.merges, alphabet=ALPHABETS[settings.alphabet],
             both_strands=settings.both_strands, threads=cores,
@@ -55,7 +56,7 @@ def plan_train(settings: TokensSettings) -> Plan:
         memory = 150e6 + bases * strands * BYTES_A_BASE + (settings.merges + 5) ** 2 * 8
         rows += [
             ("memory", f"about {memory / 1e6:,.0f} MB, and two bytes a base of the longest record"),
-            ("time", f"about {seconds:,.0f} s on {cores} core{'s'[: cores > 1]}"),
+            ("time", f"about {seconds:,.0f} s on {on}"),
         ]
     rows.append(("output", str(settings.out)))
     return Plan("tokens train", rows)

@@ -20,11 +20,11 @@ from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.folders.families import FAMILIES
 from lingome.models.heads.heads import MaskedLM, SequenceClassifier
 from lingome.models.networks.decoder.model import CausalLM
+from lingome.models.open import packaged_models
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
 from lingome.models.shape import DecoderConfig
 from lingome.recipes.model import count
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.tune.start import packaged_models
 
 ROOT = Path(__file__).parents[2]
 

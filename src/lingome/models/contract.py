@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.folders.checkpoint import load_whole, write_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, write_checkpoint
 from lingome.models.heads.heads import MaskedLM, SequenceClassifier
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.tracks.model import Tracks
@@ -209,7 +209,7 @@ def _written_and_loaded(model: nn.Module, tokenizer: Tokenizer) -> nn.Module:
         folder = Path(name) / "model"
         folder.mkdir()
         write_checkpoint(folder, model, tokenizer)
-        return load_whole(folder)[0]
+        return load_checkpoint(folder)[0]
 
 
 def _any_loss(ask: _Asker, seed: int) -> Tensor:

@@ -17,10 +17,11 @@ from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
 from lingome.models.reading.reader import BATCH_TOKENS, Reader, count_features
+from lingome.models.registry import Body
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.start import Start, load_start
 
 MANY_BYTES = 10**9
 """Output above which a warning is said."""
@@ -31,7 +32,7 @@ class Work(NamedTuple):
 
     Parameters
     ----------
-    start : Start
+    start : Opened
         The model.
     ids : list of str
         Names of the sequences.
@@ -41,7 +42,7 @@ class Work(NamedTuple):
         Vectors, and numbers in each.
     """
 
-    start: Start
+    start: Opened[Body]
     ids: list[str]
     pieces: Pieces
     n_rows: int
@@ -57,7 +58,7 @@ def plan(settings: EmbedSettings) -> Plan:
     """Load the model, read and encode the inputs, and say what would be embedded."""
     start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     n_tokens = sum(len(one) for one in pieces.ids)
-    n_parameters = count_parameters(start.body)
+    n_parameters = count_parameters(start.model)
     held = 0 if settings.out.suffix == ".npy" else work.size_bytes / 1e9
     batch = settings.batch_tokens or BATCH_TOKENS[pick_device(settings.device).type]
     how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"
@@ -82,7 +83,7 @@ def run(settings: EmbedSettings) -> Outcome:
     """
     start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     _warn(settings, work)
-    reader = Reader.of(start.body, pick_device(settings.device), settings.precision)
+    reader = Reader.of(start.model, pick_device(settings.device), settings.precision)
     made: dict[str, Any] = {
         "model": start.name, "model_sha256": start.digest, "tokenizer_sha256": start.tokenizer.digest,
         "layer": settings.layer, "per": settings.per,
@@ -90,7 +91,7 @@ def run(settings: EmbedSettings) -> Outcome:
         "n_long": pieces.n_long, "n_unknown": pieces.n_unknown, "precision": reader.precision, "cosine_fp32": 1.0,
     }
     if reader.precision != "fp32":
-        cosine = sample_cosine(start.body, reader, start.tokenizer, pieces, layer=settings.layer)
+        cosine = sample_cosine(start.model, reader, start.tokenizer, pieces, layer=settings.layer)
         made["cosine_fp32"] = cosine
         say(f"precision {reader.precision}: 1 - cosine to fp32 is at most {1 - cosine:.1e} on a sample")
     files: dict[str, Any] = {"out": settings.out, "force": settings.force, "made": made, "ids": ids}
@@ -141,13 +142,13 @@ def _open(settings: EmbedSettings) -> Work:
         ids = [str(window) for window in windows]
     else:
         raise ConfigError("there is nothing to embed", hint="give a table or FASTA of sequences, or a genome and a BED")
-    start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
-    check_choice(start.body, settings.layer, settings.pooling)
+    start = load_model(settings.model, "body", tokenizer=settings.tokenizer, seed=settings.seed)
+    check_choice(start.model, settings.layer, settings.pooling)
     for doubt in doubt_letters(start.tokenizer.alphabet, sequences):
         say(f"warning: {doubt}")
-    pieces = cut_to_fit(start.tokenizer, sequences, start.body.config.max_positions, settings.too_long)
+    pieces = cut_to_fit(start.tokenizer, sequences, start.model.config.max_positions, settings.too_long)
     n_rows = {
         "sequence": len(ids), "token": sum(len(one) for one in pieces.ids),
         "base": sum(int(one[-1] - one[0]) for one in pieces.borders),
     }[settings.per]
-    return Work(start, ids, pieces, n_rows, count_features(start.body, settings.layer))
+    return Work(start, ids, pieces, n_rows, count_features(start.model, settings.layer))

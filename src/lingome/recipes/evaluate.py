@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from lingome.config.evaluate import EvaluateSettings
@@ -28,13 +27,14 @@ from lingome.evaluate.measures.scores import Scored, score_table, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
 from lingome.genome.task import divide, reach
 from lingome.models.devices import pick_device
-from lingome.models.folders.checkpoint import load_classifier, read_config
+from lingome.models.folders.checkpoint import read_config
+from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.open import RANDOM, Opened, find_model, load_model
 from lingome.models.registry import CausalModel
+from lingome.models.scoring.questions import LanguageModel
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.language_model import open_language_model
-from lingome.tune.start import read_lineage, resolve_model
 
 Row = dict[str, Any]
 
@@ -43,9 +43,9 @@ def plan(settings: EvaluateSettings) -> Plan:
     """Read the inputs and say what would be measured."""
     check_absent(settings.out, settings.force)
     pick_device(settings.device)
-    folder = None if settings.model is None else resolve_model(settings.model)
-    rows = [("model", "none: baselines only" if folder is None else str(folder))]
-    if folder is not None and not _is_classifier(folder):
+    opened = None if settings.model is None else _open(settings)
+    rows = [("model", "none: baselines only" if opened is None else str(opened.folder or opened.name))]
+    if opened is not None and not isinstance(opened.model, SequenceClassifier):
         genome = _genome(settings)
         rows.append(("genome", f"{len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"))
         rows.append(("windows", f"{settings.n_windows} of {settings.window_bp} bases"))
@@ -64,7 +64,8 @@ def plan(settings: EvaluateSettings) -> Plan:
 def run(settings: EvaluateSettings) -> Outcome:
     """Measure, write the run directory, and give the tables."""
     pick_device(settings.device)
-    folder = None if settings.model is None else resolve_model(settings.model)
+    opened = None if settings.model is None else _open(settings)
+    folder = None if opened is None else opened.folder
     lineage = Lineage("evaluate", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
@@ -72,11 +73,11 @@ def run(settings: EvaluateSettings) -> Outcome:
         for role, path in (("table", settings.table), ("genome", settings.genome), ("weights", weights)):
             if path is not None and path.is_file():
                 lineage.add_input(role, path)
-        if folder is not None:
-            lineage.add_parent(read_lineage(folder))
-        if folder is not None and not _is_classifier(folder):
-            return _language(settings, folder, run_dir, lineage)
-        return _classification(settings, folder, run_dir, lineage)
+        if opened is not None and opened.folder is not None:
+            lineage.add_parent(opened.lineage)
+        if opened is not None and not isinstance(opened.model, SequenceClassifier):
+            return _language(settings, opened, run_dir, lineage)
+        return _classification(settings, opened, run_dir, lineage)
 
 
 def read_task(settings: EvaluateSettings) -> Examples:
@@ -105,13 +106,15 @@ def read_task(settings: EvaluateSettings) -> Examples:
     return examples.with_splits(divide(examples, reach(examples.intervals), SplitSettings(fractions=shares)))
 
 
-def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: RunDir, lineage: Lineage) -> Outcome:
+def _classification(
+    settings: EvaluateSettings, opened: Opened[SequenceClassifier] | None, run_dir: RunDir, lineage: Lineage
+) -> Outcome:
     examples = read_task(settings)
     usable_splits(examples)
     scored: list[Scored] = []
     tokenizer: Tokenizer | None = load_tokenizer(settings.tokenizer) if settings.tokenizer is not None else None
-    if folder is not None:
-        model, tokenizer = load_classifier(folder)
+    if opened is not None:
+        model, tokenizer = opened.model, opened.tokenizer
         model.to(pick_device(settings.device))
         if sorted(model.config.label_names) == sorted(examples.label_names):
             examples = examples.with_label_names(model.config.label_names)
@@ -139,9 +142,11 @@ def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: Ru
     return Outcome(f"{answer}\nrun: {settings.out}", path=settings.out, tables=views)
 
 
-def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage: Lineage) -> Outcome:
+def _language(
+    settings: EvaluateSettings, opened: Opened[LanguageModel], run_dir: RunDir, lineage: Lineage
+) -> Outcome:
     """Measure a language model on the last tenth of every sequence of the genome."""
-    model, tokenizer, _ = open_language_model(str(folder))
+    model, tokenizer = opened.model, opened.tokenizer
     causal = isinstance(model, CausalModel)
     if tokenizer.alphabet is not DNA:
         raise ConfigError("this model does not read DNA", where=settings.model, got=tokenizer.alphabet.name)
@@ -183,9 +188,11 @@ def _genome(settings: EvaluateSettings) -> Genome:
     return Genome.open(settings.genome)
 
 
-def _is_classifier(folder: Path) -> bool:
-    """Say whether a checkpoint has classes of its own."""
-    return "Classif" in str(read_config(folder).get("architectures"))
+def _open(settings: EvaluateSettings) -> Opened[Any]:
+    """Load the model: a classifier where the checkpoint has classes of its own, else a language model."""
+    name = str(settings.model)
+    classifies = not name.startswith(RANDOM) and "Classif" in str(read_config(find_model(name)).get("architectures"))
+    return load_model(name, "classifier" if classifies else "language_model", seed=settings.seed)
 
 
 def _score_view(rows: Sequence[Row]) -> Table:

@@ -25,11 +25,12 @@ from lingome.genome.task import build_examples, example_rows, seen_before, split
 from lingome.models.devices import pick_device
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
+from lingome.models.registry import Body
 from lingome.train.cost import duration
 from lingome.tune.classifier import Fitted
 from lingome.tune.predict import encode_within, run_batches, softmax
-from lingome.tune.start import Start, load_start
 
 Row = dict[str, Any]
 
@@ -44,7 +45,7 @@ def plan(settings: FinetuneSettings) -> Plan:
     return Plan("fine-tune", [
         ("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)),
         ("classes", ", ".join(examples.label_names)),
-        ("model", f"{start.name}: {count_parameters(start.body):,} parameters, {start.tokenizer.kind} tokens"),
+        ("model", f"{start.name}: {count_parameters(start.model):,} parameters, {start.tokenizer.kind} tokens"),
         ("methods", ", ".join(f"{fit.name} ({fit.n_fits})" for fit in fits)),
         ("tokens", f"{cost.n_tokens:,} in one pass over the training examples"),
         ("memory", f"about {cost.memory_bytes / 1e9:.2f} GB"),
@@ -98,11 +99,11 @@ def run(settings: FinetuneSettings) -> Outcome:
     return Outcome(message, tables=[score_view(scores)], path=settings.out)
 
 
-def _open_start(settings: FinetuneSettings) -> Start:
+def _open_start(settings: FinetuneSettings) -> Opened[Body]:
     """Look at everything that is quick to look at, before the genome is read; give the model."""
     settings.task.check()
     pick_device(settings.device)
-    return load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
+    return load_model(settings.model, "body", tokenizer=settings.tokenizer, seed=settings.seed)
 
 
 class Clock:
@@ -139,7 +140,7 @@ def write_examples_tables(run: RunDir, examples: Examples, warnings: Sequence[Ro
         say(f"{row['level']}: {row['topic']}: {row['text']}")
 
 
-def write_map(run: RunDir, examples: Examples, best: Fitted, start: Start) -> None:
+def write_map(run: RunDir, examples: Examples, best: Fitted, start: Opened[Body]) -> None:
     """Write ``embedding_map`` and ``embedding_axes`` of the test examples, as the best model sees them."""
     test = examples.split("test")
     ids = encode_within(start.tokenizer, test.sequences, best.model.config.max_positions, "truncate").ids
@@ -153,7 +154,7 @@ def write_map(run: RunDir, examples: Examples, best: Fitted, start: Start) -> No
     run.write_table("embedding_axes", axis_rows(test, components))
 
 
-def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: Lineage) -> list[Row]:
+def note_seen(examples: Examples, genome: Genome | None, start: Opened[Body], lineage: Lineage) -> list[Row]:
     """Record what model and run learnt from, and warn of test sequence that pre-training has read."""
     lineage.add_parent({"model": start.name, "weights_sha256": start.digest, **start.lineage})
     test = examples.split("test").intervals or ()

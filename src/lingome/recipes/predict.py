@@ -25,13 +25,12 @@ from lingome.genome.regions import read_windows
 from lingome.genome.sites import SCORE_COLUMN, find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
-from lingome.models.folders.checkpoint import load_classifier
 from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.open import load_model
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import encode_within, run_batches, softmax
-from lingome.tune.start import read_lineage, resolve_model
 
 
 def plan(settings: PredictSettings) -> Plan:
@@ -126,9 +125,10 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
     if settings.out is not None:
         check_new_file(settings.out, settings.force)
     pick_device(settings.device)
-    folder = resolve_model(settings.model)
-    model, tokenizer = load_classifier(folder)
-    config = RunDir(folder.parent).read_config()
+    opened = load_model(settings.model, "classifier")
+    model, tokenizer = opened.model, opened.tokenizer
+    assert opened.folder is not None, "random weights are no classifier"
+    config = RunDir(opened.folder.parent).read_config()
     task = config.get("task", {name: config[name] for name in ("p_value", "flank_bp") if name in config})
     trained = load_settings(TaskSettings, flags=task if isinstance(task, dict) else None)
     if settings.sequences is not None:
@@ -142,7 +142,7 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
             hint="give a table or FASTA of sequences, a genome and a BED, or a genome and motifs",
         )
     if settings.motifs is not None:
-        examples = find_site_windows(settings, trained, read_lineage(folder).get("background"))
+        examples = find_site_windows(settings, trained, opened.lineage.get("background"))
         flank_bp = trained.flank_bp if settings.flank_bp is None else settings.flank_bp
     else:
         genome = Genome.open(settings.genome)

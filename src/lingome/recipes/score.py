@@ -27,24 +27,22 @@ from lingome.evaluate.leaks.leakage import pretraining_overlap
 from lingome.genome.questions import parse_region
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
-from lingome.models.folders.weight_files import digest_weights
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
 from lingome.models.scoring.conventions import Convention, find_convention
 from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters
-from lingome.tune.language_model import OpenedModel, open_language_model
-from lingome.tune.start import read_lineage
 
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Opened:
+class Scoring:
     """The model, how it is asked, and what is scored: sequences, or changes as alleles in windows."""
 
-    start: OpenedModel
+    start: Opened[LanguageModel]
     convention: Convention
     ids: list[str]
     sequences: list[str]
@@ -74,7 +72,6 @@ def run(settings: ScoreSettings) -> Outcome:
     lineage = Lineage("score", settings.seed)
     opened = _open(settings)
     model = opened.start.model
-    folder = opened.start.folder
     model.to(pick_device(settings.device))
     rows, summary, warnings = (_changes if opened.changes else _sequences)(settings, opened)
     for warning in warnings:
@@ -82,22 +79,22 @@ def run(settings: ScoreSettings) -> Outcome:
     for name in ("sequences", "genome", "variants"):
         if getattr(settings, name) is not None:
             lineage.add_input(name, getattr(settings, name))
-    if folder is not None:
-        lineage.add_parent(read_lineage(folder))
+    if opened.start.folder is not None:
+        lineage.add_parent(opened.start.lineage)
     with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("w", encoding="utf-8") as handle:
         handle.write("\t".join(rows[0]) + "\n")
         handle.writelines("\t".join(map(_cell, row.values())) + "\n" for row in rows)
     write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
         settings=settings.as_dict(), convention=opened.convention.name, warnings=warnings, summary=summary,
         formula=opened.convention.says(changes=bool(opened.changes)), tokenizer_sha256=opened.start.tokenizer.digest,
-        model_sha256=digest_weights(folder) if folder is not None else "",
+        model_sha256=opened.start.digest,
     ), indent=2) + "\n")
     title = f"{opened.convention.name}, in nats" + (", alternative - reference" if opened.changes else "")
     return Outcome(f"{len(rows):,} scores: {settings.out}", path=settings.out,
                    tables=[Table(title, list(summary[0]), [list(row.values()) for row in summary])])
 
 
-def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
+def _sequences(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list[str]]:
     tokenizer = opened.start.tokenizer
     texts = opened.sequences
 
@@ -129,7 +126,7 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
     return rows, summary, opened.warnings + [f"{n:,} of {len(texts):,} {what}" for n, what in counts if n]
 
 
-def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
+def _changes(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list[str]]:
     tokenizer = opened.start.tokenizer
     alleles = opened.alleles
     measured = measured_column(opened.changes, settings.measured)
@@ -155,11 +152,11 @@ def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[
     return rows, summary, opened.warnings
 
 
-def _open(settings: ScoreSettings) -> Opened:
+def _open(settings: ScoreSettings) -> Scoring:
     for file in (settings.out, _json_path(settings.out)):
         check_new_file(file, settings.force)
     pick_device(settings.device)
-    start = open_language_model(settings.model, settings.seed)
+    start = load_model(settings.model, "language_model", seed=settings.seed)
     dna = start.tokenizer.alphabet is DNA
     convention = find_convention(settings.convention, start.model, start.tokenizer,
                                  changes=settings.task != "sequences")
@@ -168,14 +165,14 @@ def _open(settings: ScoreSettings) -> Opened:
         ids, sequences = (read_sequences if dna else read_proteins)(settings.sequences, settings.sequence_column)
         doubts = doubt_letters(start.tokenizer.alphabet, sequences)
         if settings.variants is None:
-            return Opened(start, convention, ids, sequences, [], [], sequences, doubts)
+            return Scoring(start, convention, ids, sequences, [], [], sequences, doubts)
         if holds_places(settings.variants):
             raise ConfigError("variants with chrom and pos lie on a genome", where="variants", got=settings.variants,
                               hint="genome=FASTA instead of sequences")
         named = dict(zip(ids, sequences, strict=True))
         mutants = read_mutants(settings.variants, named, settings.first_position)
         alleles = cut_mutants(named, mutants, settings.window_bp if settings.too_long == "window" else None)
-        return Opened(start, convention, [], [], mutants, alleles, sequences, doubts)
+        return Scoring(start, convention, [], [], mutants, alleles, sequences, doubts)
     assert settings.genome is not None
     if not dna:
         raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)
@@ -191,11 +188,11 @@ def _open(settings: ScoreSettings) -> Opened:
     if not kept:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
-    seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
+    seen = start.lineage.get("data_seen", [])
     warnings += [str(row["text"]) for row in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
     moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
-    return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
+    return Scoring(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
 
 
 def _cell(value: object) -> str:

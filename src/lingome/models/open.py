@@ -234,7 +234,7 @@ def _build_random(preset: str, promise: Promise, tokenizer: Tokenizer, seed: int
         return build_seq2seq_lm(with_roles(find_seq2seq_config(preset, size), tokenizer), seed=seed).eval()
     if kind == "masked_lm":
         return build_masked_lm(with_roles(find_config(preset, size), tokenizer), seed=seed).eval()
-    what = "a classifier has classes, which random weights have not" if kind == "classifier" else "no preset gives tracks"
+    what = "random weights know no classes" if kind == "classifier" else "no preset gives tracks"
     raise ConfigError(what, where="model", got=f"{RANDOM}{preset}", expected="the folder of a checkpoint or a run")
 
 

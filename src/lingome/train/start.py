@@ -256,7 +256,7 @@ def given_tokenizer(
                 "a checkpoint brings its own shape and tokenizer", where="start_from",
                 hint="leave out preset and tokenizer, or start_from",
             )
-        opened = load_model(start_from, OBJECTIVES[settings.objective].promise)
+        opened = load_model(find_model(start_from), OBJECTIVES[settings.objective].promise)
         model = opened.model
         given = opened.tokenizer
         if isinstance(model, EncoderDecoderLM):

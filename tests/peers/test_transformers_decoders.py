@@ -274,8 +274,7 @@ def test_trained_classifiers_of_dna(name: str) -> None:
         their_tokenizer.encode(one, add_special_tokens=False).ids for one in sequences
     ]
     ids, mask = collate(
-        [one.input_ids for one in tokenizer.encode_batch(sequences)], pad_id=tokenizer.pad_id,
-        cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id, max_tokens=256,
+        [one.input_ids for one in tokenizer.encode_batch(sequences)], tokenizer, max_tokens=256
     )
     assert ids[0, : mask[0].sum()].tolist() == their_tokenizer.encode(sequences[0]).ids
     with torch.no_grad():

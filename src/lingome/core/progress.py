@@ -89,3 +89,14 @@ def track(description: str, total: float | None = None, unit: str = "") -> Itera
     finally:
         if bar is not None:
             bar.close()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Show neither messages nor bars for the duration of a block."""
+    before = _sink
+    set_sink(None)
+    try:
+        yield
+    finally:
+        set_sink(before)

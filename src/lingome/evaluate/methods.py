@@ -15,12 +15,13 @@ from lingome.data.examples import SPLITS, Examples
 from lingome.evaluate.measures.metrics import best_threshold
 from lingome.evaluate.measures.scores import Scored
 from lingome.models.open import Opened, random_body
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.models.registry import Body
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.classifier import TOO_LONG_SETTING, Fitted, check_training, fit_classifier
+from lingome.tune.classifier import TUNE_HINT, Fitted, check_training, fit_classifier
 from lingome.tune.cost import FitCost, estimate_fits
 from lingome.tune.methods import method_group, method_title
-from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.predict import run_batches, softmax
 
 Row = dict[str, Any]
 
@@ -91,7 +92,7 @@ def estimate_methods(
     parts = _labelled_parts(examples)
     room = start.model.config.max_positions
     check_training(parts["train"])
-    coded = {name: encode_within(start.tokenizer, part.sequences, room, tune.too_long, TOO_LONG_SETTING).ids
+    coded = {name: cut_to_fit(start.tokenizer, part.sequences, room, tune.too_long, hint=TUNE_HINT).ids
              for name, part in parts.items()}
     each = [fit.method for fit in fits for _ in range(fit.n_fits)]
     return estimate_fits(start.model, start.tokenizer, coded, examples.label_names, each, tune, device)
@@ -117,7 +118,7 @@ def evaluate_methods(
     test = parts["test"]
     valid_labels = parts["valid"].labels
     room = start.model.config.max_positions
-    coded = encode_within(start.tokenizer, test.sequences, room, tune.too_long, TOO_LONG_SETTING)
+    coded = cut_to_fit(start.tokenizer, test.sequences, room, tune.too_long, hint=TUNE_HINT)
     scored: list[Scored] = []
     warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
     for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):

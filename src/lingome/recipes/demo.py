@@ -24,6 +24,7 @@ from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.open import Opened, load_model, packaged_models
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.models.registry import Body
 from lingome.recipes.finetune import (
     Clock,
@@ -41,7 +42,7 @@ from lingome.tokens.windows import encode_genome
 from lingome.train.areas import choose_areas
 from lingome.train.pretraining import pretrain_model
 from lingome.train.state import StateStore
-from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.predict import run_batches, softmax
 
 PACKAGED = {"human": ("human-mini", 600)}
 
@@ -195,7 +196,7 @@ def _predict(
     """Score the windows of the region, write table and BED; gives how many are called."""
     windows = question.region_examples
     room = start.model.config.max_positions
-    ids = encode_within(start.tokenizer, windows.sequences, room, settings.tune.too_long).ids
+    ids = cut_to_fit(start.tokenizer, windows.sequences, room, settings.tune.too_long).ids
     chances = softmax(run_batches(result.best.model, start.tokenizer, ids))
     rows = prediction_rows(windows, chances, settings.flank_bp if SCORE_COLUMN in windows.columns else 0)
     run_dir.write_table("predictions", rows)

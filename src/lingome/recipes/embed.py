@@ -12,16 +12,18 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.tables import read_sequences
 from lingome.embed.encode import check_choice, embed_pieces, fill_rows, lay_rows, sample_cosine
-from lingome.embed.pieces import Pieces, cut_to_fit
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
-from lingome.models.reading.reader import BATCH_TOKENS, Reader, count_features
+from lingome.models.reading.cost import estimate_reading
+from lingome.models.reading.pieces import Pieces, cut_to_fit
+from lingome.models.reading.reader import Reader, count_features, read_states
 from lingome.models.registry import Body
 from lingome.tokens.alphabet import doubt_letters
+from lingome.tokens.frame import N_SPECIAL
 
 MANY_BYTES = 10**9
 """Output above which a warning is said."""
@@ -59,8 +61,16 @@ def plan(settings: EmbedSettings) -> Plan:
     start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     n_tokens = sum(len(one) for one in pieces.ids)
     n_parameters = count_parameters(start.model)
-    held = 0 if settings.out.suffix == ".npy" else work.size_bytes / 1e9
-    batch = settings.batch_tokens or BATCH_TOKENS[pick_device(settings.device).type]
+    device = pick_device(settings.device)
+    reader = Reader.of(start.model, device, settings.precision)
+    n_read = n_tokens + N_SPECIAL * len(pieces.ids)
+    cost = estimate_reading(
+        lambda rows: list(read_states(reader, start.tokenizer, rows, layer=settings.layer,
+                                      batch_tokens=settings.batch_tokens)),
+        start.model, start.tokenizer, n_read, n_read / max(1, len(pieces.ids)), device=device,
+        batch_tokens=settings.batch_tokens, copies=2,
+    )
+    held = 0 if settings.out.suffix == ".npy" else work.size_bytes
     how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"
     return Plan("embed", [
         ("model", f"{start.name}: {n_parameters:,} parameters"),
@@ -68,8 +78,7 @@ def plan(settings: EmbedSettings) -> Plan:
         ("vectors", f"{n_rows:,} x {n_numbers}, layer {settings.layer}, {how}"),
         ("precision", settings.precision),
         ("size", say_size(work.size_bytes)),
-        ("memory", f"about {0.5 + 8 * n_parameters / 1e9 + batch * 1e-5 + held:.1f} GB"),
-        ("time", f"about {1 + 2 * n_parameters * n_tokens / 1e11:.0f} s on two cores"),
+        *cost._replace(memory_bytes=cost.memory_bytes + held).rows(),
         ("output", str(settings.out)),
     ])
 

@@ -30,11 +30,16 @@ from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import read_config
 from lingome.models.heads.heads import SequenceClassifier
 from lingome.models.open import RANDOM, Opened, find_model, load_model
+from lingome.models.reading.cost import ReadingCost, estimate_reading
+from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
 from lingome.models.registry import CausalModel
+from lingome.models.scoring.cost import read_rows
 from lingome.models.scoring.questions import LanguageModel
 from lingome.tokens.alphabet import DNA
+from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.cost import estimate_predicting
 
 Row = dict[str, Any]
 
@@ -49,16 +54,42 @@ def plan(settings: EvaluateSettings) -> Plan:
         genome = _genome(settings)
         rows.append(("genome", f"{len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"))
         rows.append(("windows", f"{settings.n_windows} of {settings.window_bp} bases"))
-        seconds = 3 + settings.n_windows * settings.window_bp / 20_000
+        rows += _estimate_language(settings, opened).rows()
     else:
         examples = read_task(settings)
-        train, _, test = usable_splits(examples)
+        train, valid, test = usable_splits(examples)
         rows.append(("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)))
         rows.append(("classes", ", ".join(examples.label_names)))
-        per_forest = len(train) * settings.n_trees * 4e-6
-        seconds = 2 + len(test) * 0.004 + (2 * settings.seeds * per_forest if settings.baselines else 0)
-    rows += [("memory", "about 1 GB"), ("time", f"about {seconds:,.0f} s"), ("output", str(settings.out))]
-    return Plan("evaluate", rows)
+        judged = [*valid.sequences, *test.sequences]
+        rows += _estimate_classification(settings, opened, len(train), judged).rows()
+    return Plan("evaluate", [*rows, ("output", str(settings.out))])
+
+
+def _estimate_language(settings: EvaluateSettings, opened: Opened[LanguageModel]) -> ReadingCost:
+    """Time one batch of windows; 3 s more for the models of letters and tokens that stand beside."""
+    device = pick_device(settings.device)
+    model = opened.model.to(device)
+    row_tokens = N_SPECIAL + settings.window_bp / max(1.0, float(opened.tokenizer.token_lengths.mean()))
+    row_tokens = min(row_tokens, model.config.max_positions)
+    cost = estimate_reading(
+        lambda rows: read_rows(model, opened.tokenizer, list(rows)), model, opened.tokenizer,
+        settings.n_windows * row_tokens, row_tokens, device=device,
+    )
+    return cost._replace(seconds=cost.seconds + 3)
+
+
+def _estimate_classification(
+    settings: EvaluateSettings, opened: Opened[SequenceClassifier] | None, n_train: int, judged: Sequence[str]
+) -> ReadingCost:
+    """Time one batch of the classifier, if there is one, and add what fitting the forests takes."""
+    forests_s = 2 * settings.seeds * n_train * settings.n_trees * 4e-6 if settings.baselines else 0.0
+    intervals_s = 1 + len(judged) * 0.004
+    if opened is None:
+        return ReadingCost(1 + intervals_s + forests_s, 1e9)
+    room = opened.model.config.max_positions
+    ids = cut_to_fit(opened.tokenizer, judged, room, settings.too_long, hint=CUT_HINT).ids
+    cost = estimate_predicting(opened.model, opened.tokenizer, ids, settings.device)
+    return ReadingCost(cost.seconds + intervals_s + forests_s, max(1e9, cost.memory_bytes))
 
 
 def run(settings: EvaluateSettings) -> Outcome:

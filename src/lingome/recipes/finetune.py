@@ -27,10 +27,11 @@ from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.models.registry import Body
 from lingome.train.cost import duration
 from lingome.tune.classifier import Fitted
-from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.predict import run_batches, softmax
 
 Row = dict[str, Any]
 
@@ -143,7 +144,7 @@ def write_examples_tables(run: RunDir, examples: Examples, warnings: Sequence[Ro
 def write_map(run: RunDir, examples: Examples, best: Fitted, start: Opened[Body]) -> None:
     """Write ``embedding_map`` and ``embedding_axes`` of the test examples, as the best model sees them."""
     test = examples.split("test")
-    ids = encode_within(start.tokenizer, test.sequences, best.model.config.max_positions, "truncate").ids
+    ids = cut_to_fit(start.tokenizer, test.sequences, best.model.config.max_positions, "truncate").ids
     pooled = run_batches(best.model, start.tokenizer, ids, output="features")
     chances = softmax(run_batches(best.model, start.tokenizer, ids))
     if len(test) < 2:

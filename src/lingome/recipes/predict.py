@@ -28,22 +28,25 @@ from lingome.models.devices import pick_device
 from lingome.models.heads.heads import SequenceClassifier
 from lingome.models.open import load_model
 from lingome.models.presets import count_parameters
+from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.cost import estimate_predicting
+from lingome.tune.predict import run_batches, softmax
 
 
 def plan(settings: PredictSettings) -> Plan:
     """Load the model, read the inputs, and say what would be scored."""
     model, tokenizer, examples, _ = _open(settings)
-    ids = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long).ids
+    ids = cut_to_fit(
+        tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
+    ).ids
     n_tokens = sum(len(one) for one in ids)
     n_parameters = count_parameters(model)
     return Plan("predict", [
         ("model", f"{settings.model}: {n_parameters:,} parameters, classes {', '.join(model.config.label_names)}"),
         ("sequences", f"{len(examples):,}, {n_tokens:,} tokens"),
-        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
-        ("time", f"about {1 + 2 * n_parameters * n_tokens / 5e10:.0f} s on two cores"),
+        *estimate_predicting(model, tokenizer, ids, settings.device, settings.batch_tokens).rows(),
         ("output", f"{settings.out or 'standard output'} ({_format(settings, examples)})"),
     ])
 
@@ -69,7 +72,9 @@ def score(
     model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, settings: PredictSettings
 ) -> np.ndarray:
     """Give the probability of each class, (N, C); says what was cut or unknown."""
-    encoded = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long)
+    encoded = cut_to_fit(
+        tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
+    )
     for warning in (*encoded.warnings(), *doubt_letters(tokenizer.alphabet, examples.sequences)):
         say(f"warning: {warning}")
     model.to(pick_device(settings.device))

@@ -29,7 +29,9 @@ from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
+from lingome.models.reading.cost import ReadingCost, estimate_reading
 from lingome.models.scoring.conventions import Convention, find_convention
+from lingome.models.scoring.cost import count_asked, read_rows
 from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
@@ -62,9 +64,53 @@ def plan(settings: ScoreSettings) -> Plan:
         ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.start.tokenizer.kind}"),
         ("convention", f"{opened.convention.name}: {opened.convention.says(changes=bool(opened.changes))}"),
         (settings.task, f"{len(texts):,}, in {len(read):,} different texts of {sum(map(len, read)):,} letters"),
-        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
+        *_estimate(settings, opened).rows(),
         ("output", f"{settings.out}, {_json_path(settings.out)}"),
     ])
+
+
+def _estimate(settings: ScoreSettings, opened: Scoring) -> ReadingCost:
+    """Count what some of the items ask the model to read, and time one batch of it."""
+    model = opened.start.model
+    tokenizer = opened.start.tokenizer
+    n_items = len(opened.alleles or opened.sequences)
+    if opened.alleles:
+        n_sample = min(n_items, 256)  # side by side: neighbours share their windows
+        asked = count_asked(lambda some: _score_alleles(settings, opened, some, opened.alleles[:n_sample]), model)
+    else:
+        picked = spread(n_items, 64)
+        n_sample = len(picked)
+        texts = [opened.sequences[index] for index in picked]
+        asked = count_asked(lambda some: _score_texts(settings, opened, some, texts), model)
+    n_scored = n_items + min(n_items, settings.baseline_items)  # the model with random weights scores some too
+    device = pick_device(settings.device)
+    model.to(device)
+    return estimate_reading(
+        lambda rows: read_rows(model, tokenizer, list(rows), batch_tokens=settings.batch_tokens,
+                               precision=settings.precision),
+        model, tokenizer, asked.n_tokens * n_scored / n_sample, asked.n_tokens / max(1, asked.n_rows), device=device,
+        batch_tokens=settings.batch_tokens, copies=2,
+    )
+
+
+def _score_texts(
+    settings: ScoreSettings, opened: Scoring, model: LanguageModel, texts: Sequence[str]
+) -> tuple[list[SequenceScore], np.ndarray]:
+    """Score whole sequences as the settings ask for; also give the windows of each."""
+    return score_whole(
+        model, opened.start.tokenizer, texts, opened.convention.name, too_long=settings.too_long,
+        strands=settings.strands, batch_tokens=settings.batch_tokens, precision=settings.precision,
+    )
+
+
+def _score_alleles(
+    settings: ScoreSettings, opened: Scoring, model: LanguageModel, alleles: Sequence[Allele]
+) -> np.ndarray:
+    """Score changes as the settings ask for: float64, shape (N,)."""
+    return score_changes(
+        model, opened.start.tokenizer, alleles, opened.convention.name, strands=settings.strands,
+        batch_tokens=settings.batch_tokens, precision=settings.precision,
+    )
 
 
 def run(settings: ScoreSettings) -> Outcome:
@@ -97,17 +143,11 @@ def run(settings: ScoreSettings) -> Outcome:
 def _sequences(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list[str]]:
     tokenizer = opened.start.tokenizer
     texts = opened.sequences
-
-    def score(model: LanguageModel, some: Sequence[str]) -> tuple[list[SequenceScore], np.ndarray]:
-        return score_whole(
-            model, tokenizer, some, opened.convention.name, too_long=settings.too_long, strands=settings.strands,
-            batch_tokens=settings.batch_tokens, precision=settings.precision,
-        )
-
-    scores, n_windows = score(opened.start.model, texts)
+    scores, n_windows = _score_texts(settings, opened, opened.start.model, texts)
     picked = spread(len(texts), settings.baseline_items)
     everything = np.arange(len(texts))
-    blank, _ = score(untaught(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
+    random = untaught(opened.start.model, settings.seed + 1)
+    blank, _ = _score_texts(settings, opened, random, [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
     unit = "base" if tokenizer.alphabet is DNA else "residue"
@@ -130,17 +170,11 @@ def _changes(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list
     tokenizer = opened.start.tokenizer
     alleles = opened.alleles
     measured = measured_column(opened.changes, settings.measured)
-
-    def score(model: LanguageModel, some: Sequence[Allele]) -> np.ndarray:
-        return score_changes(
-            model, tokenizer, some, opened.convention.name, strands=settings.strands,
-            batch_tokens=settings.batch_tokens, precision=settings.precision,
-        )
-
-    scores = score(opened.start.model, alleles)
+    scores = _score_alleles(settings, opened, opened.start.model, alleles)
     picked = spread(len(alleles), settings.baseline_items)
     everything = np.arange(len(alleles))
-    blank = score(untaught(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
+    random = untaught(opened.start.model, settings.seed + 1)
+    blank = _score_alleles(settings, opened, random, [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([
         Contender("model", "model", everything, scores),

@@ -58,6 +58,17 @@ def set_sink(sink: Sink | None) -> None:
     _sink = sink
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Show neither messages nor bars for the duration of a block."""
+    sink = _sink
+    set_sink(None)
+    try:
+        yield
+    finally:
+        set_sink(sink)
+
+
 def say(message: str) -> None:
     """Tell the user one line."""
     if _sink is not None:
@@ -89,14 +100,3 @@ def track(description: str, total: float | None = None, unit: str = "") -> Itera
     finally:
         if bar is not None:
             bar.close()
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Show neither messages nor bars for the duration of a block."""
-    before = _sink
-    set_sink(None)
-    try:
-        yield
-    finally:
-        set_sink(before)

@@ -16,6 +16,7 @@ from torch import Tensor
 from lingome.config.embed import LongPolicy, Pooling
 from lingome.core.errors import ConfigError
 from lingome.core.progress import track
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.layers.pooling import pool_mean
 from lingome.models.networks.decoder.model import Decoder
@@ -23,7 +24,6 @@ from lingome.models.networks.hyena.model import Hyena
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision, count_features, read_states
-from lingome.models.registry import Body
 from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.tokenizer import Tokenizer
 

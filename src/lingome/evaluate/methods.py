@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,19 +11,18 @@ from lingome.config.finetune import TuneSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.core.warnings import RunWarning
 from lingome.data.examples import SPLITS, Examples
 from lingome.evaluate.measures.metrics import best_threshold
 from lingome.evaluate.measures.scores import Scored
+from lingome.models.architecture import Body
 from lingome.models.open import Opened, random_body
 from lingome.models.reading.pieces import cut_to_fit
-from lingome.models.registry import Body
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tune.classifier import TUNE_HINT, Fitted, check_training, fit_classifier
 from lingome.tune.cost import FitCost, estimate_fits
 from lingome.tune.methods import method_group, method_title
 from lingome.tune.predict import run_batches, softmax
-
-Row = dict[str, Any]
 
 
 class Comparison(NamedTuple):
@@ -32,7 +31,7 @@ class Comparison(NamedTuple):
     scored: list[Scored]
     best: Fitted
     best_name: str
-    warnings: list[Row]
+    warnings: list[RunWarning]
 
 
 class Fits(NamedTuple):
@@ -120,10 +119,10 @@ def evaluate_methods(
     room = start.model.config.max_positions
     coded = cut_to_fit(start.tokenizer, test.sequences, room, tune.too_long, hint=TUNE_HINT)
     scored: list[Scored] = []
-    warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
+    warnings = [RunWarning("warn", "test sequences", text) for text in coded.warnings()]
     for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):
         say(f"warning: {doubt}")
-        warnings.append({"level": "warn", "topic": "letters", "text": doubt})
+        warnings.append(RunWarning("warn", "letters", doubt))
     best: tuple[Fitted, str] | None = None
     for name, method, random, n_fits in list_fits(methods, start, len(seeds), random_control=random_control):
         control = random and start.folder is not None
@@ -139,7 +138,7 @@ def evaluate_methods(
             probabilities.append(chances[:, 1] if chances.shape[1] == 2 else chances)
             two = chances.shape[1] == 2 and len(valid_labels)
             thresholds.append(best_threshold(valid_labels, softmax(fitted.valid_logits)[:, 1]) if two else 0.5)
-            warnings += [{"level": "warn", "topic": f"{name}, fit {number}", "text": text} for text in fitted.warnings]
+            warnings += [RunWarning("warn", f"{name}, fit {number}", text) for text in fitted.warnings]
             say(f"{name}, fit {number}: validation loss {fitted.valid_loss:.4f} in {fitted.seconds:.0f} s")
             if not control and (best is None or fitted.valid_loss < best[0].valid_loss):
                 best = fitted, name

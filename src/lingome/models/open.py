@@ -23,9 +23,12 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 from torch import nn
 
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.models.folders.checkpoint import LanguageModel, Promise, load_checkpoint, with_roles
-from lingome.models.folders.weight_files import digest_weights
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.architecture import Body, CausalModel
+from lingome.models.folders.checkpoint import Promise, load_checkpoint, with_roles
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.tracks.model import Tracks
 from lingome.models.presets import (
@@ -40,7 +43,7 @@ from lingome.models.presets import (
     find_seq2seq_config,
     find_shape,
 )
-from lingome.models.registry import Body, CausalModel, build_body, initialise
+from lingome.models.registry import build_body, initialise
 from lingome.models.shape import Shape
 from lingome.tokens.load import build_tokenizer, load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
@@ -248,6 +251,8 @@ def random_body(config: Shape, seed: int) -> Body:
 def read_lineage(folder: Path) -> dict[str, Any]:
     """Read the ``run.json`` that lies in a checkpoint or beside it; empty if there is none.
 
+    Of a model of the hub, ``origin`` holds its name, commit and digest.
+
     Raises
     ------
     CheckpointError
@@ -262,4 +267,8 @@ def read_lineage(folder: Path) -> dict[str, Any]:
             if not isinstance(found, dict):
                 raise CheckpointError("does not hold names and values", where=file, got=repr(found)[:80])
             return found
+    if (folder / "hub.json").is_file():
+        from lingome.models.hub import read_origin
+
+        return {"origin": read_origin(folder)}
     return {}

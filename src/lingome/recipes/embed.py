@@ -15,13 +15,13 @@ from lingome.embed.encode import check_choice, embed_pieces, fill_rows, lay_rows
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
 from lingome.models.reading.cost import estimate_reading
 from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.models.reading.reader import Reader, count_features, read_states
-from lingome.models.registry import Body
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.frame import N_SPECIAL
 

@@ -16,23 +16,31 @@ from lingome.core.files import atomic_file, check_new_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
+from lingome.core.tables import format_cell
 from lingome.data.genome import Genome
+from lingome.data.interval import Interval
 from lingome.data.proteins import read_proteins
 from lingome.data.tables import read_sequences
 from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
-from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, spread, untaught
+from lingome.evaluate.baselines.scores import (
+    Contender,
+    change_rows,
+    measured_column,
+    sequence_rows,
+    spread,
+    with_random_weights,
+)
 from lingome.evaluate.language.whole_sequences import score_whole, table_rows
-from lingome.evaluate.leaks.leakage import pretraining_overlap
-from lingome.genome.questions import parse_region
+from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
 from lingome.models.reading.cost import ReadingCost, estimate_reading
 from lingome.models.scoring.conventions import Convention, find_convention
 from lingome.models.scoring.cost import count_asked, read_rows
-from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters
@@ -129,7 +137,7 @@ def run(settings: ScoreSettings) -> Outcome:
         lineage.add_parent(opened.start.lineage)
     with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("w", encoding="utf-8") as handle:
         handle.write("\t".join(rows[0]) + "\n")
-        handle.writelines("\t".join(map(_cell, row.values())) + "\n" for row in rows)
+        handle.writelines("\t".join(str(format_cell(cell, ".6f")) for cell in row.values()) + "\n" for row in rows)
     write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
         settings=settings.as_dict(), convention=opened.convention.name, warnings=warnings, summary=summary,
         formula=opened.convention.says(changes=bool(opened.changes)), tokenizer_sha256=opened.start.tokenizer.digest,
@@ -146,7 +154,7 @@ def _sequences(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, li
     scores, n_windows = _score_texts(settings, opened, opened.start.model, texts)
     picked = spread(len(texts), settings.baseline_items)
     everything = np.arange(len(texts))
-    random = untaught(opened.start.model, settings.seed + 1)
+    random = with_random_weights(opened.start.model, settings.seed + 1)
     blank, _ = _score_texts(settings, opened, random, [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
@@ -173,7 +181,7 @@ def _changes(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list
     scores = _score_alleles(settings, opened, opened.start.model, alleles)
     picked = spread(len(alleles), settings.baseline_items)
     everything = np.arange(len(alleles))
-    random = untaught(opened.start.model, settings.seed + 1)
+    random = with_random_weights(opened.start.model, settings.seed + 1)
     blank = _score_alleles(settings, opened, random, [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([
@@ -212,25 +220,23 @@ def _open(settings: ScoreSettings) -> Scoring:
         raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)
     genome = Genome.open(settings.genome)
     if settings.region is not None:
-        variants = all_substitutions(genome, parse_region(settings.region, genome.lengths))
+        variants = all_substitutions(genome, Interval.parse(settings.region, genome.lengths))
     else:
         assert settings.variants is not None
         variants = read_variants(settings.variants, genome)
     kept = variants if settings.indels == "score" else [one for one in variants if len(one.ref) == len(one.alt)]
-    warnings = [f"left out {len(variants) - len(kept):,} of {len(variants):,} variants: insertions and deletions"] * (
-        len(kept) < len(variants))
+    warnings = []
+    if len(kept) < len(variants):
+        n_left_out = len(variants) - len(kept)
+        warnings.append(f"left out {n_left_out:,} of {len(variants):,} variants: insertions and deletions")
     if not kept:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
     seen = start.lineage.get("data_seen", [])
-    warnings += [str(row["text"]) for row in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
-    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
+    warnings += [one.text for one in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
+    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] if cut.n_moved else []
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
     return Scoring(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
-
-
-def _cell(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _json_path(out: Path) -> Path:

@@ -11,7 +11,7 @@ import torch
 
 from lingome.core.progress import track
 from lingome.models.devices import Precision
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.reading.batching import collate
 from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
 from lingome.models.reading.reader import Reader, pad_states, read_states

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
+from lingome.models.architecture import Body
 from lingome.models.devices import autocast, has_fast_bf16, pick_precision
 from lingome.models.layers.packed_linear import PackedLinear, can_pack
 from lingome.models.networks.transformer.model import Transformer
 from lingome.models.reading.batching import BATCH_TOKENS, collate, length_batches, pick_batch_tokens, token_batches
-from lingome.models.registry import Body
 from lingome.tokens.frame import N_SPECIAL, frame_packed
 from lingome.tokens.tokenizer import Tokenizer
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from lingome.core.progress import silence
 from lingome.models.devices import Precision
-from lingome.models.scoring.questions import LanguageModel, Questions, is_causal
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.scoring.questions import Questions, is_causal
 from lingome.tokens.tokenizer import Tokenizer
 
 

@@ -12,12 +12,8 @@ from lingome.generate.rules import Rules
 from lingome.generate.sampling import generate
 from lingome.generate.sequence_to_sequence import SourceReader
 from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
-from lingome.models.networks.encoder_decoder.model import (
-    DecoderCache,
-    EncoderDecoderConfig,
-    EncoderDecoderLM,
-    initialise_encoder_decoder,
-)
+from lingome.models.networks.encoder_decoder.model import DecoderCache, EncoderDecoderLM, initialise_encoder_decoder
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.presets import SEQ2SEQ_PRESETS, build_classifier, build_seq2seq_lm
 from lingome.tokens.characters import CharacterTokenizer
 

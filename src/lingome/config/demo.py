@@ -11,6 +11,7 @@ from lingome.config.finetune import TuneSettings
 from lingome.config.settings import RunSettings
 from lingome.config.tokens_choose import NextKmerSettings
 from lingome.config.train import TrainSettings
+from lingome.config.workflow import Workflow, no_inputs
 
 
 class DemoSettings(RunSettings):
@@ -46,3 +47,14 @@ class DemoSettings(RunSettings):
         description="how the model is fine-tuned",
     )
     choose: NextKmerSettings = Field(default=NextKmerSettings(), description="next-k-mer prediction, the quick version")
+
+
+WORKFLOW = Workflow(
+    name="demo",
+    settings=DemoSettings,
+    recipe="demo",
+    inputs=no_inputs("the demo brings its own data", "for your own genome: lingome finetune --help"),
+    description="""Which CTCF motif sites are used? Vocabulary, pre-training, fine-tuning, baselines, prediction and a
+    page, on human chromosome 20 (or, with --organism yeast, promoters of yeast) in a few minutes on a laptop.""",
+    examples=("lingome demo", "lingome demo --organism yeast -o runs/yeast", "lingome demo --dry-run"),
+)

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from lingome.config.predict import sort_sequence_inputs
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Inputs, Workflow
 
 Pooling = Literal["mean", "max", "cls"]
 LongPolicy = Literal["error", "truncate", "window"]
@@ -43,3 +45,21 @@ class EmbedSettings(RunSettings):
         default=Path("embeddings.npz"), description="archive (.npz), or matrix (.npy) with a table beside it (.tsv)"
     )
     force: bool = Field(default=False, description="replace what is there")
+
+
+WORKFLOW = Workflow(
+    name="embed",
+    settings=EmbedSettings,
+    recipe="embed",
+    inputs=Inputs(
+        "SEQUENCES | GENOME BED", "A table or FASTA of sequences, or a genome and a BED.", sort_sequence_inputs
+    ),
+    description="""The output is a NumPy archive with ids, a float32 matrix, and how it was made; or, for X.npy, the
+    matrix and a table beside it.""",
+    examples=(
+        "lingome embed sequences.fa -m human-mini -o vectors.npz",
+        "lingome embed table.csv -m runs/pretrain layer=2 pooling=max -o vectors.npz",
+        "lingome embed genome.fa windows.bed -m human-mini too_long=window",
+        "lingome embed sequences.fa per=base precision=auto -o bases.npy",
+    ),
+)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Inputs, Workflow
+from lingome.core.errors import ConfigError
 
 
 class EvaluateSettings(RunSettings):
@@ -49,3 +52,55 @@ class EvaluateSettings(RunSettings):
         if self.genome is not None and self.table is not None:
             raise ValueError("give a table (for a classifier) or a genome (for a language model), not both")
         return self
+
+
+_GENOME = (".fa", ".fasta", ".fna", ".fa.gz", ".fasta.gz", ".fna.gz", ".fa.bgz", ".fasta.bgz", ".fna.bgz")
+_TABLE = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+
+
+def sort_evaluate_inputs(words: Sequence[str], given: Collection[str] = ()) -> dict[str, str]:
+    """Tell the model from the data; a file that stands alone is a table.
+
+    Raises
+    ------
+    ConfigError
+        If there are more words than a model and one table or FASTA.
+
+    >>> sort_evaluate_inputs(["runs/lm", "genome.fa"]), sort_evaluate_inputs(["labelled.csv"])
+    ({'model': 'runs/lm', 'genome': 'genome.fa'}, {'table': 'labelled.csv'})
+    """
+    needs_model = "model" not in given
+    needs_data = not {"table", "genome"} & set(given)
+    if len(words) > needs_model + needs_data:
+        raise ConfigError("evaluate takes a model and one table or FASTA", got=" ".join(words))
+    roles: dict[str, str] = {}
+    rest = list(words)
+    alone = len(rest) == 1 and needs_data and (Path(rest[0]).is_file() or rest[0].lower().endswith(_TABLE))
+    if rest and needs_model and not alone:
+        roles["model"] = rest.pop(0)
+    if rest:
+        is_genome = rest[0].lower().endswith(_GENOME) and not (needs_model and alone)
+        roles["genome" if is_genome else "table"] = rest[0]
+    return roles
+
+
+WORKFLOW = Workflow(
+    name="evaluate",
+    settings=EvaluateSettings,
+    recipe="evaluate",
+    inputs=Inputs(
+        "[MODEL] [TABLE | GENOME]",
+        "A model (a run or a checkpoint folder), a table of labelled sequences, or both; or a language model and "
+        "a FASTA.",
+        sort_evaluate_inputs,
+    ),
+    description="""A table of labelled sequences alone gives every baseline: what a model would have to beat. A
+    fine-tuned model is measured on its own test examples, or on a table. A language model, masked or causal, and a
+    FASTA give perplexity and bits per base.""",
+    examples=(
+        "lingome evaluate --table labelled.csv -o runs/baselines",
+        "lingome evaluate runs/finetune -o runs/measured",
+        "lingome evaluate runs/finetune new_sites.tsv -o runs/elsewhere",
+        "lingome evaluate runs/pretrain genome.fa.gz -o runs/guesses",
+    ),
+)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from lingome.config.settings import RunSettings, Settings
-from lingome.config.task import TaskSettings
+from lingome.config.task import TaskSettings, sort_inputs
+from lingome.config.workflow import Inputs, Workflow
 
 TooLong = Literal["error", "truncate"]
 
@@ -63,3 +65,33 @@ class FinetuneSettings(RunSettings):
         if len(set(value)) < len(value):
             raise ValueError("a method is named twice")
         return value
+
+
+def sort_finetune_inputs(words: Sequence[str], given: Collection[str] = ()) -> dict[str, Any]:
+    """Tell from their names what the inputs of a task are, as `sort_inputs` does.
+
+    >>> sort_finetune_inputs(["train.csv"])
+    {'task.table': 'train.csv'}
+    """
+    return {f"task.{role}": word for role, word in sort_inputs(words).items()}
+
+
+WORKFLOW = Workflow(
+    name="finetune",
+    settings=FinetuneSettings,
+    recipe="finetune",
+    inputs=Inputs(
+        "TABLE | GENOME MOTIFS PEAKS | GENOME BED",
+        "A table of sequences and labels; or a genome with motifs and peaks (which motif sites are used?); or a "
+        "genome with a BED of regions (against matched background, or a second BED).",
+        sort_finetune_inputs,
+    ),
+    description="""The test examples are set apart first, and every method, the same network from random weights and
+    simple baselines are measured on them, with intervals and a leak check.""",
+    examples=(
+        "lingome finetune train.csv -m random:tiny -o runs/mine method=features,full seeds=3",
+        "lingome finetune hg19.fa.gz jaspar.txt.jaspar ctcf.narrowPeak -m human-mini task.motif=MA0139.1",
+        "lingome finetune genome.fa promoters.bed method=last:2 task.width_bp=250 tune.epochs=5",
+        "lingome finetune --config configs/finetune/ctcf_sites.yaml --dry-run",
+    ),
+)

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 Method = Literal["sample", "greedy", "beam"]
 
@@ -66,3 +67,23 @@ class GenerateSettings(RunSettings):
         if self.min_length_bp is not None and self.min_length_bp > self.length_bp:
             raise ValueError("min_length_bp is above length_bp")
         return self
+
+
+WORKFLOW = Workflow(
+    name="generate",
+    settings=GenerateSettings,
+    recipe="generate",
+    inputs=inputs_in_order(
+        ("model",), usage="[MODEL]", meaning="The model, unless -m names it.",
+        problem="this plays no part here", hint="the model goes behind -m",
+    ),
+    description="""A FASTA with the log-likelihood and bits per base of each sequence and, with --training, its longest
+    exact match to the training data, and composition beside that of a Markov model. How it was made goes into a
+    JSON beside it.""",
+    examples=(
+        "lingome generate -m runs/causal -o out.fa --n 20 --length 500 --seed 1",
+        "lingome generate -m runs/causal --prompt TATAAA --temperature 0.8 --top-k 5 --training genome.fa.gz",
+        "lingome generate -m runs/causal --method beam beams=8 --n 8 --length 60",
+    ),
+    options={"length_bp": "--length"},
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,6 +11,8 @@ from pydantic import Field, model_validator
 from lingome.config.ladder import LadderSettings
 from lingome.config.settings import RunSettings, Settings
 from lingome.config.train import TrainSettings
+from lingome.config.workflow import Workflow, inputs_in_order
+from lingome.core.errors import DataError
 
 SOFT_MASKED = "softmasked"
 """In place of a BED: the lower-case letters of the FASTA."""
@@ -141,3 +144,45 @@ class PretrainSettings(RunSettings):
         if self.validation_share == 0:
             raise ValueError("a ladder compares losses: validation_share must be above 0")
         return self
+
+
+def find_resumed(given: Mapping[str, Any]) -> Path | None:
+    """Find the settings that a resumed run began with: those in its directory.
+
+    Raises
+    ------
+    DataError
+        If there is no run in the directory.
+    """
+    if not given.get("resume") or given.get("out") is None:
+        return None
+    out = Path(given["out"])
+    file = out / "config.yaml"
+    if not file.is_file():
+        raise DataError("there is no run to resume", where=out, hint="leave out --resume to start one")
+    return file
+
+
+WORKFLOW = Workflow(
+    name="pretrain",
+    settings=PretrainSettings,
+    recipe="pretrain",
+    inputs=inputs_in_order(
+        ("genome",), usage="GENOME", problem="one genome at a time",
+        meaning="A FASTA; or a token store, whose tokens are read from disk and which brings its tokenizer.",
+    ),
+    description="""The model learns to guess hidden tokens; or, with objective=causal, span or contrastive, as those
+    say. Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on the end of
+    the genome, which is not learnt from. Ctrl-C saves, and --resume goes on exactly.""",
+    examples=(
+        "lingome pretrain genome.fa.gz -o runs/mini --preset mini",
+        "lingome pretrain genome.fa.gz -o runs/short --preset tiny train.max_steps=200 train.lr=2e-3",
+        "lingome pretrain runs/genome-tokens -o runs/mini",
+        "lingome pretrain genome.fa.gz -o runs/causal --tokenizer runs/six objective=causal",
+        "lingome pretrain genome.fa.gz -o runs/ladder --ladder ladder.budget_hours=10",
+        "lingome pretrain -o runs/mini --resume",
+    ),
+    options={"ladder.enabled": "--ladder"},
+    settings_file=find_resumed,
+    several_processes=True,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from lingome.config.embed import LongPolicy
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Inputs, Workflow
 from lingome.core.errors import ConfigError
 
 Convention = Literal[
@@ -78,8 +79,8 @@ class ScoreSettings(RunSettings):
         return self
 
 
-def sort_score_inputs(words: Sequence[str]) -> dict[str, str]:
-    """Take the first word for the model and the second for sequences, or for variants if it is a VCF.
+def sort_score_inputs(words: Sequence[str], given: Collection[str] = ()) -> dict[str, str]:
+    """Take the first word for the model, unless it is given, and the next for sequences; a VCF holds variants.
 
     Raises
     ------
@@ -89,10 +90,31 @@ def sort_score_inputs(words: Sequence[str]) -> dict[str, str]:
     >>> sort_score_inputs(["human-mini", "reads.fa"])
     {'model': 'human-mini', 'sequences': 'reads.fa'}
     """
-    if len(words) > 2:
-        raise ConfigError("one input too many", got=words[2], expected="a model, and sequences or a VCF",
+    free = [name for name in ("model", "sequences") if name not in given]
+    if len(words) > len(free):
+        raise ConfigError("one input too many", got=words[len(free)], expected="a model, and sequences or a VCF",
                           hint="name the others: variants=FILE genome=FILE")
-    roles = dict(zip(("model", "sequences"), words, strict=False))
+    roles = dict(zip(free, words, strict=False))
     if roles.get("sequences", "").lower().removesuffix(".gz").removesuffix(".bgz").endswith(".vcf"):
         roles["variants"] = roles.pop("sequences")
     return roles
+
+
+WORKFLOW = Workflow(
+    name="score",
+    settings=ScoreSettings,
+    recipe="score",
+    inputs=Inputs(
+        "[MODEL] [SEQUENCES | VCF]",
+        "First the model, unless -m names it; then a table or FASTA of sequences, or a VCF.",
+        sort_score_inputs,
+    ),
+    description="""Sequences are scored whole; with variants=TABLE, mutations of them. For variants of a genome:
+    genome=FASTA variants=VCF-or-table, or region=chrom:start-end for all substitutions. The output is a table; how
+    it was made, and baselines, go beside it as .json.""",
+    examples=(
+        "lingome score human-mini sequences.fa -o scores.tsv",
+        "lingome score human-mini genome=hg19.fa.gz variants=calls.vcf.gz strands=both -o scores.tsv",
+        "lingome score runs/esm protein.fa variants=mutations.tsv convention=wt_marginal measured=fitness",
+    ),
+)

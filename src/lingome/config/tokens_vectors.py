@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 
 class VectorsSettings(RunSettings):
@@ -33,3 +34,22 @@ class VectorsSettings(RunSettings):
     control: Literal["random", "shuffled"] = Field(
         default="random", description="vectors to compare with: random numbers, or trained on the same tokens shuffled"
     )
+
+
+WORKFLOW = Workflow(
+    name="tokens vectors",
+    settings=VectorsSettings,
+    recipe="tokens_vectors",
+    inputs=inputs_in_order(
+        ("tokenizer",), usage="TOKENIZER",
+        meaning="The folder of a tokenizer or of a checkpoint; the FASTA goes behind --genome.",
+        problem="one tokenizer at a time", hint="name the FASTA with --genome",
+    ),
+    description="""The run holds a model folder that lingome embed, lingome finetune method=features and lingome
+    predict take like any other, the nearest neighbours of each token, and what the vectors vary along.""",
+    examples=(
+        "lingome tokens vectors runs/bpe600 --genome genome.fa.gz -o runs/vectors",
+        "lingome tokens vectors runs/bpe600 --genome genome.fa.gz --algorithm skipgram dims=50 epochs=2",
+        "lingome embed sequences.fa -m runs/vectors -o vectors.npz",
+    ),
+)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lingome.core.errors import LingomeError
+
 
 @dataclass(frozen=True)
 class Table:
@@ -50,9 +52,12 @@ class Outcome:
         Raw data for standard output (a FASTA, a BED), instead of tables.
     path : Path, optional
         Where the result was written.
+    problem : LingomeError, optional
+        What was found wrong: shown after the rest, and decides how the command ends.
     """
 
     message: str = ""
     tables: Sequence[Table] = field(default_factory=tuple)
     text: str = ""
     path: Path | None = None
+    problem: LingomeError | None = None

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lingome.config.model import ModelSettings, ShowSettings
+from lingome.config.model import ListSettings, ModelSettings, ShowSettings
 from lingome.core.errors import CheckpointError, ConfigError, LingomeError
 from lingome.core.outcome import Outcome, Table
 from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
@@ -76,7 +76,7 @@ def describe_checkpoint(folder: Path) -> Outcome:
     )
 
 
-def list_models() -> Outcome:
+def list_models(settings: ListSettings) -> Outcome:
     """List packaged models, presets and published models: size, shape, and what each is for."""
     rows: list[tuple[object, ...]] = []
     for name, folder in packaged_models().items():

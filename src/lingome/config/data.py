@@ -17,7 +17,7 @@ class ListSettings(Settings):
 class FetchSettings(Settings):
     """Which data sets to get, and from where not."""
 
-    names: tuple[str, ...] = Field(min_length=1, description="names of the catalog")
+    names: tuple[str, ...] = Field(min_length=1, description="names of data sets, as lingome data list shows them")
     offline: bool | None = Field(
         default=None, description="never touch the network; by default LINGOME_OFFLINE or HF_HUB_OFFLINE decides"
     )

@@ -23,17 +23,26 @@ class EmbedSettings(RunSettings):
     model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
     tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
-    sequence_column: str | None = Field(default=None, description="column of sequences in a table; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"
+    )
     genome: Path | None = Field(default=None, description="FASTA, plain or compressed")
     bed: Path | None = Field(default=None, description="BED of windows to embed")
-    width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on BED lines; as they are")
+    width_bp: int | None = Field(
+        default=None, gt=0, description="width of windows centred on the lines of the BED; by default as they are"
+    )
     layer: int | Literal["all"] = Field(
         default=-1, description="0 is the embedding table, 1 the first layer, -1 the last; all: side by side"
     )
-    per: Per = Field(default="sequence", description="one vector a sequence, a token or a base (that of its token)")
-    pooling: Pooling = Field(default="mean", description="mean or max over the sequence's tokens, or [CLS]")
+    per: Per = Field(
+        default="sequence", description="one vector per sequence, per token, or per base (that of its token)"
+    )
+    pooling: Pooling = Field(
+        default="mean", description="mean or max over the sequence's tokens, without [CLS] and [SEP]; or that of [CLS]"
+    )
     too_long: LongPolicy = Field(
-        default="error", description="sequences beyond the context: refuse, cut at the end, or average over windows"
+        default="error",
+        description="beyond the context: refuse, cut at the end, or average almost equal windows by their tokens",
     )
     precision: EmbedPrecision = Field(
         default="fp32", description="bf16 and int8 are faster and rounded; auto is bf16 where the device is fast in it"

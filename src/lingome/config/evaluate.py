@@ -24,11 +24,16 @@ class EvaluateSettings(RunSettings):
     model: Path | None = Field(default=None, description="run directory or checkpoint folder")
     table: Path | None = Field(default=None, description="labelled sequences: CSV, TSV, or a folder of splits")
     genome: Path | None = Field(default=None, description="FASTA, for a language model")
-    sequence_column: str | None = Field(default=None, description="column of sequences; guessed by default")
-    label_column: str | None = Field(default=None, description="column of labels; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences, where it is not called sequence, seq or dna"
+    )
+    label_column: str | None = Field(
+        default=None, description="column of labels, where it is not called label, target or class"
+    )
     tokenizer: Path | None = Field(default=None, description="vocabulary folder for token baselines without a model")
     split: Literal["auto", "random"] = Field(
-        default="auto", description="auto: the table's own, else blocks, else (no coordinates) random; random: anew"
+        default="auto",
+        description="auto: the table's own, else blocks, else (no coordinates) at random; random: a new one",
     )
     valid_share: float = Field(default=0.1, gt=0, lt=0.5, description="share for validation in a new split")
     test_share: float = Field(default=0.2, gt=0, lt=0.5, description="share for test in a new split")
@@ -39,9 +44,9 @@ class EvaluateSettings(RunSettings):
     seeds: int = Field(default=3, ge=1, description="fits of methods that are random")
     n_trees: int = Field(default=100, ge=1, description="trees of a random forest")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
-    n_windows: int = Field(default=400, ge=10, description="windows for a language model")
+    n_windows: int = Field(default=400, ge=10, description="windows that a language model is measured on")
     window_bp: int = Field(default=480, ge=20, description="bases of such a window")
-    mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens hidden in it, of a masked model")
+    mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens that a masked model has to guess")
     out: Path = Field(default=Path("runs/evaluate"), description="run directory")
     force: bool = Field(default=False, description="replace what is there")
 

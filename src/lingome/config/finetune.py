@@ -24,16 +24,21 @@ class TuneSettings(Settings):
     warmup_share: float = Field(default=0.1, ge=0, lt=1, description="share of the steps that warms up")
     weight_decay: float = Field(default=0.01, ge=0, description="AdamW decay")
     batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
-    evaluations: int = Field(default=2, ge=1, description="looks at the validation loss in every epoch")
-    patience: int = Field(default=4, ge=1, description="stop after this many looks without a better loss")
+    evaluations: int = Field(default=2, ge=1, description="measurements of the validation loss per epoch")
+    patience: int = Field(default=4, ge=1, description="measurements without a better loss before stopping")
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare classes weigh more (and probabilities are then too high for them)"
+        default="none", description="balanced: rare classes weigh more; probabilities are then too high for them"
     )
     warm_head: bool = Field(
-        default=True, description="start the head from the logistic regression on frozen features, not at random"
+        default=True,
+        description="start the head of last:N and full from the logistic regression on frozen features, not at random",
     )
-    too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
-    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast")
+    too_long: TooLong = Field(
+        default="error", description="sequences beyond the model's context: refuse, or cut at the end"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the processor is fast in it, else fp32"
+    )
 
 
 class FinetuneSettings(RunSettings):

@@ -25,21 +25,27 @@ class GenerateSettings(RunSettings):
     min_length_bp: int | None = Field(default=None, ge=0, description="the model may end a sequence from here on")
     letters: str | None = Field(default=None, description="letters to write with; all of the model's by default")
     method: Method = Field(default="sample", description="draw tokens, take the likeliest, or beam search")
-    temperature: float | None = Field(default=None, ge=0, description="above 1 flatter, below 1 sharper; 1 by default")
+    temperature: float | None = Field(default=None, ge=0, description="above 1 flatter, below 1 sharper; by default 1")
     top_k: int | None = Field(default=None, ge=1, description="draw from the k likeliest tokens")
     top_p: float | None = Field(default=None, gt=0, le=1, description="draw from the likeliest that add up to p")
     min_p: float | None = Field(default=None, ge=0, le=1, description="draw from those at least p times as likely")
-    beams: int | None = Field(default=None, ge=1, description="beams of method=beam; 5 by default")
-    length_penalty: float | None = Field(default=None, ge=0, description="of method=beam; 0 by default")
-    max_repeated: float | None = Field(default=None, ge=0, le=1, description="share of 12-mers that came before")
-    max_low_complexity: float | None = Field(default=None, ge=0, le=1, description="share of bases in DUST windows")
-    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter")
+    beams: int | None = Field(default=None, ge=1, description="beams of method=beam; by default 5")
+    length_penalty: float | None = Field(
+        default=None, ge=0, description="power of the number of tokens that method=beam divides by; by default 0"
+    )
+    max_repeated: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of 12-mers that stood in the sequence before"
+    )
+    max_low_complexity: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of bases in windows of low complexity (DUST above 2)"
+    )
+    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter that is let through")
     attempts: int = Field(default=10, ge=1, description="draws of a sequence that breaks one of these three limits")
     too_long: Literal["error", "slide"] = Field(
         default="error", description="beyond the context: refuse, or go on from the last half of it"
     )
     stream: bool = Field(default=False, description="show letters on standard output as they are made, one by one")
-    batch_size: int = Field(default=16, ge=1, description="sequences written at a time")
+    batch_size: int = Field(default=16, ge=1, description="sequences written at a time: memory against speed")
     training: Path | None = Field(default=None, description="FASTA the model learnt from: novelty and baselines")
     kmer: int = Field(default=4, ge=1, le=8, description="length of k-mers whose spectrum is compared")
 

@@ -22,7 +22,9 @@ class ExportSettings(Settings):
         description="transformers: a folder that it loads; onnx: a checked graph; safetensors: any model for lingome",
     )
     part: Literal["whole", "body"] = Field(default="whole", description="body: without any head")
-    dtype: Literal["float32", "float16", "bfloat16"] = Field(default="float32", description="how weights are stored")
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        default="float32", description="how weights are stored; a graph is float32"
+    )
 
 
 WORKFLOW = Workflow(

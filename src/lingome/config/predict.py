@@ -22,15 +22,25 @@ class PredictSettings(RunSettings):
 
     model: str = Field(description="fine-tuned model: a run or a checkpoint folder")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
-    sequence_column: str | None = Field(default=None, description="column of sequences in a table; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"
+    )
     genome: Path | None = Field(default=None, description="FASTA, plain or compressed")
     bed: Path | None = Field(default=None, description="BED of windows to score")
     motifs: Path | None = Field(default=None, description="motif matrices in JASPAR format: score their sites")
-    motif: str | None = Field(default=None, description="motif in that file; as in training by default")
-    p_value: float | None = Field(default=None, gt=0, lt=0.01, description="of a site; as in training by default")
-    flank_bp: int | None = Field(default=None, ge=0, description="around a motif; as in training by default")
-    width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on BED lines; as they are")
-    region: str | None = Field(default=None, description="chrom:start-end (0-based, half-open) to stay within")
+    motif: str | None = Field(default=None, description="motif in that file; by default as in training")
+    p_value: float | None = Field(
+        default=None, gt=0, lt=0.01, description="probability of a site in random sequence; by default as in training"
+    )
+    flank_bp: int | None = Field(
+        default=None, ge=0, description="bases on either side of a motif; by default as in training"
+    )
+    width_bp: int | None = Field(
+        default=None, gt=0, description="width of windows centred on the lines of the BED; by default as they are"
+    )
+    region: str | None = Field(
+        default=None, description="chrom:start-end (0-based, half-open); sites lie wholly inside"
+    )
     too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
     batch_tokens: int = Field(default=8192, ge=64, description="tokens of a batch, padding included")
     out: Path | None = Field(default=None, description=".bed or .tsv file; standard output by default")

@@ -23,7 +23,9 @@ class ScoreSettings(RunSettings):
 
     model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
-    sequence_column: str | None = Field(default=None, description="column of sequences in a table; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"
+    )
     genome: Path | None = Field(default=None, description="FASTA that variants or the region lie on")
     variants: Path | None = Field(
         default=None, description="VCF or table chrom, pos, ref, alt of the genome; or mutations (A23G) of sequences"
@@ -37,7 +39,8 @@ class ScoreSettings(RunSettings):
     )
     strands: Literal["forward", "both"] = Field(default="forward", description="both: mean with the reverse complement")
     window_bp: int = Field(
-        default=500, ge=3, description="letters of a window of the genome; of a sequence's changes with too_long=window"
+        default=500, ge=3,
+        description="letters of a window of the genome; with too_long=window of a sequence around its mutation",
     )
     step_bp: int = Field(default=1, ge=1, description="places of one step share a window; 1 centres every variant")
     first_position: int = Field(default=1, ge=0, description="number of a sequence's first letter, in mutations")
@@ -45,7 +48,9 @@ class ScoreSettings(RunSettings):
     too_long: LongPolicy = Field(
         default="error", description="sequences beyond the context: refuse, cut at the end, or go by windows"
     )
-    precision: Literal["fp32", "bf16", "auto"] = Field(default="fp32", description="of matrix products")
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        default="fp32", description="precision of matrix products; auto: bf16 where the device is fast in it"
+    )
     batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
     baseline_items: int = Field(default=200, ge=1, description="items that the model with random weights scores too")
     out: Path = Field(default=Path("scores.tsv"), description="table to write; how it was made goes beside it, .json")

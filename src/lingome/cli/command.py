@@ -167,12 +167,11 @@ class WorkflowCommand(click.Command):
     def invoke(self, ctx: click.Context) -> None:
         """Run the workflow with the settings that the words give."""
         _check_processes(self.workflow)
-        options = {
-            param.setting: ctx.params[param.name] for param in self.params
-            if isinstance(param, SettingOption) and param.name is not None
-        }
         inputs, overrides = split_words(ctx.params.get("words"))
-        given = _given(options)
+        given: dict[str, Any] = {}
+        for param in self.params:
+            if isinstance(param, SettingOption) and param.name is not None:
+                given |= _given(param.setting, ctx.params[param.name])
         named = {*given, *(override.partition("=")[0] for override in overrides)}
         run_workflow(
             self.workflow, {**self.workflow.inputs.sort(inputs, named), **given}, overrides,
@@ -243,19 +242,13 @@ def _check_processes(workflow: Workflow) -> None:
         )
 
 
-def _given(options: Mapping[Setting, Any]) -> dict[str, Any]:
-    """Keep the options that were given, as settings by name."""
-    given: dict[str, Any] = {}
-    for setting, value in options.items():
-        if value is None or value == ():
-            continue
-        if setting.kind == "mapping":
-            given |= _read_pairs(setting.name, value)
-        elif setting.kind == "list":
-            given[setting.name] = _read_list(setting, value)
-        else:
-            given[setting.name] = value
-    return given
+def _given(setting: Setting, value: Any) -> dict[str, Any]:
+    """Turn the value of an option into settings by name: none where it was not given."""
+    if value is None or value == ():
+        return {}
+    if setting.kind == "mapping":
+        return _read_pairs(setting.name, value)
+    return {setting.name: _read_list(setting, value) if setting.kind == "list" else value}
 
 
 def _read_list(setting: Setting, values: Sequence[str]) -> Any:
@@ -293,9 +286,10 @@ def _read_pairs(name: str, pairs: Sequence[str]) -> dict[str, str]:
 def _value_after(option: str, words: Collection[str]) -> str:
     """Find the value that was written behind an option."""
     rest = list(words)
-    for index, word in enumerate(rest):
-        if word.startswith(f"{option}="):
-            return word.partition("=")[2]
-        if word == option and index + 1 < len(rest) and not rest[index + 1].startswith("-"):
-            return rest[index + 1]
+    for word, following in zip(rest, [*rest[1:], "--"], strict=True):
+        name, separator, value = word.partition("=")
+        if name.replace("_", "-") == option:
+            if separator:
+                return value
+            return "VALUE" if following.startswith("--") else following
     return "VALUE"

@@ -39,7 +39,10 @@ class CompletionCommand(click.Command):
             raise ConfigError("completion is for some shells", got=shell, expected=", ".join(SHELLS))
         kind = get_completion_class(shell)
         assert kind is not None, "click completes for these shells"
-        click.echo(kind(ctx.find_root().command, {}, "lingome", VARIABLE).source())
+        script = kind(ctx.find_root().command, {}, "lingome", VARIABLE).source()
+        # bash would put a space behind `objective=`, before the value.
+        added = "COMPREPLY+=($value)\n            [[ $value == *= ]] && compopt -o nospace"
+        click.echo(script.replace("COMPREPLY+=($value)", added))
 
 
 

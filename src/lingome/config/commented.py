@@ -42,7 +42,7 @@ def _part_lines(part: Part) -> list[str]:
 def _setting_lines(setting: Setting, indent: str) -> list[str]:
     said = setting.description
     if setting.choices:
-        said += f" ({', '.join(setting.choices)})"
+        said += f" (one of {', '.join(setting.choices)})"
     name = setting.name.rsplit(".", 1)[-1]
     if setting.default is NEEDED:
         return [*_comment(f"{said} (needed)", indent), f"{indent}# {name}:"]

@@ -35,24 +35,36 @@ class ScoreSettings(RunSettings):
         default=None, description="log_likelihood if causal; else mask_fill of changes, pll of sequences"
     )
     indels: Literal["score", "leave_out"] = Field(
-        default="score", description="insertions and deletions, which only log_likelihood and pll can score"
+        default="score",
+        description="insertions and deletions, which only log_likelihood and pll can score; leave_out says how many",
     )
     strands: Literal["forward", "both"] = Field(default="forward", description="both: mean with the reverse complement")
     window_bp: int = Field(
         default=500, ge=3,
         description="letters of a window of the genome; with too_long=window of a sequence around its mutation",
     )
-    step_bp: int = Field(default=1, ge=1, description="places of one step share a window; 1 centres every variant")
+    step_bp: int = Field(
+        default=1, ge=1,
+        description="places of one step share a window; 1 centres every variant, more makes wt_marginal, pll and "
+        "log_likelihood cheap",
+    )
     first_position: int = Field(default=1, ge=0, description="number of a sequence's first letter, in mutations")
-    measured: str | None = Field(default=None, description="numeric column of the variants' table to compare with")
+    measured: str | None = Field(
+        default=None,
+        description="numeric column of the variants' table: Spearman's correlation with it goes into the summary",
+    )
     too_long: LongPolicy = Field(
-        default="error", description="sequences beyond the context: refuse, cut at the end, or go by windows"
+        default="error",
+        description="beyond the context: refuse, cut at the end, or add up almost equal windows; of mutations, read "
+        "window_bp letters around them",
     )
     precision: Literal["fp32", "bf16", "auto"] = Field(
         default="fp32", description="precision of matrix products; auto: bf16 where the device is fast in it"
     )
     batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
-    baseline_items: int = Field(default=200, ge=1, description="items that the model with random weights scores too")
+    baseline_items: int = Field(
+        default=200, ge=1, description="items, spread evenly, that the model with random weights scores too"
+    )
     out: Path = Field(default=Path("scores.tsv"), description="table to write; how it was made goes beside it, .json")
     force: bool = Field(default=False, description="replace what is there")
 

@@ -20,10 +20,13 @@ class TokensSettings(Settings):
     genomes: tuple[Path, ...] = Field(
         default=(), description="FASTA files to learn from; characters and kmers need none, and count tokens if given"
     )
-    chroms: tuple[str, ...] = Field(default=(), description="only these sequences; all when empty")
+    chroms: tuple[str, ...] = Field(default=(), description="only these sequences, as [chr20,chr21]; all when empty")
     soft_masked: Literal["upper", "n"] = Field(default="upper", description="read lower case as upper case, or as N")
     kind: Literal["bpe", "characters", "kmers"] = Field(default="bpe", description="kind of vocabulary")
-    merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges (bpe)")
+    merges: int = Field(
+        default=600, ge=1, le=16_000,
+        description="byte-pair merges (bpe); a vocabulary of DNA has 9 tokens more: 5 special ones and 4 letters",
+    )
     both_strands: bool = Field(default=False, description="count the reverse complement as well (bpe)")
     k: int = Field(default=6, ge=1, le=8, description="bases of a word (kmers)")
     overlap: bool = Field(default=True, description="a word at every base, or words side by side (kmers)")

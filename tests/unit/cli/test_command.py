@@ -130,7 +130,7 @@ def read_settings(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, obje
         ("finetune x.csv --no-baselines --seeds 2", "finetune x.csv baselines=false seeds=2"),
         ("demo --methods features --methods full", "demo methods=[features,full]"),
         ("demo --candidates [0,100]", "demo candidates=[0,100]"),
-        ("tokens choose x.fa --merges 0,50,...,150 --for causal", "tokens choose x.fa merges=[0,50,100,150] purpose=causal"),
+        ("tokens choose x.fa --merges 0,50,...,100 --for causal", "tokens choose x.fa merges=[0,50,100] purpose=causal"),
         ("tokens train x.fa y.fa --k 6", "tokens train --genome x.fa --genomes y.fa"),
         ("tokens train --kind kmers --side-by-side", "tokens train kind=kmers overlap=false"),
         ("pretrain x.fa -o y --ladder", "pretrain x.fa out=y ladder.enabled=true"),
@@ -171,7 +171,8 @@ def test_results_for_machines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_plans_for_machines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("lingome.recipes.data.plan_fetch", lambda settings: Plan("fetch", [("from", "here"), ("  not", "x")]))
+    plan = Plan("fetch", [("from", "here"), ("  not", "x")])
+    monkeypatch.setattr("lingome.recipes.data.plan_fetch", lambda settings: plan)
     assert main(["data", "fetch", "yeast-genes", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "title": "fetch", "rows": [{"name": "from", "value": "here"}, {"name": "not", "value": "x"}],
@@ -179,7 +180,9 @@ def test_plans_for_machines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("workflow", ALL, ids=NAMES)
-def test_every_command_prints_json(workflow: Workflow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_every_command_prints_json(
+    workflow: Workflow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     monkeypatch.setattr(Workflow, "load_run", lambda self: lambda settings: Outcome("done"))
     assert main([*workflow.name.split(), *least_words(workflow), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["message"] == "done"

@@ -1,0 +1,418 @@
+"""The files of a token store: written once, whole or not at all, and opened as maps.
+
+::
+
+    manifest.json       version, digests, where each record's tokens are, totals; written last
+    tokens-00000.npy    ids, whole records one after the other; then tokens-00001.npy ...
+    segments.npy        stretches between N, int64 (5, S): record, first token, end of tokens, first base, end
+    anchors.npy         base at which every 4,096th token begins, int64
+    tokenizer files     as `Tokenizer.save` writes them, so that the store needs no other folder
+
+Every array is plain ``.npy``. Nothing is written through a map, because a disk that fills up under a
+map kills the process; a write that fails is an error that can be told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lingome.core.errors import CheckpointError, DataError
+from lingome.core.files import atomic_folder, write_text
+from lingome.core.progress import say, track
+from lingome.data.compressed import sniff
+from lingome.data.fasta import FastaStream
+from lingome.tokens.load import load_tokenizer
+from lingome.tokens.store.token_store import LAST, WRITE_AGAIN, Record, TokenStore, check_digest, token_starts
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tokens.windows import check_alphabet, true_runs
+
+FORMAT = "lingome token store"
+VERSION = 1
+MANIFEST = "manifest.json"
+SEGMENTS = "segments.npy"
+ANCHORS = "anchors.npy"
+SHARD_TOKENS = 1 << 27
+ANCHOR_TOKENS = 4096
+CHUNK_TOKENS = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoreTotals:
+    """What a store holds.
+
+    Parameters
+    ----------
+    records, length_bp : int
+        Sequences and their bases, N included.
+    bases, tokens, segments : int
+        Bases that have a token, tokens, stretches between unknown letters.
+    size_bytes : int
+        Size of the arrays on disk.
+    genome_digest : str
+        As `Genome.digest`, over all records of the FASTA.
+    """
+
+    records: int
+    length_bp: int
+    bases: int
+    tokens: int
+    segments: int
+    size_bytes: int
+    genome_digest: str
+
+
+def write_store(
+    folder: Path, tokenizer: Tokenizer, fasta: Path, *, soft_masked: str = "upper", chroms: Sequence[str] = (),
+    force: bool = False, shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
+) -> StoreTotals:
+    """Encode a genome into a new folder, one record in memory at a time.
+
+    Parameters
+    ----------
+    soft_masked : {"upper", "n"}
+        Read lower case as upper case, or as N.
+    chroms : sequence of str
+        Only these records; all when empty.
+    shard_tokens : int
+        A file takes no further record once it has this many tokens.
+    anchor_tokens : int
+        Tokens between two known positions: more take less space and longer to find.
+
+    Raises
+    ------
+    DataError
+        If the FASTA cannot be read, has no known sequence or lacks one of `chroms`, the tokenizer
+        reads no DNA, the folder exists and `force` is false, or the disk is full. Nothing is left behind.
+    """
+    with atomic_folder(folder, force=force) as temporary:
+        return fill_store(
+            temporary, tokenizer, fasta, soft_masked=soft_masked, chroms=chroms, shard_tokens=shard_tokens,
+            anchor_tokens=anchor_tokens,
+        )
+
+
+def fill_store(
+    folder: Path, tokenizer: Tokenizer, fasta: Path, *, soft_masked: str = "upper", chroms: Sequence[str] = (),
+    shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
+) -> StoreTotals:
+    """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place."""
+    check_alphabet(tokenizer)
+    sniff(fasta)
+    stat = fasta.stat()
+    records = FastaStream([fasta], chroms, soft_masked)
+    with (
+        closing(_Writer(folder, tokenizer, shard_tokens, anchor_tokens)) as writer,
+        track(f"encoding {fasta.name}", unit="bases") as task,
+    ):
+        for bases in records:
+            chrom = next(reversed(records.lengths[0]))
+            writer.add(chrom, bases)
+            task.advance(len(bases), chrom)
+            del bases  # before the next record is read
+        if not writer.n_tokens:
+            raise DataError("there is no known sequence to encode", where=fasta)
+        files = writer.finish()
+    tokenizer.save(folder)
+    totals = StoreTotals(
+        len(writer.records), sum(record.length_bp for record in writer.records), writer.bases, writer.n_tokens,
+        writer.n_segments, sum(values["size_bytes"] for values in files.values()),
+        records.digests[0],
+    )
+    manifest = {
+        "format": FORMAT, "version": VERSION,
+        "tokenizer": {"kind": tokenizer.kind, "digest": tokenizer.digest, "vocab_size": tokenizer.vocab_size},
+        "genome": {
+            "digest": totals.genome_digest, "file": fasta.name, "path": str(fasta.absolute()),
+            "size_bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns,
+        },
+        "n_policy": {"soft_masked": soft_masked, "unknown": "left out"},
+        "anchor_tokens": anchor_tokens,
+        "totals": {name: value for name, value in asdict(totals).items() if name != "genome_digest"},
+        "shards": [name for name in files if name not in (SEGMENTS, ANCHORS)],
+        "files": files,
+        "record_columns": ["chrom", "length_bp", "shard", "first_token", "n_tokens"],
+    }
+    rows = [list(asdict(record).values()) for record in writer.records]
+    manifest["sha256"] = _manifest_digest({**manifest, "records": rows})
+    lines = ",\n  ".join(map(json.dumps, rows))
+    text = json.dumps(manifest, indent=1).removesuffix("\n}")
+    write_text(folder / MANIFEST, f'{text},\n "records": [\n  {lines}\n ]\n}}\n')
+    return totals
+
+
+class _Writer:
+    """Take records one after the other, and write their tokens, segments and anchors."""
+
+    def __init__(self, folder: Path, tokenizer: Tokenizer, shard_tokens: int, anchor_tokens: int) -> None:
+        self.folder = folder
+        self.tokenizer = tokenizer
+        self.shard_tokens = shard_tokens
+        self.anchor_tokens = anchor_tokens
+        self.records: list[Record] = []
+        self.n_tokens = self.n_segments = self.bases = 0
+        self._segments = [np.empty((5, 0), dtype=np.int64)]
+        self._anchors = [np.empty(0, dtype=np.int64)]
+        self._files: dict[str, dict[str, Any]] = {}
+        self._file: _ArrayFile | None = None
+
+    def add(self, chrom: str, bases: np.ndarray) -> None:
+        """Encode a record and write it."""
+        found, _ = self.tokenizer.encode_flat(bases, np.array([0, len(bases)], dtype=np.int64))
+        known = found != self.tokenizer.unk_id
+        runs = true_runs(known)
+        lengths = runs[:, 1] - runs[:, 0]
+        lasts = self.n_tokens + np.cumsum(lengths)
+        n_kept = int(lengths.sum())
+        step = self.anchor_tokens
+        anchors = step * np.arange(-(-self.n_tokens // step), -(-(self.n_tokens + n_kept) // step))
+        run_of = np.searchsorted(lasts, anchors, side="right")
+        # Where the runs begin and end among all tokens, and where the anchors stand there.
+        asked = np.concatenate([runs[:, 0], runs[:, 1] - 1, runs[run_of, 1] - (lasts[run_of] - anchors)])
+        begins = _begins(self.tokenizer, found, asked)
+        starts, final, at_anchors = np.split(begins, [len(runs), 2 * len(runs)])
+        ends = final + self.tokenizer.token_lengths[found[runs[:, 1] - 1]]
+        number = np.full(len(runs), len(self.records))
+        self._segments.append(np.stack([number, lasts - lengths, lasts, starts, ends]))
+        self._anchors.append(at_anchors)
+        self._shard().write(found if n_kept == len(found) else found[known])
+        self.records.append(Record(chrom, len(bases), len(self._files), self.n_tokens, n_kept))
+        self.n_tokens += n_kept
+        self.n_segments += len(runs)
+        self.bases += int((ends - starts).sum())
+
+    def _shard(self) -> _ArrayFile:
+        """Give the shard that takes the next record."""
+        if self._file is not None and self._file.length >= self.shard_tokens:
+            self._close_file()
+        if self._file is None:
+            file = self.folder / f"tokens-{len(self._files):05d}.npy"
+            self._file = _ArrayFile(file, np.dtype(self.tokenizer.ids_dtype))
+        return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._files[self._file.path.name] = self._file.finish()
+            self._file = None
+
+    def finish(self) -> dict[str, dict[str, Any]]:
+        """Close the shards, write the two tables, and describe all files by name."""
+        self._close_file()
+        tables = ((SEGMENTS, np.concatenate(self._segments, axis=1)), (ANCHORS, np.concatenate(self._anchors)))
+        for name, table in tables:
+            self._file = _ArrayFile(self.folder / name, table.dtype, table.shape)
+            self._file.write(table)
+            self._close_file()
+        return self._files
+
+    def close(self) -> None:
+        """Let go of files that were not finished."""
+        if self._file is not None:
+            self._file.abandon()
+
+
+class _ArrayFile:
+    """Write an ``.npy`` file piece by piece; its header is put right at the end."""
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...] | None = None) -> None:
+        self.path = path
+        self.dtype = dtype
+        self.shape = shape
+        self.length = 0
+        self._digest = hashlib.sha256()
+        self._handle = path.open("wb")
+        self._write_header(shape or (0,))
+
+    def _write_header(self, shape: tuple[int, ...]) -> None:
+        values = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._handle, values)
+
+    def write(self, array: np.ndarray) -> None:
+        """Append the numbers of an array of the file's type."""
+        assert array.dtype == self.dtype, "one type a file"
+        raw = raw_bytes(array)
+        self._handle.write(raw)
+        self._digest.update(raw)
+        self.length += array.size
+
+    def abandon(self) -> None:
+        """Close the file as it is; what cannot be written any more was told before."""
+        with suppress(OSError):
+            self._handle.close()
+
+    def finish(self) -> dict[str, Any]:
+        """Write the shape, wait until the disk has everything, and describe the file."""
+        shape = self.shape or (self.length,)
+        begin = self._handle.tell() - self.length * self.dtype.itemsize
+        self._handle.seek(0)
+        self._write_header(shape)
+        assert self._handle.tell() == begin, "numpy leaves room in the header for a longer shape"
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        self._handle.close()
+        return {
+            "dtype": self.dtype.name, "shape": list(shape), "size_bytes": self.path.stat().st_size,
+            "sha256": self._digest.hexdigest(),
+        }
+
+
+def raw_bytes(array: np.ndarray) -> memoryview:
+    """Give an array's bytes, without a copy if they lie in one piece."""
+    raw: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    return raw
+
+
+def _begins(tokenizer: Tokenizer, ids: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Give the bases at which some tokens of a sequence begin, with a look at a million tokens at a time."""
+    order = np.argsort(asked, kind="stable")
+    cuts = np.searchsorted(asked[order], np.arange(0, len(ids), CHUNK_TOKENS))
+    found = np.empty(len(asked), dtype=np.int64)
+    base = 0
+    for first, rows in zip(range(0, len(ids), CHUNK_TOKENS), np.split(order, cuts[1:]), strict=True):
+        starts = base + token_starts(tokenizer, ids[first : first + CHUNK_TOKENS + 1])  # with the next chunk's first
+        found[rows] = starts[asked[rows] - first]
+        base = int(starts[-1])
+    return found
+
+
+def is_store(path: Path) -> bool:
+    """Say whether there is a token store at a path."""
+    return (path / MANIFEST).is_file()
+
+
+def open_store(path: Path, *, verify: bool = False) -> TokenStore:
+    """Open a token store; nothing but its manifest is read into memory.
+
+    When the FASTA it was made from is still where it was, but with another size or time of change, its
+    sequence is read again and compared.
+
+    Parameters
+    ----------
+    verify : bool
+        Read all tokens through once, to be sure that no byte changed.
+
+    Raises
+    ------
+    DataError
+        If there is no store, or the genome changed since.
+    CheckpointError
+        If a file is missing, cut short or damaged, or the store is of another version.
+    """
+    manifest = _read_manifest(path)
+    try:
+        arrays = {name: _open_array(path, name, manifest) for name in (*manifest["shards"], SEGMENTS, ANCHORS)}
+        checked = arrays if verify else (SEGMENTS, ANCHORS)
+        with track("checking the store", total=sum(arrays[name].nbytes for name in checked), unit="bytes") as task:
+            for name in checked:
+                if hashlib.sha256(raw_bytes(arrays[name])).hexdigest() != manifest["files"][name]["sha256"]:
+                    raise CheckpointError("the file is damaged: its content changed since it was written",
+                                          where=path / name, hint=WRITE_AGAIN)
+                task.advance(arrays[name].nbytes, name)
+        store = TokenStore(
+            path, _load_tokenizer(path, manifest), manifest, [arrays[name] for name in manifest["shards"]],
+            arrays[SEGMENTS], arrays[ANCHORS],
+        )
+        n_tokens = sum(record.n_tokens for record in store.records)
+        if not n_tokens == len(store.ids) == int(arrays[SEGMENTS][LAST, -1]):
+            raise ValueError(f"records of {n_tokens} tokens, files of {len(store.ids)}")
+        _check_source(path, manifest["genome"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CheckpointError("the manifest does not fit the store", where=path / MANIFEST, got=repr(error),
+                              hint=WRITE_AGAIN) from error
+    return store
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise DataError(
+            "there is no token store here", where=path, expected=f"a folder with {MANIFEST}",
+            hint="write one: lingome tokens encode TOKENIZER GENOME -o STORE",
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError("cannot be read as JSON", where=file, got=error, hint=WRITE_AGAIN) from error
+    found = (manifest.get("format"), manifest.get("version")) if isinstance(manifest, dict) else (None, None)
+    if found != (FORMAT, VERSION):
+        raise CheckpointError(
+            "the store is of another format or version", where=file, got=f"{found[0]}, version {found[1]}",
+            expected=f"{FORMAT}, version {VERSION}", hint=WRITE_AGAIN,
+        )
+    if manifest.get("sha256") != _manifest_digest(manifest):
+        raise CheckpointError("the manifest does not fit the store", where=file, hint=WRITE_AGAIN,
+                              got="its content changed since it was written")
+    return dict(manifest)
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """Compute the sha256 of everything else that a manifest says."""
+    content = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _open_array(path: Path, name: str, manifest: Mapping[str, Any]) -> np.ndarray:
+    """Open an array as a map of its file, and compare its type and shape with the manifest."""
+    said = manifest["files"][name]
+    if not (path / name).is_file():
+        raise CheckpointError("a file of the store is missing", where=path / name, hint=WRITE_AGAIN)
+    try:
+        array: np.ndarray = np.load(path / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise CheckpointError(
+            "the file is cut short or damaged", where=path / name, got=error, hint=WRITE_AGAIN
+        ) from error
+    got = (array.dtype.name, list(array.shape), (path / name).stat().st_size)
+    expected = (said["dtype"], said["shape"], said["size_bytes"])
+    if got != expected:
+        raise CheckpointError(
+            "the file is not the one that was written", where=path / name, got=got, expected=expected,
+            hint=WRITE_AGAIN,
+        )
+    return array
+
+
+def _load_tokenizer(path: Path, manifest: Mapping[str, Any]) -> Tokenizer:
+    tokenizer = load_tokenizer(path)
+    expected = str(manifest["tokenizer"]["digest"])
+    if tokenizer.digest != expected:
+        raise CheckpointError(
+            "the tokenizer in the store is not the one that made it", where=path,
+            got=f"digest {tokenizer.digest[:12]}", expected=f"digest {expected[:12]}", hint=WRITE_AGAIN,
+        )
+    check_alphabet(tokenizer)
+    return tokenizer
+
+
+def _check_source(path: Path, said: Mapping[str, Any]) -> None:
+    source = Path(said["path"])
+    try:
+        stat = source.stat()
+    except OSError:
+        return  # moved, or not mounted here: the store stands for itself
+    if (stat.st_size, stat.st_mtime_ns) != (said["size_bytes"], said["mtime_ns"]):
+        say(f"{source} was touched since the store was written: comparing its sequence")
+        check_digest(path, said["digest"], fasta_digest(source), source)
+
+
+def fasta_digest(path: Path) -> str:
+    """Compute the digest that `Genome.digest` gives, with one record in memory at a time.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read as a FASTA of DNA.
+    """
+    records = FastaStream([path])
+    with track(f"reading {path.name}", unit="bases") as task:
+        for bases in records:
+            task.advance(len(bases))
+    return records.digests[0]

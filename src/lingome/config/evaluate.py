@@ -84,8 +84,7 @@ def sort_evaluate_inputs(words: Sequence[str], given: Collection[str] = ()) -> d
     if rest and needs_model and not alone:
         roles["model"] = rest.pop(0)
     if rest:
-        is_genome = rest[0].lower().endswith(_GENOME) and not (needs_model and alone)
-        roles["genome" if is_genome else "table"] = rest[0]
+        roles["genome" if rest[0].lower().endswith(_GENOME) else "table"] = rest[0]
     return roles
 
 

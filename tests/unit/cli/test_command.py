@@ -130,7 +130,7 @@ def read_settings(monkeypatch: pytest.MonkeyPatch, words: str) -> dict[str, obje
         ("finetune x.csv --no-baselines --seeds 2", "finetune x.csv baselines=false seeds=2"),
         ("demo --methods features --methods full", "demo methods=[features,full]"),
         ("demo --candidates [0,100]", "demo candidates=[0,100]"),
-        ("tokens choose x.fa --merges 0,50,...,100 --for causal", "tokens choose x.fa merges=[0,50,100] purpose=causal"),
+        ("tokens choose x --merges 0,50,...,100 --for causal", "tokens choose x merges=[0,50,100] purpose=causal"),
         ("tokens train x.fa y.fa --k 6", "tokens train --genome x.fa --genomes y.fa"),
         ("tokens train --kind kmers --side-by-side", "tokens train kind=kmers overlap=false"),
         ("pretrain x.fa -o y --ladder", "pretrain x.fa out=y ladder.enabled=true"),

@@ -62,11 +62,6 @@ def test_one_word_five_places(workflow: Workflow):
     assert f"\n{word}\n" in (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("file", sorted((SOURCE / "recipes").glob("*.py")), ids=lambda file: file.stem)
-def test_a_recipe_is_read_in_one_sitting(file: Path):
-    assert file.read_text(encoding="utf-8").count("\n") <= 200
-
-
 def test_help_is_fast_and_light():
     code = "import sys; from lingome.cli.main import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True)

@@ -87,7 +87,7 @@ class Workflow:
 
     def load_plan(self) -> Callable[[Any], Plan] | None:
         """Import the function that plans a run; None where there is nothing to plan."""
-        return None if self.plan is None else getattr(self._module(), self.plan)  # type: ignore[no-any-return]
+        return None if self.plan is None else getattr(self._module(), self.plan)
 
     def load_run(self) -> Callable[[Any], Outcome]:
         """Import the function that runs."""

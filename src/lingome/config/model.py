@@ -9,7 +9,9 @@ from lingome.config.workflow import Workflow, inputs_in_order, no_inputs
 
 
 class ListSettings(Settings):
-    """Settings of ``lingome model list``: there are none."""
+    """Settings of ``lingome model list``: what is here, or what others published."""
+
+    published: bool = Field(default=False, description="models of the field that are read here")
 
 
 class ModelSettings(Settings):
@@ -34,7 +36,7 @@ LIST = Workflow(
     inputs=no_inputs("model list takes no inputs"),
     description="""Packaged models come with weights; presets are shapes to train; published models are counted only.
     A second table names the families of folders that are read.""",
-    examples=("lingome model list",),
+    examples=("lingome model list", "lingome model list --published"),
     plan=None,
     run="list_models",
     ships_configs=False,

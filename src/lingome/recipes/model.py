@@ -15,9 +15,9 @@ from lingome.core.outcome import Outcome, Table
 from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
 from lingome.models.counting.published import PUBLISHED, PublishedModel, preset_model, preset_names
 from lingome.models.counting.rows import Count, merge_counts
-from lingome.models.folders.families import FAMILIES
-from lingome.models.folders.tensor_list import weights_size
-from lingome.models.registry import find_architecture
+from lingome.models.counting.tensor_list import weights_size
+from lingome.models.published import BATCH_TOKENS, HUB_MODELS, ROW_TOKENS, estimate_memory
+from lingome.models.registry import find_architecture, list_families
 from lingome.tokens.load import load_tokenizer
 from lingome.tune.start import packaged_models, read_lineage, resolve_model
 
@@ -78,6 +78,8 @@ def describe_checkpoint(folder: Path) -> Outcome:
 
 def list_models(settings: ListSettings) -> Outcome:
     """List packaged models, presets and published models: size, shape, and what each is for."""
+    if settings.published:
+        return list_published()
     rows: list[tuple[object, ...]] = []
     for name, folder in packaged_models().items():
         counted = count_checkpoint(folder)
@@ -95,10 +97,27 @@ def list_models(settings: ListSettings) -> Outcome:
     kinds = [
         (family.name, ", ".join([family.model_type or family.name, *family.model_types]),
          find_architecture(family.shape()).name, family.library)
-        for family in FAMILIES
+        for family in list_families()
     ]
     heads = ("folders that are read", "model_type", "architecture", "what is written loads in")
     return Outcome(message, [Table("models", columns, rows, thousands=True), Table("folders", heads, kinds)])
+
+
+def list_published() -> Outcome:
+    """List the models of the field that are read here: where they are, licence, size, context, data and checks."""
+    rows: list[tuple[object, ...]] = []
+    for model in HUB_MODELS:
+        memory = estimate_memory(model)
+        rows.append((f"hub:{model.hub}", model.count_parameters(), model.licence, model.context, model.alphabet,
+                     round(memory.embed / 1e9, 1), round(memory.tune / 1e9, 1)))
+    columns = ("model", "parameters", "licence", "context", "reads", "GB to embed", "GB to fine-tune")
+    about = [(f"hub:{model.hub}", model.learnt_from, model.checked, model.source) for model in HUB_MODELS]
+    message = (f"memory: float32, {BATCH_TOKENS:,} tokens per batch, rows of at most {ROW_TOKENS}; "
+               "a model is downloaded once, when a command is given its name: -m hub:OWNER/NAME")
+    return Outcome(message, [
+        Table("published models", columns, rows, thousands=True),
+        Table("what they are", ("model", "learnt from", "checked here with", "source"), about),
+    ])
 
 
 def show(settings: ShowSettings) -> Outcome:

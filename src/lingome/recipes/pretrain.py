@@ -15,13 +15,13 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
+from lingome.data.interval import Interval
 from lingome.evaluate.language.likelihood import markov_baseline
-from lingome.genome.questions import parse_region
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import count_parameters
 from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
@@ -37,7 +37,7 @@ from lingome.train.pretraining.pretraining import (
 )
 from lingome.train.pretraining.start import (
     ASIDE,
-    LanguageModel,
+    Pretrainable,
     add_origins,
     build_card,
     build_objective,
@@ -66,7 +66,7 @@ def plan(settings: PretrainSettings) -> Plan:
     open_repeats(settings, genome)  # refused now rather than later
     given = given_tokenizer(genome, settings)
     if given is None:
-        model = start_model(settings, None, 9 + settings.merges)
+        model = start_model(settings, None, vocabulary_size(settings.merges))
         per_token = BASES_A_TOKEN
         words = f"byte pairs, up to {settings.merges} merges, trained first"
         advice = BYTE_PAIRS_AND_CAUSAL if settings.objective == "causal" else None
@@ -130,7 +130,7 @@ def run(settings: PretrainSettings) -> Outcome:
         card = build_card(settings, areas, objective)
 
         def publish(trained: nn.Module) -> None:
-            assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"
+            assert isinstance(trained, Pretrainable), "the loop gives back the model it was given"
             save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
 
         done = pretrain_model(
@@ -145,7 +145,7 @@ def run(settings: PretrainSettings) -> Outcome:
             lineage.add_seen(by, genome.digest, [(part.chrom, part.start, part.end) for part in parts])
         rows = [*language_rows(done), *markov_baseline(done)]
         run_dir.write_table("language", rows, language_columns(rows))
-        run_dir.write_table("warnings", find_warnings(done), ("level", "topic", "text"))
+        run_dir.write_warnings(find_warnings(done))
         note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
         run_dir.write_table("steps", [
             {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": f"{tokenizer.vocab_size} tokens"},
@@ -168,7 +168,7 @@ def run(settings: PretrainSettings) -> Outcome:
 def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Genome | TokenStore, Areas]:
     """Open the genome, or a token store of it, and choose what to learn from and what to measure on."""
     genome = open_sequence(settings.genome, settings.soft_masked, verify=verify)
-    exclude = [parse_region(text, genome.lengths) for text in settings.exclude]
+    exclude = [Interval.parse(text, genome.lengths) for text in settings.exclude]
     both = settings.strands == "both"
     if both and isinstance(genome, TokenStore):
         raise ConfigError("a token store holds one strand", where="strands", got=genome.path,
@@ -182,7 +182,7 @@ def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Gen
 
 def _prepare(
     settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas, run_dir: RunDir
-) -> tuple[Tokenizer, LanguageModel, list[tuple[str, Any]]]:
+) -> tuple[Tokenizer, Pretrainable, list[tuple[str, Any]]]:
     """Give the tokenizer and the model to start from, and who else has seen what."""
     given = given_tokenizer(genome, settings)
     kept = run_dir.path / "state" / "tokenizer"

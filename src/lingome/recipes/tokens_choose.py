@@ -14,8 +14,10 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
+from lingome.core.warnings import RunWarning
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.splits import hold_out_ends
 from lingome.evaluate.vocabulary.next_kmer import merges_of, open_test
 from lingome.evaluate.vocabulary.recommendation import Pick, one_each, pick_vocabulary, reasons
 from lingome.evaluate.vocabulary.signals import SignalBases, vocabulary_signals
@@ -24,7 +26,7 @@ from lingome.models.devices import pick_device
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
 from lingome.report.page import write_report
 from lingome.tokens.advice import causal_warning
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -38,7 +40,7 @@ def plan(settings: ChooseSettings) -> Plan:
     genome = Genome.open(settings.genome)
     learn, test = areas(genome, settings)
     names = candidate_names(settings)
-    largest = max([9 + merges for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
+    largest = max([vocabulary_size(merges) for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
     parameters = count_parameters(build_masked_lm(settings.next.preset, largest))
     bases = sum(genome.lengths.values())
     return Plan("tokens choose", [
@@ -87,9 +89,9 @@ def run(settings: ChooseSettings) -> Outcome:
         choice = reasons(pick, rows, signals, controls, warning)
         run_dir.write_table("choice", choice)
         if warning:
-            notes.append({"level": "warning", "topic": "purpose", "text": warning})
+            notes.append(RunWarning("warn", "purpose", warning))
         if notes:
-            run_dir.write_table("warnings", notes)
+            run_dir.write_warnings(notes)
         candidates[pick.chosen].save(run_dir.path / "tokenizer")
         lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in learn])
         run_dir.write_lineage(lineage.as_dict(
@@ -103,14 +105,7 @@ def run(settings: ChooseSettings) -> Outcome:
 
 def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], list[Interval]]:
     """Keep the end of every sequence for testing, behind a gap of a thousand bases."""
-    learn = []
-    test = []
-    for chrom, length in genome.lengths.items():
-        cut = int(length * (1 - settings.test_share))
-        learn.append(Interval(chrom, 0, cut))
-        if cut + 1000 < length:
-            test.append(Interval(chrom, cut + 1000, length))
-    return learn, test
+    return hold_out_ends(genome.lengths, settings.test_share, gap_bp=1000)
 
 
 def candidate_names(settings: ChooseSettings) -> list[str]:
@@ -121,14 +116,19 @@ def candidate_names(settings: ChooseSettings) -> list[str]:
 
 def build_candidates(
     genome: Genome, learn: Sequence[Interval], settings: ChooseSettings
-) -> tuple[dict[str, Tokenizer], list[Row]]:
+) -> tuple[dict[str, Tokenizer], list[RunWarning]]:
     """Train byte pairs once to the highest count, on training bases only, and cut the list at each candidate.
 
     Where the sequence has fewer merges than asked for, the candidates that exist are kept, and a
     note says which are not.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left to compare with characters.
     """
     candidates: dict[str, Tokenizer] = {"characters": BpeTokenizer([])}
-    notes: list[Row] = []
+    notes: list[RunWarning] = []
     wanted = sorted(set(settings.merges) - {0})
     if wanted:
         say(f"training {wanted[-1]:,} merges")
@@ -139,11 +139,11 @@ def build_candidates(
         if there < wanted[-1]:
             lost = ", ".join(f"BPE-{merges}" for merges in wanted if merges > there)
             text = f"training stopped after {there:,} merges, because no pair was left; not compared: {lost}"
-            notes.append({"level": "warning", "topic": "merges", "text": text})
+            notes.append(RunWarning("warn", "merges", text))
             say(text)
     candidates |= {f"{k}-mers": KmerTokenizer(k, overlap=False) for k in sorted(set(settings.kmers) - {1})}
     if len(candidates) < 2:
-        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0]["text"])
+        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0].text)
     return candidates, notes
 
 
@@ -161,7 +161,7 @@ def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float
     train = settings.next
     body = find_config(settings.next.preset)
     width = body.hidden_size
-    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * body.ffn_size) * width * 5e-11
+    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * getattr(body, "ffn_size", 2 * width)) * width * 5e-11
     a_position = (4 ** (train.ks[-1] + 1) / 3 + 13 * width) * width * 3.7e-10
     total = 10 + bases * 4e-7
     for name in names:

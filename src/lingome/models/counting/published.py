@@ -20,19 +20,22 @@ from lingome.models.counting.formulas import (
     count_mosaic_bert,
 )
 from lingome.models.counting.rows import Count
+from lingome.models.counting.tensor_list import Tensor, module_parts
 from lingome.models.folders.families import find_family
-from lingome.models.folders.tensor_list import Tensor, module_parts
-from lingome.models.heads.heads import MaskedLM
-from lingome.models.networks.dilated.model import DilatedConfig
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig
-from lingome.models.networks.hyena.model import HyenaConfig
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.dilated.shape import DilatedConfig
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
+from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.registry import find_architecture
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.shape import Shape
+from lingome.tokens.bpe import vocabulary_size
 
-PRESET_VOCABULARY = 609
+PRESET_VOCABULARY = vocabulary_size(600)
 """Four letters, 600 merges and five special tokens."""
-PRESET_LETTERS = 9
+PRESET_LETTERS = vocabulary_size(0)
 """Four letters and five special tokens."""
 _PRESET_PURPOSES = {
     "bert-mini": "DNA, to compare with BERT", "mini": "DNA, to train on a laptop", "tiny": "DNA, to try things out",

@@ -15,7 +15,7 @@ V     vocabulary
 ====  ====================================================================
 
 Every layer is pre-norm with RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467) and without biases. Scores are
-not divided by sqrt(K): the first weights of the queries are smaller instead. Positions are a learned number a head
+not divided by sqrt(K): the first weights of the queries are smaller instead. Positions are a learned number per head
 and bucket of distance, added to the scores of self-attention; all layers of a stack share one table. ReLU and a tied
 output matrix, with the states divided by sqrt(D) before it, is T5 (Raffel et al. 2020, arXiv:1910.10683); gated GELU
 (Shazeer 2020, arXiv:2002.05202) and an output matrix of its own, T5 1.1.
@@ -42,20 +42,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.seeds import derive_seed
+from lingome.models.architecture import Body
 from lingome.models.layers.attention import relative_buckets
-from lingome.models.layers.blocks import attend, check_length, hide, is_padded
+from lingome.models.layers.blocks import attend, build_norm, check_length, drop, hide, is_padded
+from lingome.models.layers.first_weights import constant, fill_weights
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.shape import require
 
-__all__ = [
-    "DecoderCache", "DecoderStack", "EncoderDecoderConfig", "EncoderDecoderLM", "EncoderStack", "Source",
-    "initialise_encoder_decoder",
-]
-
 
 class RelativePositions(nn.Embedding):
-    """A number a bucket of distance and head, (buckets, H)."""
+    """A number per bucket of distance and head, (buckets, H)."""
 
     def __init__(self, config: EncoderDecoderConfig, *, both_sides: bool) -> None:
         super().__init__(config.n_buckets, config.n_heads)
@@ -136,15 +132,15 @@ class Block(nn.Module):
         self.crossed = crossed
         D = config.hidden_size
         width = config.n_heads * config.head_size
-        self.attention_norm = build_norm(config)
+        self.attention_norm = _norm(config)
         self.qkv = nn.Linear(D, 3 * width, bias=False)
         self.attention_out = nn.Linear(width, D, bias=False)
         if crossed:
-            self.cross_norm = build_norm(config)
+            self.cross_norm = _norm(config)
             self.cross_query = nn.Linear(D, width, bias=False)
             self.cross_keys = nn.Linear(D, 2 * width, bias=False)
             self.cross_out = nn.Linear(width, D, bias=False)
-        self.ffn_norm = build_norm(config)
+        self.ffn_norm = _norm(config)
         self.ffn_in = nn.Linear(D, config.ffn_size * (1 if config.ffn == "relu" else 2), bias=False)
         self.ffn_out = nn.Linear(config.ffn_size, D, bias=False)
 
@@ -152,11 +148,29 @@ class Block(nn.Module):
         self, x_BQD: Tensor, bias_BHQT: Tensor, source: Source | None = None, source_bias: Tensor | None = None,
         cache: DecoderCache | None = None,
     ) -> Tensor:
-        """Give (B, Q, D)."""
+        """Compute the layer.
+
+        Parameters
+        ----------
+        x_BQD : Tensor, (B, Q, D) float
+            States of the tokens.
+        bias_BHQT : Tensor, (B or 1, H or 1, Q or 1, T) float
+            Added to the scores of self-attention: distances, and what hides tokens.
+        source : Source, optional
+            What a decoder reads, unless the cache holds its keys and values.
+        source_bias : Tensor, (B, 1, 1, L) float, optional
+            Added to the scores of attention to the source: hides its padding.
+        cache : DecoderCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, D) float
+        """
         q, k, v = self._heads(self.qkv(self.attention_norm(x_BQD)), 3)
         if cache is not None:
             k, v = cache.put(self.index, k, v)
-        x_BQD = x_BQD + self._drop(self.attention_out(self._attend(q, k, v, bias_BHQT)))
+        x_BQD = x_BQD + drop(self.attention_out(self._attend(q, k, v, bias_BHQT)), self.config.dropout, self.training)
         if self.crossed:
             (q,) = self._heads(self.cross_query(self.cross_norm(x_BQD)), 1)
             if cache is not None:
@@ -164,8 +178,8 @@ class Block(nn.Module):
             else:
                 assert source is not None, "a decoder without a cache reads the source itself"
                 k, v = self.read_source(source.states_BLD)
-            x_BQD = x_BQD + self._drop(self.cross_out(self._attend(q, k, v, source_bias)))
-        return x_BQD + self._drop(self._ffn(self.ffn_norm(x_BQD)))
+            x_BQD = x_BQD + drop(self.cross_out(self._attend(q, k, v, source_bias)), self.config.dropout, self.training)
+        return x_BQD + drop(self._ffn(self.ffn_norm(x_BQD)), self.config.dropout, self.training)
 
     def read_source(self, states_BLD: Tensor) -> tuple[Tensor, Tensor]:
         """Give keys and values of the source, each (B, H, L, K)."""
@@ -190,16 +204,13 @@ class Block(nn.Module):
         else:
             gate, value = inner.chunk(2, dim=-1)
             inner = F.gelu(gate, approximate="tanh") * value
-        out: Tensor = self.ffn_out(self._drop(inner))
+        out: Tensor = self.ffn_out(drop(inner, self.config.dropout, self.training))
         return out
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-def build_norm(config: EncoderDecoderConfig) -> nn.RMSNorm:
-    """Make an RMSNorm over D."""
-    return nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
+def _norm(config: EncoderDecoderConfig) -> nn.LayerNorm | nn.RMSNorm:
+    return build_norm("rms", config.hidden_size, config.norm_eps, bias=False)
 
 
 class Stack(nn.Module):
@@ -210,19 +221,19 @@ class Stack(nn.Module):
         self.config = config
         self.relative = RelativePositions(config, both_sides=not crossed)
         self.layers = nn.ModuleList(Block(config, index, crossed=crossed) for index in range(n_layers))
-        self.final_norm = build_norm(config)
+        self.final_norm = _norm(config)
 
     def blocks(self) -> list[Block]:
         """List the layers."""
         return [layer for layer in self.layers if isinstance(layer, Block)]
 
-    def drop(self, x: Tensor) -> Tensor:
-        """Set a share of activations to zero in training."""
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-class EncoderStack(Stack):
-    """The encoder, a body of its own: token ids in, one vector a token out."""
+class EncoderStack(Stack, Body):
+    """The encoder, a body of its own: token ids in, one vector per token out."""
+
+    config: EncoderDecoderConfig
+    tokens: nn.Embedding
 
     def __init__(self, config: EncoderDecoderConfig) -> None:
         super().__init__(config, config.n_layers, crossed=False)
@@ -231,26 +242,7 @@ class EncoderStack(Stack):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states.
-
-        Parameters
-        ----------
-        input_ids_BL : Tensor, (B, L) int
-            Token ids.
-        attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
-            True at real tokens, False at padding, on either side. None: no padding.
-        masked_BL : Tensor, (B, L) bool, optional
-            Positions whose states are wanted.
-
-        Returns
-        -------
-        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
-
-        Raises
-        ------
-        DataError
-            If a sequence is longer than the model's positions.
-        """
+        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
         hidden_BLD = self.hidden_states(input_ids_BL, attention_mask_BL)[-1]
         return hidden_BLD if masked_BL is None else hidden_BLD[masked_BL]
 
@@ -261,10 +253,10 @@ class EncoderStack(Stack):
         bias = self.relative.bias(length, length)
         if is_padded(attention_mask_BL):
             bias = bias + hide(attention_mask_BL.bool())[:, None, None]
-        states = [self.drop(self.tokens(input_ids_BL))]
+        states = [drop(self.tokens(input_ids_BL), self.config.dropout, self.training)]
         for layer in self.layers:
             states.append(layer(states[-1], bias))
-        return [*states[:-1], self.drop(self.final_norm(states[-1]))]
+        return [*states[:-1], drop(self.final_norm(states[-1]), self.config.dropout, self.training)]
 
 
 class DecoderStack(Stack):
@@ -276,7 +268,28 @@ class DecoderStack(Stack):
     def forward(
         self, x_BQD: Tensor, source: Source, real_BQ: Tensor | None = None, cache: DecoderCache | None = None
     ) -> Tensor:
-        """Give final states (B, Q, D) of embedded target tokens; with a cache, of those after the ones it holds."""
+        """Compute final states of embedded target tokens.
+
+        Parameters
+        ----------
+        x_BQD : Tensor, (B, Q, D) float
+            Embedded target tokens; with a cache, those after the ones it holds.
+        source : Source
+            What is read.
+        real_BQ : Tensor, (B, Q) bool, optional
+            False at padding; None: there is none.
+        cache : DecoderCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, D) float
+
+        Raises
+        ------
+        DataError
+            If there are more target tokens than the model's positions or the cache have room for.
+        """
         Q = x_BQD.shape[1]
         start = 0 if cache is None else cache.length
         check_length(Q, self.config.max_positions if cache is None else cache.max_tokens - start)
@@ -294,12 +307,12 @@ class DecoderStack(Stack):
             bias = bias + hide(real_BT)[:, None, None]
         source_real = source.real_BL if cache is None else cache.source_real_BL
         source_bias = None if source_real is None else hide(source_real)[:, None, None]
-        x_BQD = self.drop(x_BQD)
+        x_BQD = drop(x_BQD, self.config.dropout, self.training)
         for layer in self.layers:
             x_BQD = layer(x_BQD, bias, source, source_bias, cache)
         if cache is not None:
             cache.length = end
-        return self.drop(self.final_norm(x_BQD))
+        return drop(self.final_norm(x_BQD), self.config.dropout, self.training)
 
 
 class EncoderDecoderLM(nn.Module):
@@ -346,7 +359,24 @@ class EncoderDecoderLM(nn.Module):
         self, target_ids_BQ: Tensor, source: Source, target_mask_BQ: Tensor | None = None,
         cache: DecoderCache | None = None,
     ) -> Tensor:
-        """Give logits (B, Q, V) after target tokens; with a cache, of those after the ones it holds."""
+        """Give logits after target tokens.
+
+        Parameters
+        ----------
+        target_ids_BQ : Tensor, (B, Q) int
+            Target tokens; with a cache, those after the ones it holds.
+        source : Source
+            The encoded source.
+        target_mask_BQ : Tensor, (B, Q) bool or 0/1, optional
+            False at padding.
+        cache : DecoderCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, V) float
+            Row i scores the token after the i-th that is given.
+        """
         hidden_BQD = self.decoder(self.body.tokens(target_ids_BQ), source, target_mask_BQ, cache)
         if self.config.scale_head:
             hidden_BQD = hidden_BQD * self.config.hidden_size**-0.5
@@ -354,19 +384,18 @@ class EncoderDecoderLM(nn.Module):
         return logits
 
 
-@torch.no_grad()
 def initialise_encoder_decoder(model: nn.Module, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
     config: Any = model.config
-    for name, parameter in model.named_parameters():
-        if parameter.dim() == 1:
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-            continue
+
+    def rule(name: str, values: Tensor, draw: torch.Generator) -> None:
+        if values.dim() == 1:
+            values.fill_(constant(name))
+            return
         owner = name.rsplit(".", 2)[-2]
-        width = config.hidden_size if owner == "relative" else parameter.shape[1]
-        std = 1.0 if owner == "tokens" else width**-0.5
-        draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
-        values = torch.empty(parameter.shape, dtype=torch.float32).normal_(0.0, std, generator=draw)
+        width = config.hidden_size if owner == "relative" else values.shape[1]
+        values.normal_(0.0, 1.0 if owner == "tokens" else width**-0.5, generator=draw)
         rows = {"qkv": len(values) // 3, "cross_query": len(values)}.get(owner, 0)
         values[:rows] *= config.head_size**-0.5
-        parameter.copy_(values)
+
+    fill_weights(model, seed, rule)

@@ -101,8 +101,8 @@ def main(words: Sequence[str] | None = None) -> int:
         except OSError as error:
             sys.stderr.write(f"error: standard output: {error.strerror}\n")
             return DataError.exit_code
-    from lingome.cli.console import TerminalSink
     from lingome.core.progress import set_sink
+    from lingome.core.terminal import TerminalSink
 
     sink = TerminalSink(quiet=quiet)
     set_sink(sink)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -93,3 +94,20 @@ class Examples:
             self.sequences, self.labels, np.asarray(splits, dtype=object), self.ids,
             self.intervals, self.label_names, self.columns,
         )
+
+
+def example_rows(examples: Examples) -> list[dict[str, Any]]:
+    """Give rows of the table ``examples``, which `read_examples` reads back."""
+    rows = []
+    for index, name in enumerate(examples.ids):
+        place = examples.intervals[index] if examples.intervals is not None else None
+        label = int(examples.labels[index])
+        rows.append({
+            "id": name,
+            **({"chrom": place.chrom, "start": place.start, "end": place.end, "strand": place.strand} if place else {}),
+            "label": examples.label_names[label] if label >= 0 else None,
+            "split": str(examples.splits[index]),
+            **{column: float(values[index]) for column, values in examples.columns.items()},
+            "sequence": examples.sequences[index],
+        })
+    return rows

@@ -23,7 +23,6 @@ from lingome.data.genome import Genome
 from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
 from lingome.data.motifs import read_jaspar, select
-from lingome.data.names import unknown_chromosome
 from lingome.data.splits import split_by_blocks, split_by_chromosome
 from lingome.data.windows import middle_in_any, tile
 from lingome.genome.regions import build_regions, promoter_intervals
@@ -124,7 +123,7 @@ def ask(
         If `region` is no ``chrom:start-end``, or overlaps what the model learns from.
     """
     genome = Genome.open(files["genome"])
-    where = parse_region(region, genome.lengths) if region else None
+    where = Interval.parse(region, genome.lengths) if region else None
     if organism == "human":
         return ask_human(genome, files, p_value=p_value, flank_bp=flank_bp, region=where)
     return ask_yeast(genome, files, most=promoters, seed=seed, region=where)
@@ -215,32 +214,6 @@ def ask_yeast(
         region_examples=_tiles(genome, region, promoters, examples.label_names),
         truth=[one for one in promoters if one.overlaps(region)],
     )
-
-
-def parse_region(text: str, genome_lengths: Mapping[str, int] | None = None) -> Interval:
-    """Read ``chrom:start-end`` (0-based, half-open; commas allowed).
-
-    Raises
-    ------
-    ConfigError
-        If the text has another form, or lies outside the genome.
-
-    >>> str(parse_region("chr20:61,000,000-63,000,000"))
-    'chr20:61000000-63000000'
-    """
-    chrom, _, span = text.replace(",", "").rpartition(":")
-    start, _, end = span.partition("-")
-    if not (chrom and start.isdecimal() and end.isdecimal() and int(start) < int(end)):
-        raise ConfigError("not a region", got=text, expected="chrom:start-end, 0-based, start below end")
-    found = Interval(chrom, int(start), int(end))
-    if genome_lengths is not None and chrom not in genome_lengths:
-        raise ConfigError(str(unknown_chromosome(chrom, genome_lengths, "region")))
-    if genome_lengths is not None and found.end > genome_lengths[chrom]:
-        raise ConfigError(
-            "the region reaches beyond the end of the chromosome", got=text,
-            expected=f"at most {genome_lengths[chrom]:,}",
-        )
-    return found
 
 
 def _free_region(region: Interval, used: Sequence[Interval]) -> Interval:

@@ -15,8 +15,8 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
+from lingome.data.interval import Interval
 from lingome.evaluate.language.likelihood import markov_baseline
-from lingome.genome.questions import parse_region
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import count_parameters
@@ -139,7 +139,7 @@ def run(settings: PretrainSettings) -> Outcome:
             lineage.add_seen(by, genome.digest, [(part.chrom, part.start, part.end) for part in parts])
         rows = [*language_rows(done), *markov_baseline(done)]
         run_dir.write_table("language", rows, language_columns(rows))
-        run_dir.write_table("warnings", find_warnings(done), ("level", "topic", "text"))
+        run_dir.write_warnings(find_warnings(done))
         note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
         run_dir.write_table("steps", [
             {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": f"{tokenizer.vocab_size} tokens"},
@@ -162,7 +162,7 @@ def run(settings: PretrainSettings) -> Outcome:
 def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Genome | TokenStore, Areas]:
     """Open the genome, or a token store of it, and choose what to learn from and what to measure on."""
     genome = open_sequence(settings.genome, settings.soft_masked, verify=verify)
-    exclude = [parse_region(text, genome.lengths) for text in settings.exclude]
+    exclude = [Interval.parse(text, genome.lengths) for text in settings.exclude]
     both = settings.strands == "both"
     if both and isinstance(genome, TokenStore):
         raise ConfigError("a token store holds one strand", where="strands", got=genome.path,

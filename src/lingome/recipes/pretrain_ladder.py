@@ -108,8 +108,8 @@ def run(settings: PretrainSettings) -> Outcome:
             pass_tokens=records[0]["train_tokens"],
         )
         for name, rows in study.tables.items():
-            columns = ("level", "topic", "text") if name == "warnings" else None
-            run_dir.write_table(name, rows, columns)
+            run_dir.write_table(name, rows)
+        run_dir.write_warnings(study.warnings)
         if ladder.measure_attention:
             widest = find_config(max(ladder.sizes, key=lambda size: int(size.split("x")[0])))
             assert isinstance(widest, TransformerConfig), "sizes are those of transformers"
@@ -120,7 +120,7 @@ def run(settings: PretrainSettings) -> Outcome:
             title="Scaling ladder", answer=study.answer,
             question="How does the loss fall with size and training, and which model should a budget buy?",
         ))
-    said = [f"{row['level']}: {row['text']}" for row in study.tables["warnings"]]
+    said = [f"{one.level}: {one.text}" for one in study.warnings]
     return Outcome("\n".join([study.answer, *said]), path=settings.out, tables=[
         _table("runs, on the same validation windows", study.tables["ladder"], RUN_COLUMNS),
         _table("recommended", study.tables["ladder_budget"], BUDGET_COLUMNS),

@@ -16,15 +16,16 @@ from lingome.core.files import atomic_file, check_new_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
+from lingome.core.tables import format_cell
 from lingome.data.genome import Genome
+from lingome.data.interval import Interval
 from lingome.data.proteins import read_proteins
 from lingome.data.tables import read_sequences
 from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
 from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, spread, untaught
 from lingome.evaluate.language.whole_sequences import score_whole, table_rows
-from lingome.evaluate.leaks.leakage import pretraining_overlap
-from lingome.genome.questions import parse_region
+from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
 from lingome.models.folders.weight_files import digest_weights
@@ -86,7 +87,7 @@ def run(settings: ScoreSettings) -> Outcome:
         lineage.add_parent(read_lineage(folder))
     with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("w", encoding="utf-8") as handle:
         handle.write("\t".join(rows[0]) + "\n")
-        handle.writelines("\t".join(map(_cell, row.values())) + "\n" for row in rows)
+        handle.writelines("\t".join(str(format_cell(cell, ".6f")) for cell in row.values()) + "\n" for row in rows)
     write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
         settings=settings.as_dict(), convention=opened.convention.name, warnings=warnings, summary=summary,
         formula=opened.convention.says(changes=bool(opened.changes)), tokenizer_sha256=opened.start.tokenizer.digest,
@@ -181,7 +182,7 @@ def _open(settings: ScoreSettings) -> Opened:
         raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)
     genome = Genome.open(settings.genome)
     if settings.region is not None:
-        variants = all_substitutions(genome, parse_region(settings.region, genome.lengths))
+        variants = all_substitutions(genome, Interval.parse(settings.region, genome.lengths))
     else:
         assert settings.variants is not None
         variants = read_variants(settings.variants, genome)
@@ -192,14 +193,10 @@ def _open(settings: ScoreSettings) -> Opened:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
     seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
-    warnings += [str(row["text"]) for row in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
+    warnings += [one.text for one in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
     moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
     return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
-
-
-def _cell(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _json_path(out: Path) -> Path:

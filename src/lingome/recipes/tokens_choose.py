@@ -14,6 +14,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
+from lingome.core.warnings import RunWarning
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.vocabulary.next_kmer import merges_of, open_test
@@ -87,9 +88,9 @@ def run(settings: ChooseSettings) -> Outcome:
         choice = reasons(pick, rows, signals, controls, warning)
         run_dir.write_table("choice", choice)
         if warning:
-            notes.append({"level": "warning", "topic": "purpose", "text": warning})
+            notes.append(RunWarning("warn", "purpose", warning))
         if notes:
-            run_dir.write_table("warnings", notes)
+            run_dir.write_warnings(notes)
         candidates[pick.chosen].save(run_dir.path / "tokenizer")
         lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in learn])
         run_dir.write_lineage(lineage.as_dict(
@@ -121,14 +122,14 @@ def candidate_names(settings: ChooseSettings) -> list[str]:
 
 def build_candidates(
     genome: Genome, learn: Sequence[Interval], settings: ChooseSettings
-) -> tuple[dict[str, Tokenizer], list[Row]]:
+) -> tuple[dict[str, Tokenizer], list[RunWarning]]:
     """Train byte pairs once to the highest count, on training bases only, and cut the list at each candidate.
 
     Where the sequence has fewer merges than asked for, the candidates that exist are kept, and a
     note says which are not.
     """
     candidates: dict[str, Tokenizer] = {"characters": BpeTokenizer([])}
-    notes: list[Row] = []
+    notes: list[RunWarning] = []
     wanted = sorted(set(settings.merges) - {0})
     if wanted:
         say(f"training {wanted[-1]:,} merges")
@@ -139,11 +140,11 @@ def build_candidates(
         if there < wanted[-1]:
             lost = ", ".join(f"BPE-{merges}" for merges in wanted if merges > there)
             text = f"training stopped after {there:,} merges, because no pair was left; not compared: {lost}"
-            notes.append({"level": "warning", "topic": "merges", "text": text})
+            notes.append(RunWarning("warn", "merges", text))
             say(text)
     candidates |= {f"{k}-mers": KmerTokenizer(k, overlap=False) for k in sorted(set(settings.kmers) - {1})}
     if len(candidates) < 2:
-        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0]["text"])
+        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0].text)
     return candidates, notes
 
 

@@ -15,13 +15,13 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed, generator
+from lingome.core.warnings import RunWarning
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.names import unknown_chromosome
 from lingome.explain.token_axes import TOKEN_AXES_COLUMNS, TOKEN_MAP_COLUMNS, TokenAxes, token_components
 from lingome.explain.token_neighbours import NEIGHBOUR_COLUMNS, neighbour_table, strongest_correlations
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, vocabulary_table
-from lingome.genome.questions import parse_region
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.networks.word2vec.model import Vectors, build_static, thin_curve, train_word2vec
@@ -86,7 +86,7 @@ def run(settings: VectorsSettings) -> Outcome:
         run_dir.write_table("token_axes", axes.axis_rows, TOKEN_AXES_COLUMNS)
         control_rows = [{**row, "control": settings.control} for row in control.axis_rows]
         run_dir.write_table("token_axes_control", control_rows, (*TOKEN_AXES_COLUMNS, "control"))
-        run_dir.write_table("warnings", find_warnings(tokenizer, encoded, settings), ("level", "topic", "text"))
+        run_dir.write_warnings(find_warnings(tokenizer, encoded, settings))
         answer = describe(axes, control, len(rows), settings)
         body = build_static(vectors.table, settings.algorithm, tokenizer)
         save_checkpoint(run_dir.checkpoint_path, body, tokenizer, _card(settings, encoded))
@@ -117,7 +117,7 @@ def open_inputs(settings: VectorsSettings) -> tuple[Tokenizer, Genome, tuple[Int
     for chrom in set(settings.chroms) - genome.lengths.keys():
         raise unknown_chromosome(chrom, genome.lengths, settings.genome)
     chosen = {chrom: n for chrom, n in genome.lengths.items() if not settings.chroms or chrom in settings.chroms}
-    exclude = [parse_region(text, genome.lengths) for text in settings.exclude]
+    exclude = [Interval.parse(text, genome.lengths) for text in settings.exclude]
     return tokenizer, genome, choose_areas(chosen, exclude, validation_share=0).train
 
 
@@ -145,20 +145,20 @@ def control_vectors(encoded: EncodedGenome, tokenizer: Tokenizer, settings: Vect
     return fit(whole, tokenizer, settings, derive_seed(settings.seed, "control")).table
 
 
-def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: VectorsSettings) -> list[Row]:
-    """Give the table ``warnings``: what a reader of the vectors has to know."""
-    rows = []
+def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: VectorsSettings) -> list[RunWarning]:
+    """Warn of what a reader of the vectors has to know."""
+    found = []
     if tokenizer.settings().get("overlap"):
         text = "overlapping words share bases with their neighbours, so that vectors show spelling more than use"
-        rows.append({"level": "warn", "topic": "overlapping tokens", "text": text})
+        found.append(RunWarning("warn", "overlapping tokens", text))
     if settings.workers > 1:
         text = f"{settings.workers} threads race for the table: the same command gives other vectors"
-        rows.append({"level": "info", "topic": "not deterministic", "text": text})
+        found.append(RunWarning("info", "not deterministic", text))
     per_token = len(encoded.ids) * settings.epochs / max(1, tokenizer.vocab_size)
     if per_token < 1000:
         text = f"a token was read {per_token:,.0f} times on average: rare ones are close to where they started"
-        rows.append({"level": "warn", "topic": "little text", "text": text})
-    return rows
+        found.append(RunWarning("warn", "little text", text))
+    return found
 
 
 def describe(axes: TokenAxes, control: TokenAxes, n_tokens: int, settings: VectorsSettings) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from lingome.core.warnings import LEVELS, RunWarning
 from lingome.report import charts, maps
 from lingome.report.blocks import (
     Block,
@@ -122,17 +123,19 @@ def interval_and(name: str, row: Row, metric: str) -> str:
     return name if low is None or high is None else f"{digits(low)} to {digits(high)} · {name}"
 
 
-def warnings(tables: Tables) -> list[tuple[str, str, str]]:
-    """Give what a reader must know before believing: (level, topic, text), the worst first."""
-    found = [(row["level"], row["topic"] or "", row["text"]) for row in tables.get("warnings", [])]
-    told = " ".join(topic.lower() for _, topic, _ in found)
+def warnings(tables: Tables) -> list[RunWarning]:
+    """Give what a reader must know before believing, the worst first."""
+    found = [RunWarning.from_row(row) for row in tables.get("warnings", [])]
+    told = " ".join(one.topic.lower() for one in found)
     found += [
-        (row["verdict"], f"leak: {row['check']}", row["what"] or f"{number(row['n'])} between {row['pair']}")
+        RunWarning.from_row({
+            "level": row["verdict"], "topic": f"leak: {row['check']}",
+            "text": row["what"] or f"{number(row['n'])} between {row['pair']}",
+        })
         for row in tables.get("leaks", [])
         if row["verdict"] != "ok" and "leak" not in told and row["check"].lower() not in told
     ]
-    order = {"fail": 0, "warn": 1}
-    return sorted(found, key=lambda item: order.get(item[0], 2))
+    return sorted(found, key=lambda one: -LEVELS.index(one.level))
 
 
 def data_section(tables: Tables) -> Section:

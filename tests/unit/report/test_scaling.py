@@ -33,7 +33,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     run_dir = RunDir(tmp_path_factory.mktemp("ladder"))
     (run_dir.path / "tables").mkdir()
     for name, table in study.tables.items():
-        run_dir.write_table(name, table, ("level", "topic", "text") if name == "warnings" else None)
+        run_dir.write_table(name, table)
+    run_dir.write_warnings(study.warnings)
     run_dir.write_table("attention_cost", [
         {"part": part, "length": n, "time_s": 1e-6 * n**power, "memory_bytes": 8 * n**power, "parameters": 100}
         for part, power in (("attention, plain", 2), ("linear", 1)) for n in (128, 256, 512)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import astuple
 
 import pytest
 
+from lingome.core.warnings import RunWarning
 from lingome.report.blocks import Figure, Grid, Section, with_interval
 from lingome.report.charts import curve_chart
 from lingome.report.results import (
@@ -146,11 +148,11 @@ def test_warnings_come_worst_first_and_leaks_only_once():
     leak = {"check": "exact copies", "pair": "train-test", "n": 3, "share": 0.1, "verdict": "fail", "what": None}
     fine = {**leak, "verdict": "ok"}
     row = {"level": "warn", "topic": "truncation", "text": "5 windows were cut"}
-    assert warnings({"warnings": [row], "leaks": [leak, fine]}) == [
+    assert [astuple(one) for one in warnings({"warnings": [row], "leaks": [leak, fine]})] == [
         ("fail", "leak: exact copies", "3 between train-test"), ("warn", "truncation", "5 windows were cut")]
     for topic in ("leaks", "exact copies"):
         told = {"level": "fail", "topic": topic, "text": "3 copies"}
-        assert warnings({"warnings": [told], "leaks": [leak]}) == [("fail", topic, "3 copies")]
+        assert warnings({"warnings": [told], "leaks": [leak]}) == [RunWarning("fail", topic, "3 copies")]
 
 
 def luminance(colour: str) -> float:

@@ -23,7 +23,7 @@ from lingome.data.variants import (
 )
 from lingome.evaluate.language.whole_sequences import score_whole
 from lingome.evaluate.language.whole_sequences import table_rows as score_rows
-from lingome.evaluate.leaks.leakage import pretraining_overlap
+from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import cut_windows
 from lingome.models.devices import Precision
 from lingome.models.scoring.conventions import Convention, find_convention
@@ -206,7 +206,7 @@ def cut_variants(
         warnings.append(f"left out {left_out:,} of {len(variants):,} variants: insertions and deletions")
     cut = cut_windows(genome, kept, window_bp, step_bp)
     overlap = pretraining_overlap(data_seen, cut.places, genome.digest if data_seen else None)
-    warnings += [str(row["text"]) for row in overlap]
+    warnings += [one.text for one in overlap]
     if cut.n_moved:
         warnings.append(f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome")
     return Changes(kept, cut.alleles, warnings)

@@ -18,9 +18,10 @@ from lingome.data.bed import whole_number
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.splits import reach
 from lingome.data.tables import examples_from_rows
 from lingome.genome.regions import build_regions
-from lingome.genome.task import build_examples, divide_and_say, reach
+from lingome.genome.task import build_examples, divide_and_say
 
 Place = str | Path
 Split = str | Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lingome.config.task import TaskSettings, file_kind
+from lingome.config.task import SplitSettings, TaskSettings, file_kind
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.data.bed import bed_rows, on_genome, peak_rows
@@ -18,8 +18,6 @@ from lingome.data.splits import divide, reach
 from lingome.data.tables import read_examples
 from lingome.genome.regions import build_regions, promoter_intervals
 from lingome.genome.sites import build_sites
-
-VALID_SHARE = 0.1
 
 
 def build_examples(task: TaskSettings, *, seed: int = 0, genome: Genome | None = None) -> Examples:

@@ -339,7 +339,7 @@ class Model:
         DataError
             If the sequences would be longer than the context.
         """
-        model = self._as("causal_lm")
+        model = self.causal_model()
         flags = {"model": self.name, "n": n, "length_bp": length_bp, "prompt": prompt, "seed": seed,
                  "device": self.device, **options}
         settings = load_settings(GenerateSettings, flags=flags)
@@ -370,7 +370,7 @@ class Model:
         DataError
             If a sequence cannot be read, is empty, or is too long under ``error``.
         """
-        model: SequenceClassifier = self._as("classifier")
+        model = self.classifier()
         found = read_named(sequences, self.tokenizer.alphabet)
         encoded = encode_within(self.tokenizer, found.sequences, model.config.max_positions, too_long)
         for warning in (*encoded.warnings(), *doubt_letters(self.tokenizer.alphabet, found.sequences)):
@@ -432,27 +432,59 @@ class Model:
         return [*facts, ("trained on", trained_on(self.lineage))]
 
     def _ask(self, convention: str | None, strands: Strands, *, changes: bool) -> Asked:
-        model: LanguageModel = self._as("language_model")
+        model = self.language_model()
         if self.precision == "int8":
             raise ConfigError("scores are not computed in int8", where="precision", got="int8",
                               expected="fp32, bf16 or auto")
         return ask(
-            model.to(pick_device(self.device)), self.tokenizer, convention, changes=changes, strands=strands,
+            model, self.tokenizer, convention, changes=changes, strands=strands,
             precision=self.precision, batch_tokens=self.batch_tokens or 2048,
         )
 
-    def _as(self, promise: Literal["language_model", "causal_lm", "classifier"]) -> Any:
-        """Give the network if it is what was promised; say what it is if not."""
-        kinds: dict[str, Any] = {
-            "language_model": LanguageModel, "causal_lm": CausalModel, "classifier": SequenceClassifier,
-        }
-        if isinstance(self.network, kinds[promise]):
+    def language_model(self) -> LanguageModel:
+        """Give the network, on its device, if it gives letters a probability.
+
+        Raises
+        ------
+        CheckpointError
+            If it does not; says what it is.
+        """
+        if isinstance(self.network, LanguageModel):
             return self.network.to(pick_device(self.device))
+        raise self._refusal("language_model", "a masked or a causal language model")
+
+    def causal_model(self) -> CausalModel:
+        """Give the network, on its device, if it is a causal language model.
+
+        Raises
+        ------
+        CheckpointError
+            If it is not; says what it is.
+        """
+        if isinstance(self.network, CausalModel):
+            return self.network.to(pick_device(self.device))
+        raise self._refusal("causal_lm", "a causal language model, which guesses the next token")
+
+    def classifier(self) -> SequenceClassifier:
+        """Give the network, on its device, if it is a classifier.
+
+        Raises
+        ------
+        CheckpointError
+            If it is not; says what it is.
+        """
+        if isinstance(self.network, SequenceClassifier):
+            return self.network.to(pick_device(self.device))
+        raise self._refusal("classifier", "a classifier, as fine-tuning makes it")
+
+    def _refusal(self, promise: Literal["language_model", "causal_lm", "classifier"], needed: str) -> CheckpointError:
+        """Say that the network is another one than needed, as the command line does where there is a folder."""
         if self.folder is not None:
-            load_model(self.folder, promise)  # says what the folder holds, and who takes it
-        needed = {"language_model": "a language model", "causal_lm": "a causal language model",
-                  "classifier": "a classifier, as fine-tuning makes it"}
-        raise CheckpointError("this model cannot do that", where=self.name, got=self.kind, expected=needed[promise])
+            try:
+                load_model(self.folder, promise)
+            except CheckpointError as error:
+                return error
+        return CheckpointError("this model cannot do that", where=self.name, got=self.kind, expected=needed)
 
 
 def require_dna(tokenizer: Tokenizer) -> None:

@@ -24,8 +24,7 @@ from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.models.registry import CausalModel
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store import TokenStore
-from lingome.tokens.store_files import is_store, open_store
+from lingome.tokens.store import TokenStore, is_store, open_store
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.areas import Areas
 from lingome.train.contrastive import ContrastiveObjective

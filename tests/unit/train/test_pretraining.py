@@ -18,7 +18,7 @@ from lingome.models.shape import DecoderConfig
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store_files import open_store, write_store
+from lingome.tokens.store import open_store, write_store
 from lingome.train.areas import choose_areas
 from lingome.train.corruption import SpanCorruption
 from lingome.train.objectives import CausalObjective, MaskedObjective

@@ -196,7 +196,7 @@ class Fit:
 
     def __init__(self, model: Model, task: Task, run: RunInMemory, tuned: Tuned, card: ModelCard) -> None:
         opened = model.opened._replace(
-            name=f"{model.name}, fine-tuned", model=tuned.classifier, folder=None, digest="", lineage=run.lineage
+            name=f"fine-tuned {model.name}", model=tuned.classifier, folder=None, digest="", lineage=run.lineage
         )
         self.model = model
         self.task = task

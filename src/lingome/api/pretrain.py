@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 import tempfile
-import time
+import weakref
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,28 +78,31 @@ def pretrain(
     CheckpointError
         If there is no model to start from.
     """
-    scratch = tempfile.TemporaryDirectory(prefix="lingome-pretrain-")
-    folder = Path(scratch.name)
-    if isinstance(tokenizer, Tokenizer):
-        tokenizer.save(folder / "tokenizer")
-        tokenizer = folder / "tokenizer"
-    if isinstance(start_from, Model):
-        start_from = start_from.folder or start_from.save(folder / "start")
-    objective, preset = choose_objective(objective, preset, start_from)
-    path = genome.path if isinstance(genome, Genome) else Path(genome).expanduser()
-    where = folder / "run" if out is None else Path(out).expanduser()
-    nested = {
-        (f"train.{name}" if name in PretrainTrainSettings.model_fields else name): value
-        for name, value in options.items()
-    }
-    settings = load_settings(PretrainSettings, flags={
-        "genome": path, "out": where, "preset": preset, "objective": objective, "tokenizer": tokenizer,
-        "start_from": start_from, "seed": seed, **nested,
-    })
-    with RunDir.create(where) as run:
-        run.write_config(settings.as_dict())
-        trained = pretrain_into(run, settings, Lineage("pretrain", seed))
-    return Pretrained(where, trained, scratch)
+    scratch = Path(tempfile.mkdtemp(prefix="lingome-pretrain-"))
+    try:
+        if isinstance(tokenizer, Tokenizer):
+            tokenizer.save(scratch / "tokenizer")
+            tokenizer = scratch / "tokenizer"
+        if isinstance(start_from, Model):
+            start_from = start_from.folder or start_from.save(scratch / "start")
+        objective, preset = choose_objective(objective, preset, start_from)
+        path = genome.path if isinstance(genome, Genome) else Path(genome).expanduser()
+        where = scratch / "run" if out is None else Path(out).expanduser()
+        nested = {
+            (f"train.{name}" if name in PretrainTrainSettings.model_fields else name): value
+            for name, value in options.items()
+        }
+        settings = load_settings(PretrainSettings, flags={
+            "genome": path, "out": where, "preset": preset, "objective": objective, "tokenizer": tokenizer,
+            "start_from": start_from, "seed": seed, **nested,
+        })
+        with RunDir.create(where) as run:
+            run.write_config(settings.as_dict())
+            trained = pretrain_into(run, settings, Lineage("pretrain", seed))
+        return Pretrained(where, trained, scratch, device=settings.device)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
 
 
 def choose_objective(
@@ -169,17 +172,19 @@ class Pretrained(Model):
         Its run directory.
     trained : Trained
         Answer and table.
-    scratch : TemporaryDirectory
-        Lives as long as this object.
+    scratch : Path
+        A folder that is removed together with this object.
+    device : str
+        As in `lingome.load`.
     """
 
-    def __init__(self, folder: Path, trained: Trained, scratch: tempfile.TemporaryDirectory[str]) -> None:
-        super().__init__(load_model(folder))
+    def __init__(self, folder: Path, trained: Trained, scratch: Path, *, device: str = "auto") -> None:
+        super().__init__(load_model(folder), device=device)
         self.name = "pre-trained model"
         self.answer = trained.answer
         self.run = RunDir(folder)
         self._table = trained.table
-        self._scratch = scratch
+        weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
 
     @property
     def scores(self) -> Table:
@@ -217,3 +222,37 @@ class Pretrained(Model):
 
     def _repr_html_(self) -> str:
         return f"{super()._repr_html_()}<p>{html.escape(self.answer)}</p>{self._table._repr_html_()}"
+
+
+def pretrain_into(run: RunDir, settings: PretrainSettings, lineage: Lineage) -> Trained:
+    import time
+    from lingome.core.rundir import RunDir
+    from lingome.evaluate.language.likelihood import markov_baseline
+    from lingome.models.devices import pick_device
+    from lingome.models.folders.checkpoint import save_checkpoint
+    from lingome.recipes.pretrain import _prepare, read_genome
+    from lingome.train.pretraining import describe, find_warnings, language_columns, language_rows, pretrain_model
+    from lingome.train.start import add_origins, build_card, build_objective, open_repeats
+    device = pick_device(settings.device)
+    genome, areas = read_genome(settings)
+    repeats = open_repeats(settings, genome, lineage)
+    add_origins(lineage, settings.genome, genome, settings.tokenizer, settings.start_from)
+    tokenizer, model, seen = _prepare(settings, genome, areas, run)
+    objective = build_objective(settings, tokenizer)
+    card = build_card(settings, areas, objective)
+    def publish(trained):
+        save_checkpoint(run.checkpoint_path, trained, tokenizer, card, force=True)
+    done = pretrain_model(
+            genome, tokenizer, model.to(device), areas, settings.train, seed=settings.seed,
+            run=run, objective=objective, min_tokens=settings.min_tokens,
+            max_tokens=settings.max_tokens, fixed_share=settings.fixed_share,
+            validation_windows=settings.validation_windows, mixed_lengths=settings.lengths == "mixed",
+            repeats=repeats, repeat_weight=settings.repeat_weight,
+            publish=publish,
+        )
+    rows = [*language_rows(done), *markov_baseline(done)]
+    run.write_table("language", rows, language_columns(rows))
+    answer = describe(done)
+    run.write_lineage(lineage.as_dict(title="Pre-training", question=objective.question, answer=answer))
+    columns = tuple(c for c in language_columns(rows) if c != "kind")
+    return Trained(answer, Table("guessing", columns, [[row.get(c) for c in columns] for row in rows]), 0.0)

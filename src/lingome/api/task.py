@@ -12,8 +12,9 @@ from lingome.api.genome import as_genome
 from lingome.api.sequences import is_table, table_rows
 from lingome.config.settings import load_settings
 from lingome.config.task import TaskSettings
-from lingome.core.errors import DataError
+from lingome.core.errors import ConfigError, DataError
 from lingome.core.outcome import Table
+from lingome.core.seeds import generator
 from lingome.data.bed import whole_number
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
@@ -227,6 +228,19 @@ class Task:
         """The counts as a table."""
         rows = [[name, *map(int, row)] for name, row in zip(SPLITS, self.counts, strict=True)]
         return Table(self._title(), ("split", *self.label_names), rows, thousands=True)
+
+    def sample(self, n: int, *, seed: int = 0) -> Task:
+        """Give the task of `n` of its examples, drawn at random, in the order they have; for a quick look.
+
+        Raises
+        ------
+        ConfigError
+            If there are fewer.
+        """
+        if not 0 < n <= len(self):
+            raise ConfigError("these are more examples than there are", where="n", got=n, expected=f"1 to {len(self)}")
+        chosen = np.sort(generator(seed, "sample").permutation(len(self))[:n])
+        return Task(self.examples.select(chosen), self.settings, self.genome)
 
     def split(self, name: str) -> Examples:
         """Give the examples of ``train``, ``valid`` or ``test``."""

@@ -38,7 +38,7 @@ from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.overlap import expected_hidden_share, hidden_bases
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.loop import train
-from lingome.train.objectives import MaskedObjective, masked_losses
+from lingome.train.objectives.objectives import MaskedObjective, masked_losses
 from lingome.train.sources import add_ends
 
 K = 3

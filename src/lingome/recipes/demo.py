@@ -30,8 +30,8 @@ from lingome.models.presets import build_masked_lm, count_parameters, find_confi
 from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.windows import encode_genome
-from lingome.train.areas import choose_areas
-from lingome.train.pretraining import pretrain_model
+from lingome.train.pretraining.areas import choose_areas
+from lingome.train.pretraining.pretraining import pretrain_model
 from lingome.train.state import StateStore
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, packaged_models, read_lineage, resolve_model

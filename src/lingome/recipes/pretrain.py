@@ -26,10 +26,16 @@ from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import estimate_bases_per_token
-from lingome.train.areas import Areas, choose_areas
 from lingome.train.cost import duration, estimate_training
-from lingome.train.pretraining import describe, find_warnings, language_columns, language_rows, pretrain_model
-from lingome.train.start import (
+from lingome.train.pretraining.areas import Areas, choose_areas
+from lingome.train.pretraining.pretraining import (
+    describe,
+    find_warnings,
+    language_columns,
+    language_rows,
+    pretrain_model,
+)
+from lingome.train.pretraining.start import (
     ASIDE,
     LanguageModel,
     add_origins,

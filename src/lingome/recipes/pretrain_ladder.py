@@ -27,11 +27,19 @@ from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.areas import Areas
 from lingome.train.cost import duration, estimate_training
-from lingome.train.ladder import Ground, add_seen, climb, count_without_embeddings, is_done, list_rungs, rung_settings
-from lingome.train.pretraining import read_tokens
-from lingome.train.start import (
+from lingome.train.pretraining.areas import Areas
+from lingome.train.pretraining.ladder import (
+    Ground,
+    add_seen,
+    climb,
+    count_without_embeddings,
+    is_done,
+    list_rungs,
+    rung_settings,
+)
+from lingome.train.pretraining.pretraining import read_tokens
+from lingome.train.pretraining.start import (
     ASIDE,
     add_origins,
     build_objective,

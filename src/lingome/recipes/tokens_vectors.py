@@ -29,7 +29,7 @@ from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
-from lingome.train.areas import choose_areas
+from lingome.train.pretraining.areas import choose_areas
 from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]

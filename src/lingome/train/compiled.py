@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.train.sharded import find_layers
+from lingome.train.parallel.sharded import find_layers
 
 BACKEND = "inductor"
 """torch's own compiler."""

@@ -20,14 +20,14 @@ from lingome.models.devices import autocast
 from lingome.train.board import Board
 from lingome.train.compiled import compiling
 from lingome.train.determinism import reproducible
-from lingome.train.distributed import ALONE, World, check_agreement, choose_parallel, join, naming_the_lost
 from lingome.train.identity import build_identity, check_identity, shared_facts
 from lingome.train.interrupts import StopRequest, catch_stop
 from lingome.train.metrics import drop_metrics_after, write_metric
-from lingome.train.objectives import Objective
+from lingome.train.objectives.objectives import Objective
 from lingome.train.optimizer import build_optimizer
+from lingome.train.parallel.distributed import ALONE, World, check_agreement, choose_parallel, join, naming_the_lost
+from lingome.train.parallel.sharded import Whole, fill, shard
 from lingome.train.schedule import learning_rate, progress_share
-from lingome.train.sharded import Whole, fill, shard
 from lingome.train.sources import BatchSource
 from lingome.train.state import Progress, StateStore, Tensors, copy_weights, put_weights
 from lingome.train.step import Signals, Stepper, StepResult

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lingome.config.train import TrainSettings
-from lingome.train.sharded import is_rows
+from lingome.train.parallel.sharded import is_rows
 
 
 def build_optimizer(

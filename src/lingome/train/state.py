@@ -6,7 +6,7 @@
     state/<phase>/step-00000120/            weights.safetensors, moments.safetensors
     state/<phase>/best-00000100/            weights.safetensors, if there was an evaluation
 
-Where weights are split over processes (FSDP), each writes its own rows, and `lingome.train.shards` says
+Where weights are split over processes (FSDP), each writes its own rows, and `lingome.train.parallel.shards` says
 how; a state that two processes wrote is read by one, four, or whole, and the other way round.
 
 New folders are written under new names; then ``training.json``, which is replaced in one
@@ -29,9 +29,9 @@ from torch import nn
 
 from lingome.core.errors import CheckpointError
 from lingome.core.files import atomic_folder, explain_os_errors, write_text
-from lingome.train.distributed import ALONE, World
-from lingome.train.sharded import is_rows, is_split, local, rows_of, split_like
-from lingome.train.shards import StoredTensors, part_name, write_index, write_tensors
+from lingome.train.parallel.distributed import ALONE, World
+from lingome.train.parallel.sharded import is_rows, is_split, local, rows_of, split_like
+from lingome.train.parallel.shards import StoredTensors, part_name, write_index, write_tensors
 
 Tensors = dict[str, torch.Tensor]
 

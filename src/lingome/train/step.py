@@ -17,11 +17,11 @@ from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.seeds import derive_seed, generator
 from lingome.models.devices import autocast
-from lingome.train.distributed import World
 from lingome.train.memory import Draws, count_rows, cut_rows, is_out_of_memory, too_large
-from lingome.train.objectives import LossSum, Objective
+from lingome.train.objectives.objectives import LossSum, Objective
 from lingome.train.optimizer import scale_and_clip
-from lingome.train.sharded import Whole
+from lingome.train.parallel.distributed import World
+from lingome.train.parallel.sharded import Whole
 from lingome.train.sources import BatchSource
 
 Signals = Callable[[], tuple[float, float, float]]

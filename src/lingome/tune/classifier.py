@@ -23,7 +23,7 @@ from lingome.models.presets import build_classifier
 from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.loop import train
-from lingome.train.objectives import Batch, ClassificationObjective, LossSum
+from lingome.train.objectives.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
 from lingome.tune.features import LinearHead, fit_head
 from lingome.tune.methods import trainable_parameters

@@ -15,7 +15,7 @@ from lingome.models.scoring.scores import score_sequences
 from lingome.models.shape import DecoderConfig
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.train.validation import CausalValidation
+from lingome.train.objectives.validation import CausalValidation
 
 LETTERS = CharacterTokenizer()
 TINY = DecoderConfig(hidden_size=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_size=128, max_positions=128)

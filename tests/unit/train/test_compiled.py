@@ -9,8 +9,8 @@ from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train import compiled
 from lingome.train.loop import train
-from lingome.train.objectives import MaskedObjective
-from lingome.train.shards import StoredTensors
+from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.parallel.shards import StoredTensors
 from lingome.train.state import copy_weights
 
 TOKENIZER = CharacterTokenizer()

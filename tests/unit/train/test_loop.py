@@ -11,7 +11,7 @@ from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
 from lingome.train.loop import train
-from lingome.train.objectives import LossSum
+from lingome.train.objectives.objectives import LossSum
 from lingome.train.state import StateStore, copy_weights
 from lingome.train.step import count_tokens
 

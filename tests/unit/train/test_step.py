@@ -13,7 +13,7 @@ from lingome.models.presets import build_masked_lm, find_config
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.loop import train
 from lingome.train.memory import cut_rows, is_out_of_memory, too_large
-from lingome.train.objectives import LossSum, MaskedObjective
+from lingome.train.objectives.objectives import LossSum, MaskedObjective
 from lingome.train.state import StateStore, copy_weights
 
 TOKENIZER = CharacterTokenizer()

@@ -24,7 +24,7 @@ from lingome.models.reading.batching import collate
 from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.loop import train
-from lingome.train.objectives import LossSum, MaskedObjective
+from lingome.train.objectives.objectives import LossSum, MaskedObjective
 
 NEAR_BP = 12
 

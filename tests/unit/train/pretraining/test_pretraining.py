@@ -19,10 +19,10 @@ from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store import open_store, write_store
-from lingome.train.areas import choose_areas
-from lingome.train.corruption import SpanCorruption
-from lingome.train.objectives import CausalObjective, MaskedObjective
-from lingome.train.pretraining import describe, find_warnings, language_rows, pretrain_model, read_tokens
+from lingome.train.objectives.corruption import SpanCorruption
+from lingome.train.objectives.objectives import CausalObjective, MaskedObjective
+from lingome.train.pretraining.areas import choose_areas
+from lingome.train.pretraining.pretraining import describe, find_warnings, language_rows, pretrain_model, read_tokens
 
 TOKENIZER = CharacterTokenizer()
 TINY = DecoderConfig(hidden_size=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_size=128, max_positions=128)

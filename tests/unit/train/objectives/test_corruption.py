@@ -17,8 +17,8 @@ from lingome.models.networks.encoder_decoder.model import (
 )
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.train.corruption import SpanCorruption, corrupt_row, count_spans, target_losses
 from lingome.train.memory import cut_rows
+from lingome.train.objectives.corruption import SpanCorruption, corrupt_row, count_spans, target_losses
 
 TOKENIZER = CharacterTokenizer()
 SENTINEL_IDS = np.arange(400, 100, -1)

@@ -21,14 +21,14 @@ from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.store import StoredTokens, TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, TokenWindows, count_ids, encode_genome
-from lingome.train.areas import Areas
-from lingome.train.contrastive import ContrastiveValidation
 from lingome.train.loop import TrainResult, train
 from lingome.train.metrics import write_metric
-from lingome.train.objectives import CausalObjective, LanguageObjective, MaskedObjective
+from lingome.train.objectives.contrastive import ContrastiveValidation
+from lingome.train.objectives.objectives import CausalObjective, LanguageObjective, MaskedObjective
+from lingome.train.objectives.validation import Validation, build_validation
+from lingome.train.pretraining.areas import Areas
+from lingome.train.pretraining.start import LanguageModel
 from lingome.train.sources import PackedWindowSource, WindowSource
-from lingome.train.start import LanguageModel
-from lingome.train.validation import Validation, build_validation
 
 PHASE = "pretrain"
 ABOUT_A_ROW = {"phase", "split", "step", "tokens", "time_s"}

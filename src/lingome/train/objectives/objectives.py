@@ -43,7 +43,7 @@ class Objective(Protocol):
 
 
 class LanguageObjective(Objective, Protocol):
-    """What pre-training asks of an objective, beside its loss; `lingome.train.start.OBJECTIVES` lists them."""
+    """What pre-training asks of an objective, beside its loss; see `lingome.train.pretraining.start.OBJECTIVES`."""
 
     guesses: ClassVar[str]
     """What is guessed, in a few words that stand behind 'guessing'."""

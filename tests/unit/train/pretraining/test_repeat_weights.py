@@ -17,11 +17,11 @@ from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store import open_store, write_store
 from lingome.tokens.windows import TokenWindows, encode_genome
-from lingome.train.areas import choose_areas
-from lingome.train.objectives import CausalObjective, MaskedObjective
-from lingome.train.pretraining import language_columns, language_rows, pretrain_model
+from lingome.train.objectives.objectives import CausalObjective, MaskedObjective
+from lingome.train.objectives.validation import MaskedValidation
+from lingome.train.pretraining.areas import choose_areas
+from lingome.train.pretraining.pretraining import language_columns, language_rows, pretrain_model
 from lingome.train.sources import PackedWindowSource, WindowSource
-from lingome.train.validation import MaskedValidation
 
 TOKENIZER = CharacterTokenizer()
 

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.rundir import RunDir
-from lingome.train.distributed import ALONE, check_agreement, choose_parallel, naming_the_lost
-from lingome.train.sharded import find_layers
-from lingome.train.shards import StoredTensors
+from lingome.train.parallel.distributed import ALONE, check_agreement, choose_parallel, naming_the_lost
+from lingome.train.parallel.sharded import find_layers
+from lingome.train.parallel.shards import StoredTensors
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 spec = importlib.util.spec_from_file_location("two_processes", SCRIPT)

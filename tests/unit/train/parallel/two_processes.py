@@ -19,9 +19,9 @@ from lingome.core.processes import process_rank
 from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.train.contrastive import ContrastiveObjective
 from lingome.train.loop import train
-from lingome.train.objectives import MaskedObjective
+from lingome.train.objectives.contrastive import ContrastiveObjective
+from lingome.train.objectives.objectives import MaskedObjective
 from lingome.train.state import copy_weights
 
 TOKENIZER = CharacterTokenizer()

@@ -12,8 +12,8 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.models.networks.tracks.model import TracksConfig, build_tracks
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.loop import train
-from lingome.train.objectives import Batch
-from lingome.train.tracks import Augmentation, TracksObjective, poisson_constant, poisson_losses
+from lingome.train.objectives.objectives import Batch
+from lingome.train.objectives.tracks import Augmentation, TracksObjective, poisson_constant, poisson_losses
 
 LETTERS = CharacterTokenizer()
 PLAIN = Augmentation(0, 0.0)

@@ -29,9 +29,15 @@ from lingome.models.heads.heads import MaskedLM
 from lingome.models.presets import count_parameters
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.areas import Areas
-from lingome.train.pretraining import Pretrained, ReadTokens, language_columns, language_rows, pretrain_model
-from lingome.train.start import ASIDE, LanguageModel, add_origins, build_card, build_objective, start_model
+from lingome.train.pretraining.areas import Areas
+from lingome.train.pretraining.pretraining import (
+    Pretrained,
+    ReadTokens,
+    language_columns,
+    language_rows,
+    pretrain_model,
+)
+from lingome.train.pretraining.start import ASIDE, LanguageModel, add_origins, build_card, build_objective, start_model
 from lingome.train.state import StateStore, sweep
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from lingome.config.ladder import LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.errors import ConfigError
 from lingome.models.presets import PRESETS, build_causal_lm, build_masked_lm, count_parameters, find_config, read_size
-from lingome.train.ladder import Rung, count_without_embeddings, list_rungs, rung_settings
+from lingome.train.pretraining.ladder import Rung, count_without_embeddings, list_rungs, rung_settings
 
 
 def test_every_size_at_every_length_and_the_middle_again() -> None:

@@ -24,7 +24,7 @@ from safetensors.torch import save
 
 from lingome.core.errors import CheckpointError, DataError
 from lingome.core.files import explain_os_errors
-from lingome.train.sharded import rows_of
+from lingome.train.parallel.sharded import rows_of
 
 HINT = "start the run again with --force"
 

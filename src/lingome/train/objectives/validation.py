@@ -17,7 +17,7 @@ from torch import nn
 
 from lingome.core.seeds import generator
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives import (
+from lingome.train.objectives.objectives import (
     CausalObjective,
     LanguageObjective,
     MaskedObjective,

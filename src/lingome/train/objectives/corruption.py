@@ -37,9 +37,9 @@ from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_seq2seq_lm
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives import IGNORED, Batch, LossSum
+from lingome.train.objectives.objectives import IGNORED, Batch, LossSum
+from lingome.train.objectives.validation import summary
 from lingome.train.sources import add_ends
-from lingome.train.validation import summary
 
 SENTINELS = 100
 """Sentinels of a model, as many as T5 has: rows of the embedding behind the tokenizer's vocabulary."""

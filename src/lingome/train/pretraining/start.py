@@ -26,13 +26,13 @@ from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore, is_store, open_store
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.areas import Areas
-from lingome.train.contrastive import ContrastiveObjective
-from lingome.train.corruption import build_span_model, load_span_model, span_objective
 from lingome.train.cost import Load
 from lingome.train.identity import FREE
-from lingome.train.masking import masked_objective
-from lingome.train.objectives import CausalObjective, LanguageObjective
+from lingome.train.objectives.contrastive import ContrastiveObjective
+from lingome.train.objectives.corruption import build_span_model, load_span_model, span_objective
+from lingome.train.objectives.masking import masked_objective
+from lingome.train.objectives.objectives import CausalObjective, LanguageObjective
+from lingome.train.pretraining.areas import Areas
 
 DATA_BYTES = 2.0
 """Bytes a base of a FASTA that is read, encoded and kept."""

@@ -16,9 +16,15 @@ from lingome.models.presets import PRESETS, build_masked_lm
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.train.areas import choose_areas
-from lingome.train.contrastive import ContrastiveObjective, ContrastiveValidation, embed_pair, info_nce
-from lingome.train.pretraining import describe, find_warnings, language_columns, language_rows, pretrain_model
+from lingome.train.objectives.contrastive import ContrastiveObjective, ContrastiveValidation, embed_pair, info_nce
+from lingome.train.pretraining.areas import choose_areas
+from lingome.train.pretraining.pretraining import (
+    describe,
+    find_warnings,
+    language_columns,
+    language_rows,
+    pretrain_model,
+)
 from lingome.train.sources import add_ends
 
 TOKENIZER = CharacterTokenizer()

@@ -44,7 +44,17 @@ def cut_for_embedding(
 
 
 def say_what_was_cut(pieces: Pieces, n_sequences: int, *, too_long: LongPolicy, per: Per) -> None:
-    """Say how many sequences did not fit the context, and how many letters are not in the vocabulary."""
+    """Say how many sequences did not fit the context, and how many letters are not in the vocabulary.
+
+    Parameters
+    ----------
+    pieces : Pieces
+        From `cut_for_embedding`.
+    n_sequences : int
+        Sequences that the pieces are of.
+    too_long, per
+        What was asked for.
+    """
     if pieces.n_long:
         windows = "averaged over windows" if per == "sequence" else "read in windows"
         done = "cut at the end" if too_long == "truncate" else windows
@@ -81,5 +91,17 @@ def embed_rows(
 def embed_whole(
     reader: Reader, tokenizer: Tokenizer, pieces: Pieces, *, layer: Layer, pooling: Pooling, batch_tokens: int | None
 ) -> np.ndarray:
-    """Compute one vector per sequence: float32, shape (N, D); parameters as in `embed_rows`."""
+    """Compute one vector per sequence: float32, shape (N, D).
+
+    Parameters
+    ----------
+    reader : Reader
+        The model's body on its device.
+    tokenizer : Tokenizer
+        The model's.
+    pieces : Pieces
+        From `cut_for_embedding`.
+    layer, pooling, batch_tokens
+        As in `lingome.api.model.Model.embed` and `lingome.api.model.load`.
+    """
     return embed_pieces(reader, tokenizer, pieces, layer=layer, pooling=pooling, batch_tokens=batch_tokens)

@@ -34,7 +34,6 @@ from lingome.evaluate.leaks.leakage import leak_warnings
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
-from lingome.models.devices import pick_device
 from lingome.models.heads.heads import SequenceClassifier
 from lingome.models.registry import CausalModel
 from lingome.tokens.tokenizer import Tokenizer
@@ -256,7 +255,8 @@ def _as_data(data: Any) -> Task | Genome:
     if isinstance(data, Task | Genome):
         return data
     if data is None:
-        raise ConfigError("there is nothing to measure on", hint="give labelled sequences, or a genome for a language model")
+        raise ConfigError("there is nothing to measure on",
+                          hint="give labelled sequences, or a genome for a language model")
     if isinstance(data, str | Path) and not Path(data).is_dir() and file_kind(str(data)) == "genome":
         return as_genome(data)
     return Task.from_table(data)

@@ -12,8 +12,8 @@ from lingome.core.outcome import Table
 from lingome.generate.collection import Collection, sample_many, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
-from lingome.generate.records import record_row, telling
 from lingome.generate.recomputed import reader_of
+from lingome.generate.records import record_row, telling
 from lingome.generate.rules import Rules, rules_for
 from lingome.models.devices import pick_device
 from lingome.models.networks.decoder.model import CausalLM

@@ -308,7 +308,9 @@ class Model:
             say(f"warning: {warning}")
         return score_changed(asked, found)
 
-    def generate(self, n: int = 1, length_bp: int = 500, *, prompt: str = "", seed: int = 0, **options: Any) -> Generated:
+    def generate(
+        self, n: int = 1, length_bp: int = 500, *, prompt: str = "", seed: int = 0, **options: Any
+    ) -> Generated:
         """Write sequences with a causal language model.
 
         Parameters
@@ -416,17 +418,18 @@ class Model:
         return path
 
     def __repr__(self) -> str:
-        return "\n  ".join([f"Model {self.name!r}: {self.kind}", *(f"{name}: {value}" for name, value in self._facts())])
+        lines = [f"{name}: {value}" for name, value in self._facts()]
+        return "\n  ".join([f"Model {self.name!r}: {self.kind}", *lines])
 
     def _repr_html_(self) -> str:
         return Table(f"{self.name}: {self.kind}", ("", "what it is"), self._facts())._repr_html_()
 
     def _facts(self) -> list[tuple[str, str]]:
         shape = shape_of(self.network)
-        sizes = {"layers": shape.n_layers, "numbers per token": shape.hidden_size, "tokens at most": shape.max_positions}
+        sizes = f"{shape.n_layers:,} layers, {shape.hidden_size:,} numbers per token"
         facts = [
             ("architecture", f"{find_architecture(shape).name}, {self.n_parameters:,} parameters"),
-            ("shape", ", ".join(f"{value:,} {name}" for name, value in sizes.items())),
+            ("shape", f"{sizes}, {shape.max_positions:,} tokens at most"),
             ("tokenizer", repr(self.tokenizer)),
         ]
         return [*facts, ("trained on", trained_on(self.lineage))]

@@ -131,7 +131,11 @@ def choose_objective(
     chosen = objective
     if objective is None and start_from is not None:
         model = load_model(start_from).model
-        chosen = "causal" if isinstance(model, CausalModel) else "span" if isinstance(model, EncoderDecoderLM) else "masked"
+        chosen = "masked"
+        if isinstance(model, CausalModel):
+            chosen = "causal"
+        elif isinstance(model, EncoderDecoderLM):
+            chosen = "span"
     elif objective is None:
         chosen = "masked"
         if preset is None or preset in CAUSAL_PRESETS or twin in CAUSAL_PRESETS:
@@ -225,14 +229,12 @@ class Pretrained(Model):
 
 
 def pretrain_into(run: RunDir, settings: PretrainSettings, lineage: Lineage) -> Trained:
-    import time
-    from lingome.core.rundir import RunDir
     from lingome.evaluate.language.likelihood import markov_baseline
     from lingome.models.devices import pick_device
     from lingome.models.folders.checkpoint import save_checkpoint
     from lingome.recipes.pretrain import _prepare, read_genome
-    from lingome.train.pretraining import describe, find_warnings, language_columns, language_rows, pretrain_model
-    from lingome.train.start import add_origins, build_card, build_objective, open_repeats
+    from lingome.train.pretraining.pretraining import describe, language_columns, language_rows, pretrain_model
+    from lingome.train.pretraining.start import add_origins, build_card, build_objective, open_repeats
     device = pick_device(settings.device)
     genome, areas = read_genome(settings)
     repeats = open_repeats(settings, genome, lineage)

@@ -95,8 +95,8 @@ def test_variants_come_as_vcf_texts_or_table_and_give_the_scores_of_the_command(
     lines = [f"chr1\t{place + 1}\t.\t{letters[place]}\t{other[letters[place]]}" for place in places]
     (tmp_path / "v.vcf").write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\n" + "\n".join(lines) + "\n")
     out = tmp_path / "s.tsv"
-    words = ["score", "model=random:nano", f"variants={tmp_path / 'v.vcf'}", f"genome={tmp_path / 'g.fa'}", "window_bp=100"]
-    assert main([*words, "strands=both", "device=cpu", "-o", str(out)]) == 0
+    words = ["score", "model=random:nano", f"variants={tmp_path / 'v.vcf'}", f"genome={tmp_path / 'g.fa'}"]
+    assert main([*words, "window_bp=100", "strands=both", "device=cpu", "-o", str(out)]) == 0
     with out.open() as handle:
         expected = [row["score"] for row in csv.DictReader(handle, delimiter="\t")]
     texts = [f"chr1:{place + 1}:{letters[place]}>{other[letters[place]]}" for place in places]

@@ -29,7 +29,8 @@ def test_weights_and_tables_are_those_of_the_command(masked, fasta: Path, tmp_pa
     for name in ("model.safetensors", "config.json", "tokenizer.json", "README.md"):
         assert (mine.checkpoint_path / name).read_bytes() == (theirs.checkpoint_path / name).read_bytes()
     for name in ("language", "warnings"):
-        assert (mine.path / "tables" / f"{name}.tsv").read_text() == (theirs.path / "tables" / f"{name}.tsv").read_text()
+        file = Path("tables") / f"{name}.tsv"
+        assert (mine.path / file).read_text() == (theirs.path / file).read_text()
     assert sorted(one.name for one in mine.path.iterdir()) == sorted(one.name for one in theirs.path.iterdir())
     assert {**mine.read_config(), "out": None} == {**theirs.read_config(), "out": None}
     assert set(mine.read_lineage()) == set(theirs.read_lineage())
@@ -43,7 +44,7 @@ def test_the_result_is_a_model(masked, tmp_path: Path):
     assert masked.score(["ACGTACGT"]).scores[0] < 0
     assert "3 steps" in repr(masked)
     assert "bits_per_base" in masked.scores.columns
-    with pytest.raises(CheckpointError, match="guesses the next token|causal"):
+    with pytest.raises(CheckpointError, match="causal"):
         masked.generate()
 
 

@@ -2,7 +2,11 @@
 
 project = "lingome"
 author = "The lingome developers"
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+autosummary_generate = False
+autodoc_typehints = "none"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
 html_theme = "furo"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3

@@ -189,7 +189,13 @@ class RunDir:
             handle.write(json.dumps(values) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Read ``metrics.jsonl``; a line cut short by a crash at the very end is left out."""
+        """Read ``metrics.jsonl``; a line cut short by a crash at the very end is left out.
+
+        Raises
+        ------
+        DataError
+            If another line is not JSON.
+        """
         file = self.path / "metrics.jsonl"
         if not file.is_file():
             return []

@@ -58,7 +58,13 @@ class Examples:
         return len(self.sequences)
 
     def select(self, keep: np.ndarray) -> Examples:
-        """Give the examples at these indices, or where a boolean mask is true, in order."""
+        """Give some of the examples, in order.
+
+    Parameters
+    ----------
+    keep : ndarray of int, shape (K,), or of bool, shape (N,)
+        Their indices, or a mask that is true where an example is kept.
+    """
         index = np.flatnonzero(keep) if keep.dtype == bool else np.asarray(keep)
         rows = [int(i) for i in index]
         return Examples(
@@ -89,7 +95,13 @@ class Examples:
         return self.select(self.splits == name)
 
     def with_splits(self, splits: np.ndarray) -> Examples:
-        """Give the same examples under another split."""
+        """Give the same examples under another split.
+
+    Parameters
+    ----------
+    splits : ndarray of str or object, shape (N,)
+        ``train``, ``valid``, ``test``, or an empty string.
+    """
         return Examples(
             self.sequences, self.labels, np.asarray(splits, dtype=object), self.ids,
             self.intervals, self.label_names, self.columns,

@@ -82,10 +82,28 @@ def blocks_of(
 ) -> list[Interval]:
     """Lay blocks along the genome so that each holds its fraction of the intervals, with gaps between.
 
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        What is to be divided.
+    lengths : mapping of str to int
+        Bases of each chromosome, in the order in which blocks are laid along them.
+    fractions : (float, float, float)
+        Share of the intervals for train, valid and test.
+    gap_bp : int
+        Bases between blocks.
+
     Returns
     -------
     list of Interval
         The name of each is its split; a split that goes over a chromosome's end has several.
+
+    Raises
+    ------
+    ConfigError
+        If the fractions are not three shares that add up to 1, or there is none for training.
+    DataError
+        If no interval lies on these chromosomes.
     """
     shares = np.asarray(fractions, dtype=float)
     if shares.shape != (3,) or np.any(shares < 0) or abs(float(shares.sum()) - 1) > 1e-6 or shares[0] == 0:
@@ -163,6 +181,11 @@ def split_random(sequences: Sequence[str], fractions: Fractions = (0.8, 0.1, 0.1
     Returns
     -------
     ndarray of object, shape (N,)
+
+    Raises
+    ------
+    ConfigError
+        If the fractions are not three shares that add up to 1.
     """
     shares = np.asarray(fractions, dtype=float)
     if shares.shape != (3,) or np.any(shares < 0) or abs(float(shares.sum()) - 1) > 1e-6:
@@ -193,8 +216,14 @@ def divide(examples: Examples, lengths: Mapping[str, int], split: SplitSettings,
 
     Parameters
     ----------
+    examples : Examples
+        N of them.
     lengths : mapping of str to int
         Length of each chromosome in bp, for blocks.
+    split : SplitSettings
+        By what, and how large each part is.
+    seed : int
+        Of random splits.
 
     Returns
     -------
@@ -267,6 +296,37 @@ def _complete(examples: Examples, given: np.ndarray, seed: int) -> np.ndarray:
     divided[train[drawn == "valid"]] = "valid"
     say(f"the table names no validation rows: {int((drawn == 'valid').sum()):,} training rows were taken at random")
     return divided
+
+
+def hold_out_ends(lengths: Mapping[str, int], share: float, gap_bp: int = 0) -> tuple[list[Interval], list[Interval]]:
+    """Keep the end of every chromosome from what is learnt from; a chromosome shorter than the gap has no end.
+
+    Parameters
+    ----------
+    lengths : mapping of str to int
+        Bases of each chromosome.
+    share : float
+        Share of each chromosome that is held out, 0..1.
+    gap_bp : int
+        Bases at the beginning of each end that neither part has.
+
+    Returns
+    -------
+    learnt, held_out : list of Interval
+        In the order of the chromosomes.
+
+    >>> learnt, held_out = hold_out_ends({"chr1": 100, "chr2": 40}, 0.1, gap_bp=5)
+    >>> [str(one) for one in learnt], [str(one) for one in held_out]
+    (['chr1:0-90', 'chr2:0-36'], ['chr1:95-100'])
+    """
+    learnt = []
+    held_out = []
+    for chrom, length in lengths.items():
+        cut = int(length * (1 - share))
+        learnt.append(Interval(chrom, 0, cut))
+        if cut + gap_bp < length:
+            held_out.append(Interval(chrom, cut + gap_bp, length))
+    return learnt, held_out
 
 
 def reach(intervals: Sequence[Interval]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.sequence import gc_content
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import encode_within, run_batches, softmax
 

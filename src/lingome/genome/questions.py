@@ -16,9 +16,9 @@ import numpy as np
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.seeds import generator
 from lingome.data.bed import read_bed, read_narrow_peak
-from lingome.data.catalog import find
+from lingome.data.catalog.entries import find
+from lingome.data.catalog.fetch import fetch
 from lingome.data.examples import SPLITS, Examples
-from lingome.data.fetch import fetch
 from lingome.data.genome import Genome
 from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
@@ -116,6 +116,23 @@ def ask(
     region: str | None = None,
 ) -> Question:
     """Put the question of an organism together; see `ask_human` and `ask_yeast`.
+
+    Parameters
+    ----------
+    organism : {"human", "yeast"}
+        Whose question.
+    files : mapping of str to Path
+        Its data sets, by role; see `fetch_files`.
+    p_value : float
+        Of motif sites (human).
+    flank_bp : int
+        Bases on either side of a motif (human).
+    promoters : int
+        Most promoters to learn from (yeast).
+    seed : int
+        Of drawn windows.
+    region : str, optional
+        Where to predict, ``chrom:start-end``, 0-based and half-open.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.core.warnings import RunWarning
-from lingome.data.catalog import find
+from lingome.data.catalog.entries import find
 from lingome.evaluate.baselines.classifiers import fit_baselines
 from lingome.evaluate.classification import answer, score_view, write_examples_tables, write_scores
 from lingome.evaluate.leaks.seen import note_seen

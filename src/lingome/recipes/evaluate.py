@@ -14,8 +14,7 @@ from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed, generator
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
-from lingome.data.interval import Interval
-from lingome.data.splits import divide, reach, split_random
+from lingome.data.splits import divide, hold_out_ends, reach, split_random
 from lingome.data.tables import read_examples
 from lingome.data.windows import tile
 from lingome.evaluate.baselines.classifiers import fit_baselines, usable_splits
@@ -26,9 +25,9 @@ from lingome.evaluate.leaks.leakage import leak_warnings
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier, read_config
-from lingome.models.registry import CausalModel
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
@@ -143,8 +142,7 @@ def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage
         raise ConfigError("a causal model hides nothing: leave out mask_rate", where="mask_rate")
     model.to(pick_device(settings.device))
     genome = _genome(settings)
-    learn = [Interval(chrom, 0, int(length * 0.9)) for chrom, length in genome.lengths.items()]
-    shown = [Interval(chrom, int(length * 0.9), length) for chrom, length in genome.lengths.items()]
+    learn, shown = hold_out_ends(genome.lengths, 0.1)
     draw = generator(settings.seed, "evaluate windows")
     test = list(Stretches(genome, shown, "test").draw(settings.n_windows, settings.window_bp, draw))
     # Tiles, not draws: draws overlap, and the Markov model would choose its order on bases it counted.

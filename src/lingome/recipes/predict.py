@@ -25,7 +25,7 @@ from lingome.genome.sites import find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
@@ -68,7 +68,23 @@ def run(settings: PredictSettings) -> Outcome:
 def score(
     model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, settings: PredictSettings
 ) -> np.ndarray:
-    """Give the probability of each class, (N, C); says what was cut or unknown."""
+    """Give the probability of each class; says what was cut or unknown.
+
+    Parameters
+    ----------
+    model : SequenceClassifier
+        Of C classes; it is moved to the device of the settings.
+    tokenizer : Tokenizer
+        The model's own.
+    examples : Examples
+        N sequences.
+    settings : PredictSettings
+        Device, batch size, and what is done with sequences that are too long.
+
+    Returns
+    -------
+    ndarray of float, shape (N, C)
+    """
     encoded = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long)
     for warning in (*encoded.warnings(), *doubt_letters(tokenizer.alphabet, examples.sequences)):
         say(f"warning: {warning}")

@@ -37,7 +37,7 @@ from lingome.train.pretraining.pretraining import (
 )
 from lingome.train.pretraining.start import (
     ASIDE,
-    LanguageModel,
+    Pretrainable,
     add_origins,
     build_card,
     build_objective,
@@ -130,7 +130,7 @@ def run(settings: PretrainSettings) -> Outcome:
         card = build_card(settings, areas, objective)
 
         def publish(trained: nn.Module) -> None:
-            assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"
+            assert isinstance(trained, Pretrainable), "the loop gives back the model it was given"
             save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
 
         done = pretrain_model(
@@ -182,7 +182,7 @@ def read_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Gen
 
 def _prepare(
     settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas, run_dir: RunDir
-) -> tuple[Tokenizer, LanguageModel, list[tuple[str, Any]]]:
+) -> tuple[Tokenizer, Pretrainable, list[tuple[str, Any]]]:
     """Give the tokenizer and the model to start from, and who else has seen what."""
     given = given_tokenizer(genome, settings)
     kept = run_dir.path / "state" / "tokenizer"

@@ -20,8 +20,8 @@ from lingome.evaluate.scaling.attention_cost import fit_growth, measure_attentio
 from lingome.evaluate.scaling.ladder import ladder_baselines, study_ladder
 from lingome.evaluate.scaling.laws import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import find_config
-from lingome.models.shape import TransformerConfig
 from lingome.recipes.pretrain import read_genome
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer

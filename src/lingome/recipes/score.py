@@ -23,15 +23,22 @@ from lingome.data.proteins import read_proteins
 from lingome.data.tables import read_sequences
 from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
-from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, spread, untaught
+from lingome.evaluate.baselines.scores import (
+    Contender,
+    change_rows,
+    measured_column,
+    sequence_rows,
+    spread,
+    with_random_weights,
+)
 from lingome.evaluate.language.whole_sequences import score_whole, table_rows
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
-from lingome.models.folders.weight_files import digest_weights
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.presets import count_parameters
 from lingome.models.scoring.conventions import Convention, find_convention
-from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters
@@ -111,7 +118,7 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
     scores, n_windows = score(opened.start.model, texts)
     picked = spread(len(texts), settings.baseline_items)
     everything = np.arange(len(texts))
-    blank, _ = score(untaught(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
+    blank, _ = score(with_random_weights(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
     unit = "base" if tokenizer.alphabet is DNA else "residue"
@@ -144,7 +151,7 @@ def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[
     scores = score(opened.start.model, alleles)
     picked = spread(len(alleles), settings.baseline_items)
     everything = np.arange(len(alleles))
-    blank = score(untaught(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
+    blank = score(with_random_weights(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([
         Contender("model", "model", everything, scores),
@@ -187,14 +194,16 @@ def _open(settings: ScoreSettings) -> Opened:
         assert settings.variants is not None
         variants = read_variants(settings.variants, genome)
     kept = variants if settings.indels == "score" else [one for one in variants if len(one.ref) == len(one.alt)]
-    warnings = [f"left out {len(variants) - len(kept):,} of {len(variants):,} variants: insertions and deletions"] * (
-        len(kept) < len(variants))
+    warnings = []
+    if len(kept) < len(variants):
+        n_left_out = len(variants) - len(kept)
+        warnings.append(f"left out {n_left_out:,} of {len(variants):,} variants: insertions and deletions")
     if not kept:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
     seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
     warnings += [one.text for one in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
-    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
+    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] if cut.n_moved else []
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
     return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
 

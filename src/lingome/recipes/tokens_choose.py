@@ -17,6 +17,7 @@ from lingome.core.seeds import derive_seed
 from lingome.core.warnings import RunWarning
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.splits import hold_out_ends
 from lingome.evaluate.vocabulary.next_kmer import merges_of, open_test
 from lingome.evaluate.vocabulary.recommendation import Pick, one_each, pick_vocabulary, reasons
 from lingome.evaluate.vocabulary.signals import SignalBases, vocabulary_signals
@@ -104,14 +105,7 @@ def run(settings: ChooseSettings) -> Outcome:
 
 def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], list[Interval]]:
     """Keep the end of every sequence for testing, behind a gap of a thousand bases."""
-    learn = []
-    test = []
-    for chrom, length in genome.lengths.items():
-        cut = int(length * (1 - settings.test_share))
-        learn.append(Interval(chrom, 0, cut))
-        if cut + 1000 < length:
-            test.append(Interval(chrom, cut + 1000, length))
-    return learn, test
+    return hold_out_ends(genome.lengths, settings.test_share, gap_bp=1000)
 
 
 def candidate_names(settings: ChooseSettings) -> list[str]:
@@ -127,6 +121,11 @@ def build_candidates(
 
     Where the sequence has fewer merges than asked for, the candidates that exist are kept, and a
     note says which are not.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left to compare with characters.
     """
     candidates: dict[str, Tokenizer] = {"characters": BpeTokenizer([])}
     notes: list[RunWarning] = []
@@ -162,7 +161,7 @@ def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float
     train = settings.next
     body = find_config(settings.next.preset)
     width = body.hidden_size
-    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * body.ffn_size) * width * 5e-11
+    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * getattr(body, "ffn_size", 2 * width)) * width * 5e-11
     a_position = (4 ** (train.ks[-1] + 1) / 3 + 13 * width) * width * 3.7e-10
     total = 10 + bases * 4e-7
     for name in names:

@@ -145,7 +145,13 @@ def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
 
 
 def window_tokens(settings: InspectSettings, start: Start | None) -> int:
-    """Give the tokens of a window that fits the model."""
+    """Give the tokens of a window that fits the model.
+
+    Raises
+    ------
+    ConfigError
+        If the context of the model is too short to look into.
+    """
     if start is None:
         return settings.window_tokens
     room = start.body.config.max_positions - 2
@@ -160,7 +166,21 @@ def window_tokens(settings: InspectSettings, start: Start | None) -> int:
 def look_into(
     start: Start, census: TokenCensus, rows: Sequence[Row], settings: InspectSettings, run_dir: RunDir
 ) -> None:
-    """Read the sampled windows with the model and with random weights, and write the tables of vectors."""
+    """Read the sampled windows with the model and with random weights, and write the tables of vectors.
+
+    Parameters
+    ----------
+    start : Start
+        The model.
+    census : TokenCensus
+        Holds the windows.
+    rows : sequence of dict
+        The table ``tokens``, whose properties the axes are compared with.
+    settings : InspectSettings
+        What is read, and how much.
+    run_dir : RunDir
+        Where the tables go.
+    """
     bodies = {"token_axes": start.body}
     if settings.random_control:
         bodies["token_axes_random"] = random_body(start.body.config, settings.seed)

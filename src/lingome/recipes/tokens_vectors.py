@@ -24,12 +24,13 @@ from lingome.explain.token_neighbours import NEIGHBOUR_COLUMNS, neighbour_table,
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, vocabulary_table
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.networks.word2vec.model import Vectors, build_static, thin_curve, train_word2vec
+from lingome.models.networks.word2vec.model import build_static
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
 from lingome.train.pretraining.areas import choose_areas
+from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
 from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]
@@ -122,12 +123,25 @@ def open_inputs(settings: VectorsSettings) -> tuple[Tokenizer, Genome, tuple[Int
 
 
 def fit(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings, seed: int) -> Vectors:
-    """Train as the settings say."""
-    return train_word2vec(
-        encoded.ids, encoded.segments, tokenizer.vocab_size, algorithm=settings.algorithm, dims=settings.dims,
-        window=settings.window, negatives=settings.negatives, epochs=settings.epochs, min_count=settings.min_count,
-        lr=settings.lr, subsample=settings.subsample, workers=settings.workers, seed=seed,
+    """Train as the settings say.
+
+    Parameters
+    ----------
+    encoded : EncodedGenome
+        The text.
+    tokenizer : Tokenizer
+        Its vocabulary.
+    settings : VectorsSettings
+        How it is trained.
+    seed : int
+        Of this training; the control has another.
+    """
+    chosen = Word2VecSettings(
+        algorithm=settings.algorithm, dims=settings.dims, window=settings.window, negatives=settings.negatives,
+        epochs=settings.epochs, min_count=settings.min_count, lr=settings.lr, subsample=settings.subsample,
+        workers=settings.workers,
     )
+    return train_word2vec(encoded.ids, encoded.segments, tokenizer.vocab_size, chosen, seed=seed)
 
 
 def control_vectors(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings) -> np.ndarray:
@@ -162,7 +176,17 @@ def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: Vector
 
 
 def describe(axes: TokenAxes, control: TokenAxes, n_tokens: int, settings: VectorsSettings) -> str:
-    """Say in a sentence or two what the vectors follow, and what the control does."""
+    """Say in a sentence or two what the vectors follow, and what the control does.
+
+    Parameters
+    ----------
+    axes, control : TokenAxes
+        Components of the vectors, and of those that know nothing of context.
+    n_tokens : int
+        Tokens that have a vector.
+    settings : VectorsSettings
+        Names the control, and how many numbers a vector has.
+    """
     text = f"{n_tokens:,} tokens have vectors of {settings.dims} numbers."
     if not axes.axis_rows or not control.axis_rows:
         return text

@@ -142,7 +142,19 @@ class _KmerIndex:
 def canonical_kmers(codes: np.ndarray, k: int = K) -> np.ndarray:
     """Number the smaller of each k-mer and its reverse complement; -1 over letters not A, C, G, T.
 
-    Shape (n - k + 1,) int64; k <= 31. A sequence and its reverse complement have the same set.
+    A sequence and its reverse complement have the same set.
+
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (n,)
+        As `lingome.evaluate.baselines.features.base_codes`.
+    k : int
+        At most 31.
+
+    Returns
+    -------
+    ndarray of int64, shape (n - k + 1,)
+        In base 4, the first base highest.
     """
     n = len(codes) - k + 1
     if n <= 0:

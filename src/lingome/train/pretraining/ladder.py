@@ -25,7 +25,7 @@ from lingome.data.genome import Genome
 from lingome.data.repeats import Repeats
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import count_parameters
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
@@ -37,7 +37,7 @@ from lingome.train.pretraining.pretraining import (
     language_rows,
     pretrain_model,
 )
-from lingome.train.pretraining.start import ASIDE, LanguageModel, add_origins, build_card, build_objective, start_model
+from lingome.train.pretraining.start import ASIDE, Pretrainable, add_origins, build_card, build_objective, start_model
 from lingome.train.state import StateStore, sweep
 
 Row = dict[str, Any]
@@ -178,7 +178,7 @@ def climb(
         model = start_model(own, None, tokenizer.vocab_size)
 
         def publish(trained: nn.Module) -> None:
-            assert isinstance(trained, LanguageModel), "the loop gives back the model it was given"
+            assert isinstance(trained, Pretrainable), "the loop gives back the model it was given"
             save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
 
         done = pretrain_model(

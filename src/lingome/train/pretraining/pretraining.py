@@ -27,7 +27,7 @@ from lingome.train.objectives.contrastive import ContrastiveValidation
 from lingome.train.objectives.objectives import CausalObjective, LanguageObjective, MaskedObjective
 from lingome.train.objectives.validation import Validation, build_validation
 from lingome.train.pretraining.areas import Areas
-from lingome.train.pretraining.start import LanguageModel
+from lingome.train.pretraining.start import Pretrainable
 from lingome.train.sources import PackedWindowSource, WindowSource
 
 PHASE = "pretrain"
@@ -104,7 +104,7 @@ ReadTokens = Callable[[Genome | TokenStore, Tokenizer, tuple[Interval, ...], Rep
 def pretrain_model(
     genome: Genome | TokenStore,
     tokenizer: Tokenizer,
-    model: LanguageModel,
+    model: Pretrainable,
     areas: Areas,
     settings: TrainSettings,
     *,

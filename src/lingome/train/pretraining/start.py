@@ -17,11 +17,11 @@ from lingome.data.genome import Genome, SoftMasked
 from lingome.data.repeats import Repeats
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.transformer.model import Transformer
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.registry import CausalModel
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore, is_store, open_store
@@ -40,7 +40,7 @@ DATA_BYTES = 2.0
 ASIDE = {"out", "force", "resume", *(f"train.{name}" for name in FREE)}
 """Settings that may differ between a run and its resumption."""
 
-LanguageModel = MaskedLM | CausalModel | EncoderDecoderLM
+Pretrainable = LanguageModel | EncoderDecoderLM
 """What can be pre-trained."""
 
 
@@ -61,8 +61,8 @@ class ObjectiveKind:
     """
 
     preset: str
-    build: Callable[[str, int, int], LanguageModel]
-    load: Callable[[Path], tuple[LanguageModel, Tokenizer]]
+    build: Callable[[str, int, int], Pretrainable]
+    load: Callable[[Path], tuple[Pretrainable, Tokenizer]]
     objective: Callable[[PretrainSettings, Tokenizer], LanguageObjective]
 
 
@@ -92,7 +92,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
 """What a language model can be pre-trained for, by the name that the settings use."""
 
 
-def build_language_model(objective: str, preset: str | None, vocab_size: int, seed: int = 0) -> LanguageModel:
+def build_language_model(objective: str, preset: str | None, vocab_size: int, seed: int = 0) -> Pretrainable:
     """Build a model with random weights for an objective; its smallest useful preset by default.
 
     Raises
@@ -104,7 +104,7 @@ def build_language_model(objective: str, preset: str | None, vocab_size: int, se
     return kind.build(preset or kind.preset, vocab_size, seed)
 
 
-def start_model(settings: PretrainSettings, loaded: LanguageModel | None, vocab_size: int) -> LanguageModel:
+def start_model(settings: PretrainSettings, loaded: Pretrainable | None, vocab_size: int) -> Pretrainable:
     """Give the model to train: the loaded one, or a new one; with the dropout that the settings ask for.
 
     Raises
@@ -126,7 +126,7 @@ def start_model(settings: PretrainSettings, loaded: LanguageModel | None, vocab_
     return model
 
 
-def with_dropout(model: LanguageModel, share: float) -> LanguageModel:
+def with_dropout(model: Pretrainable, share: float) -> Pretrainable:
     """Give the same model, built with another dropout.
 
     Raises
@@ -136,7 +136,7 @@ def with_dropout(model: LanguageModel, share: float) -> LanguageModel:
     """
     if not hasattr(model.config, "dropout"):
         raise ConfigError("this architecture has no dropout", where="dropout", got=type(model.config).__name__)
-    build: Callable[[Any], LanguageModel] = type(model)
+    build: Callable[[Any], Pretrainable] = type(model)
     other = build(dataclasses.replace(model.config, dropout=share))
     other.load_state_dict(model.state_dict())
     return other
@@ -169,7 +169,7 @@ def open_repeats(
 
 
 def training_load(
-    settings: PretrainSettings, model: LanguageModel, genome: Genome | TokenStore, areas: Areas
+    settings: PretrainSettings, model: Pretrainable, genome: Genome | TokenStore, areas: Areas
 ) -> Load:
     """Say how large the steps are that settings ask for."""
     longest = min(settings.max_tokens, model.config.max_positions - 2)
@@ -227,7 +227,7 @@ def open_sequence(path: Path, soft_masked: SoftMasked = "upper", *, verify: bool
 
 def given_tokenizer(
     sequence: Genome | TokenStore, settings: PretrainSettings
-) -> tuple[Tokenizer, LanguageModel | None] | None:
+) -> tuple[Tokenizer, Pretrainable | None] | None:
     """Load the tokenizer, and the weights where there are some; None if byte pairs are still to be trained.
 
     Parameters
@@ -248,7 +248,7 @@ def given_tokenizer(
     tokenizer = settings.tokenizer
     start_from = settings.start_from
     own = sequence.tokenizer if isinstance(sequence, TokenStore) else None
-    model: LanguageModel | None = None
+    model: Pretrainable | None = None
     if start_from is not None:
         if settings.preset is not None or tokenizer is not None:
             raise ConfigError(

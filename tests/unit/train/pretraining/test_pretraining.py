@@ -13,8 +13,8 @@ from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.language.likelihood import markov_baseline
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.shape import DecoderConfig
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer

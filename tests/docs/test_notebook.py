@@ -22,7 +22,8 @@ def test_every_block_runs_in_order_on_data_that_the_package_fetches(tmp_path: Pa
     script = tmp_path / "page.py"
     script.write_text("\n".join([*blocks, "assert len(written) == 5 and len(written[0]) == 200", "print(fit.answer)"]))
     env = {**os.environ, "LINGOME_DATA": str(data_dir), "LINGOME_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.startswith("The model chosen on validation")
     assert (tmp_path / "runs" / "mine" / "report.html").is_file()

@@ -34,8 +34,8 @@ from lingome.evaluate.leaks.leakage import leak_warnings
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
-from lingome.models.heads.heads import SequenceClassifier
-from lingome.models.registry import CausalModel
+from lingome.models.architecture import CausalModel
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 
 IN_MEMORY = Path("(in memory)")

@@ -28,7 +28,7 @@ from lingome.explain.embeddings import write_map
 from lingome.genome.sites import base_shares
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 
 Row = dict[str, Any]

@@ -15,10 +15,10 @@ from lingome.generate.logits import Sampling
 from lingome.generate.recomputed import reader_of
 from lingome.generate.records import record_row, telling
 from lingome.generate.rules import Rules, rules_for
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.networks.decoder.step_layout import lay_out_for_steps
-from lingome.models.registry import CausalModel
 from lingome.tokens.tokenizer import Tokenizer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lingome.data import fetch as fetching
+from lingome.data.catalog import fetch as fetching
 from lingome.data.genome import Genome, SoftMasked
 
 

@@ -23,16 +23,19 @@ from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.outcome import Table
 from lingome.core.progress import say
 from lingome.data.genome import Genome
+from lingome.models.architecture import Body, CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.open import Opened, load_model, packaged_models
 from lingome.models.presets import count_parameters
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision
-from lingome.models.registry import Body, CausalModel, find_architecture, shape_of
-from lingome.models.scoring.questions import LanguageModel, is_causal
+from lingome.models.registry import find_architecture, shape_of
+from lingome.models.scoring.questions import is_causal
 from lingome.models.scoring.scores import Strands
 from lingome.tokens.alphabet import DNA, doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
@@ -251,7 +254,7 @@ class Model:
         found = read_named(sequences, self.tokenizer.alphabet)
         for doubt in doubt_letters(self.tokenizer.alphabet, found.sequences):
             say(f"warning: {doubt}")
-        return score_texts(asked, found.ids, found.sequences, too_long)
+        return _said(score_texts(asked, found.ids, found.sequences, too_long))
 
     def score_variants(
         self,
@@ -304,9 +307,7 @@ class Model:
             genome, read_any_variants(variants, genome), window_bp=window_bp, step_bp=step_bp,
             keep_indels=indels == "score", data_seen=self.lineage.get("data_seen", []),
         )
-        for warning in found.warnings:
-            say(f"warning: {warning}")
-        return score_changed(asked, found)
+        return _said(score_changed(asked, found))
 
     def generate(
         self, n: int = 1, length_bp: int = 500, *, prompt: str = "", seed: int = 0, **options: Any
@@ -384,7 +385,7 @@ class Model:
     def predict(self, sequences: Sequences, *, too_long: Literal["error", "truncate"] = "error") -> np.ndarray:
         """Give the most probable class of each sequence: names, shape (N,); otherwise as `predict_proba`."""
         chances = self.predict_proba(sequences, too_long=too_long)
-        return np.array(self.label_names, dtype=object)[chances.argmax(axis=1)]
+        return np.asarray(np.array(self.label_names, dtype=object)[chances.argmax(axis=1)])
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -500,6 +501,13 @@ def require_dna(tokenizer: Tokenizer) -> None:
     """
     if tokenizer.alphabet is not DNA:
         raise ConfigError("this model does not read DNA", where="model", got=tokenizer.alphabet.name)
+
+
+def _said(scores: Scores) -> Scores:
+    """Say the warnings of scores, and give them back."""
+    for warning in scores.warnings:
+        say(f"warning: {warning}")
+    return scores
 
 
 def trained_on(lineage: Mapping[str, Any]) -> str:

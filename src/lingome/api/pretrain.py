@@ -17,10 +17,10 @@ from lingome.core.outcome import Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
+from lingome.models.architecture import CausalModel
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.open import load_model
 from lingome.models.presets import CAUSAL_PRESETS, SEQ2SEQ_PRESETS
-from lingome.models.registry import CausalModel
 from lingome.tokens.tokenizer import Tokenizer
 
 SIZE_PREFIX = "gpt-"

@@ -25,6 +25,8 @@ class Scores:
         Name of the convention, such as ``pll``, ``log_likelihood`` or ``mask_fill``.
     formula : str
         What it computes, in symbols.
+    warnings : sequence of str
+        What was cut, left out or not known, in sentences.
 
     Examples
     --------
@@ -33,10 +35,13 @@ class Scores:
     ([-1.5, -2.5], ['a', 'b'], 2)
     """
 
-    def __init__(self, rows: Sequence[dict[str, Any]], convention: str, formula: str = "") -> None:
+    def __init__(
+        self, rows: Sequence[dict[str, Any]], convention: str, formula: str = "", warnings: Sequence[str] = ()
+    ) -> None:
         self.rows = list(rows)
         self.convention = convention
         self.formula = formula
+        self.warnings = list(warnings)
 
     @property
     def scores(self) -> np.ndarray:

@@ -19,10 +19,10 @@ from lingome.evaluate.language.whole_sequences import table_rows as score_rows
 from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import cut_windows
 from lingome.models.devices import Precision
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.scoring.conventions import Convention, find_convention
-from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
-from lingome.models.scoring.scores import Allele, Strands, check_strands
+from lingome.models.scoring.scores import Allele, SequenceScore, Strands, check_strands
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -115,7 +115,20 @@ def score_texts(asked: Asked, ids: Sequence[str], sequences: Sequence[str], too_
     )
     unit = "base" if asked.tokenizer.alphabet is DNA else "residue"
     name = asked.convention.name
-    return Scores(score_rows(ids, found, n_windows, name, unit), name, asked.convention.says(changes=False))
+    return Scores(
+        score_rows(ids, found, n_windows, name, unit), name, asked.convention.says(changes=False),
+        _what_was_cut(sequences, found, n_windows),
+    )
+
+
+def _what_was_cut(sequences: Sequence[str], found: Sequence[SequenceScore], n_windows: np.ndarray) -> list[str]:
+    cut = [one.n_letters + one.n_unknown < len(text) for one, text in zip(found, sequences, strict=True)]
+    counts = (
+        (int((n_windows > 1).sum()), "sequences are longer than the context: each is the sum over its windows"),
+        (sum(cut), "sequences are longer than the context and were cut at its end"),
+        (sum(one.n_unknown > 0 for one in found), "sequences have letters outside the vocabulary: read, not scored"),
+    )
+    return [f"{n:,} of {len(sequences):,} {what}" for n, what in counts if n]
 
 
 def score_changed(asked: Asked, some: Changes) -> Scores:
@@ -130,8 +143,8 @@ def score_changed(asked: Asked, some: Changes) -> Scores:
         asked.model, asked.tokenizer, some.alleles, asked.convention.name, strands=asked.strands,
         batch_tokens=asked.batch_tokens, precision=asked.precision,
     )
-    return Scores(change_rows(some.changes, found, asked.convention.name), asked.convention.name,
-                  asked.convention.says(changes=True))
+    name = asked.convention.name
+    return Scores(change_rows(some.changes, found, name), name, asked.convention.says(changes=True), some.warnings)
 
 
 def change_rows(

@@ -81,6 +81,7 @@ def test_scores_are_those_of_the_command(masked: lg.Model, fasta: Path, tmp_path
     assert found.columns == list(rows[0])
     assert np.asarray(found).shape == found["bits_per_base"].shape == (3,)
     assert "3 by pll" in repr(found)
+    assert found.warnings == ["1 of 3 sequences have letters outside the vocabulary: read, not scored"]
     with pytest.raises(DataError, match="there is no column 'bits'"):
         found["bits"]
 

@@ -1,7 +1,6 @@
 """Our decoder against transformers' GPT-2, Llama and Mistral, on random weights."""
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
@@ -260,11 +259,10 @@ def test_their_classifier_in_ours_and_back(tmp_path: Path, name: str) -> None:
         assert torch.equal(again.eval()(input_ids=ids, attention_mask=mask.long()).logits, expected)
 
 
-@pytest.mark.skipif("LINGOME_DATA" not in os.environ, reason="the trained classifiers are outside of the repository")
 @pytest.mark.parametrize("name", ["tf0", "prom"])
-def test_trained_classifiers_of_dna(name: str) -> None:
+def test_trained_classifiers_of_dna(name: str, data_dir: Path) -> None:
     """Mistral-DNA (Mourad), a Mixtral of eight experts: the same logits of sequence cut by the same tokens."""
-    folder = Path(os.environ["LINGOME_DATA"]) / "models" / f"mistral-dna-1m-{name}"
+    folder = data_dir / "models" / f"mistral-dna-1m-{name}"
     ours, tokenizer = load_classifier(folder)
     theirs = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     their_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))

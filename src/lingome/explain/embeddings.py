@@ -70,6 +70,11 @@ def principal_components(vectors: np.ndarray, n_components: int = 2) -> Componen
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
     """Compute Spearman's rank correlation, -1..1, ties sharing their mean rank; NaN if one is constant.
 
+    Parameters
+    ----------
+    one, other : ndarray, shape (N,)
+        Values of the same N items.
+
     >>> spearman(np.array([1, 2, 3]), np.array([10, 30, 20]))
     0.5
     """

@@ -94,7 +94,7 @@ def read_contexts(
         The model's body; it is moved to the device and left in evaluation mode.
     tokenizer : Tokenizer
         Its vocabulary.
-    windows : sequence of ndarray of int
+    windows : sequence of ndarray of int, shape (L,) each
         Ids without special tokens, each at most the model's context less two.
     n_occurrences : int
         Use at most so many occurrences of a token, those read first.

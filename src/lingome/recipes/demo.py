@@ -28,7 +28,7 @@ from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import load_masked_lm, save_checkpoint
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
 from lingome.report.page import write_report
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.windows import encode_genome
 from lingome.train.pretraining.areas import choose_areas
 from lingome.train.pretraining.pretraining import pretrain_model
@@ -43,7 +43,7 @@ def plan(settings: DemoSettings) -> Plan:
     """Say what the demo would read, do and cost; nothing is fetched."""
     check_absent(settings.out, settings.force)
     pick_device(settings.device)
-    config = find_config(settings.preset, 9 + settings.merges)
+    config = find_config(settings.preset, vocabulary_size(settings.merges))
     train = settings.pretrain
     return Plan(f"demo, {settings.organism}", [
         ("data", "; ".join(f"{find(name).what} ({name})" for name in FILES[settings.organism].values())),

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lingome.config.model import ModelSettings, ShowSettings
+from lingome.config.model import ListSettings, ModelSettings, ShowSettings
 from lingome.core.errors import CheckpointError, ConfigError, LingomeError
 from lingome.core.outcome import Outcome, Table
 from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
 from lingome.models.counting.published import PUBLISHED, PublishedModel, preset_model, preset_names
 from lingome.models.counting.rows import Count, merge_counts
 from lingome.models.counting.tensor_list import weights_size
+from lingome.models.published import BATCH_TOKENS, HUB_MODELS, ROW_TOKENS, estimate_memory
 from lingome.models.registry import find_architecture, list_families
 from lingome.tokens.load import load_tokenizer
 from lingome.tune.start import packaged_models, read_lineage, resolve_model
@@ -75,8 +76,10 @@ def describe_checkpoint(folder: Path) -> Outcome:
     )
 
 
-def list_models() -> Outcome:
+def list_models(settings: ListSettings | None = None) -> Outcome:
     """List packaged models, presets and published models: size, shape, and what each is for."""
+    if settings is not None and settings.published:
+        return list_published()
     rows: list[tuple[object, ...]] = []
     for name, folder in packaged_models().items():
         counted = count_checkpoint(folder)
@@ -98,6 +101,23 @@ def list_models() -> Outcome:
     ]
     heads = ("folders that are read", "model_type", "architecture", "what is written loads in")
     return Outcome(message, [Table("models", columns, rows, thousands=True), Table("folders", heads, kinds)])
+
+
+def list_published() -> Outcome:
+    """List the models of the field that are read here: where they are, licence, size, context, data and checks."""
+    rows: list[tuple[object, ...]] = []
+    for model in HUB_MODELS:
+        memory = estimate_memory(model)
+        rows.append((f"hub:{model.hub}", model.count_parameters(), model.licence, model.context, model.alphabet,
+                     round(memory.embed / 1e9, 1), round(memory.tune / 1e9, 1)))
+    columns = ("model", "parameters", "licence", "context", "reads", "GB to embed", "GB to fine-tune")
+    about = [(f"hub:{model.hub}", model.learnt_from, model.checked, model.source) for model in HUB_MODELS]
+    message = (f"memory: float32, {BATCH_TOKENS:,} tokens per batch, rows of at most {ROW_TOKENS}; "
+               "a model is downloaded once, when a command is given its name: -m hub:OWNER/NAME")
+    return Outcome(message, [
+        Table("published models", columns, rows, thousands=True),
+        Table("what they are", ("model", "learnt from", "checked here with", "source"), about),
+    ])
 
 
 def show(settings: ShowSettings) -> Outcome:

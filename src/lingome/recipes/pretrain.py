@@ -21,7 +21,7 @@ from lingome.models.devices import pick_device, pick_precision
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import count_parameters
 from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
@@ -66,7 +66,7 @@ def plan(settings: PretrainSettings) -> Plan:
     open_repeats(settings, genome)  # refused now rather than later
     given = given_tokenizer(genome, settings)
     if given is None:
-        model = start_model(settings, None, 9 + settings.merges)
+        model = start_model(settings, None, vocabulary_size(settings.merges))
         per_token = BASES_A_TOKEN
         words = f"byte pairs, up to {settings.merges} merges, trained first"
         advice = BYTE_PAIRS_AND_CAUSAL if settings.objective == "causal" else None

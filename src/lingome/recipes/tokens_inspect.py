@@ -14,7 +14,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.warnings import RunWarning
-from lingome.data.compressed import sniff
+from lingome.data.compressed import estimate_bases, sniff
 from lingome.explain.merge_tree import MERGE_TREE_COLUMNS, merge_tree
 from lingome.explain.self_similarity import SELF_SIMILARITY_COLUMNS, read_contexts, self_similarity_table
 from lingome.explain.token_axes import TOKEN_AXES_COLUMNS, TOKEN_MAP_COLUMNS, token_components
@@ -27,13 +27,13 @@ from lingome.models.networks.transformer.model import Transformer
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer
+from lingome.tokens.cost import measure_encoding
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.start import Start, load_start, packaged_models, random_body
 
 Row = dict[str, Any]
-GZIP_RATIO = 4
-SECONDS_A_MEGABASE = 0.035  # encoding both strands and one annotation, on one core of a Zen 4
+READINGS = 2.5  # both strands are encoded, and annotations laid over them
 
 
 def plan(settings: InspectSettings) -> Plan:
@@ -43,8 +43,8 @@ def plan(settings: InspectSettings) -> Plan:
     start = open_model(settings, tokenizer)
     for path in (settings.genome, *settings.annotation.values()):
         sniff(path)
-    bases = settings.genome.stat().st_size * (GZIP_RATIO if settings.genome.suffix in (".gz", ".bgz") else 1)
-    seconds = 2 + bases / 1e6 * SECONDS_A_MEGABASE
+    bases = estimate_bases(settings.genome)
+    seconds = 2 + bases * measure_encoding(settings.genome, tokenizer).seconds_per_base * READINGS
     rows = [
         ("vocabulary", f"{settings.tokenizer}: {tokenizer.kind}, {tokenizer.vocab_size:,} tokens"),
         ("genome", f"{settings.genome}, about {bases / 1e6:,.1f} Mb"),

@@ -42,7 +42,7 @@ class ModelCard:
     tags : sequence of str
         Words to be found by.
     data : sequence of str
-        What it was trained on, one a line.
+        What it was trained on, one per line.
     training : mapping
         Settings and results of the training, by name.
     limits : sequence of str
@@ -58,7 +58,21 @@ class ModelCard:
     limits: Sequence[str] = ("For research; it gives no medical advice.",)
 
     def render(self, config: Shape, family: Family, tokenizer: str, n_parameters: int, note: str = "") -> str:
-        """Write the card: a YAML header, then Markdown; `note` is what others must know to use the tokenizer."""
+        """Write the card: a YAML header, then Markdown.
+
+        Parameters
+        ----------
+        config : shape
+            The model's.
+        family : Family
+            The kind of folder.
+        tokenizer : str
+            The tokenizer's kind.
+        n_parameters : int
+            Shared ones once.
+        note : str
+            What others must know to use the tokenizer.
+        """
         classifier = bool(config.label_names)
         kind = {"causal_lm": " decoder", "seq2seq_lm": "n encoder and decoder", "tracks": " model of tracks"}
         summary = self.summary or f"A{kind.get(family.kind, 'n encoder')} of DNA sequence made with lingome."
@@ -91,7 +105,7 @@ def _is_foreign(config: Shape, family: Family) -> bool:
 def _shape(config: Shape, family: Family) -> str:
     if isinstance(config, StaticConfig):
         algorithm = {"cbow": "CBOW", "skipgram": "skip-gram"}[config.algorithm]
-        return f"A table of {config.hidden_size} numbers a token, the same in any context (Word2Vec, {algorithm})"
+        return f"A table of {config.hidden_size} numbers per token, the same in any context (Word2Vec, {algorithm})"
     second = config.n_decoder_layers if isinstance(config, EncoderDecoderConfig) and not config.label_names else 0
     layers = f"{config.n_layers} and {second}" if second else str(config.n_layers)
     said = [f"{layers} layers of {config.hidden_size}"]

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import CheckpointError
-from lingome.core.files import atomic_folder
+from lingome.core.files import atomic_folder, read_json_object
 from lingome.models.architecture import Body, CausalModel
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.families import find_family, from_config_json, read_family, to_config_json
@@ -35,7 +35,6 @@ from lingome.models.registry import build_body, find_architecture
 from lingome.models.shape import Shape
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.published.tokenizer_json import read_object
 from lingome.tokens.tokenizer import Tokenizer
 
 M = TypeVar("M", bound=nn.Module)
@@ -354,8 +353,8 @@ def read_tokenizer(folder: Path, family: str) -> Tokenizer:
         If it cannot be read, or there is none.
     """
     if family == "hyenadna" and not (folder / "tokenizer.json").is_file():
-        said = read_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
-        if "lingome" not in said:
+        file = folder / "tokenizer_config.json"
+        if not file.is_file() or "lingome" not in read_json_object(file):
             return CharacterTokenizer(layout="hyenadna")
     return load_tokenizer(folder)
 

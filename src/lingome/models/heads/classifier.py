@@ -13,7 +13,7 @@ from lingome.models.shape import Shape, require
 
 
 class SequenceClassifier(nn.Module):
-    """A body of any kind, one vector a sequence, and one linear layer.
+    """A body of any kind, one vector per sequence, and one linear layer.
 
     The vector is the mean over tokens, which leaves out ``[PAD]``, ``[CLS]`` and ``[SEP]``; unknown letters
     (``[UNK]``) count; a sequence with no token left pools to zeros. A shape with ``pooling="last"`` takes the
@@ -30,7 +30,7 @@ class SequenceClassifier(nn.Module):
         self.head = nn.Linear(config.hidden_size, len(config.label_names), bias=not self.pools_last)
 
     def pool(self, hidden_BLD: Tensor, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
-        """Make one vector a sequence, in float32: (B, D)."""
+        """Make one vector per sequence, in float32: (B, D)."""
         if self.pools_last:
             shown_BL = input_ids_BL != self.config.pad_id if attention_mask_BL is None else attention_mask_BL.bool()
             last_B = (shown_BL * torch.arange(1, shown_BL.shape[1] + 1, device=shown_BL.device)).argmax(dim=1)

@@ -225,7 +225,7 @@ def test_what_does_not_fit() -> None:
     with pytest.raises(DataError, match=r"(?s)3 sequences.*2"):
         model(torch.ones(3, 1, dtype=torch.long), None, cache)
     assert cache.length == 8
-    with pytest.raises(ConfigError, match="25 tokens a sequence"):
+    with pytest.raises(ConfigError, match="25 tokens per sequence"):
         KvCache(LLAMA, 1, 25)
     with pytest.raises(ConfigError, match="0 sequences"):
         KvCache(LLAMA, 0, 5)

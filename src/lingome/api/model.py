@@ -85,8 +85,12 @@ def load(
     >>> model.embed(["ACGT", "GATTACA"]).shape
     (2, 32)
     """
-    opened = load_model(name, tokenizer=None if tokenizer is None else Path(tokenizer).expanduser(), seed=seed)
-    return Model(opened, device=device, precision=precision, batch_tokens=batch_tokens, seed=seed)
+    vocabulary = None if tokenizer is None else Path(tokenizer).expanduser()
+    opened = load_model(name, tokenizer=vocabulary, seed=seed)
+    model = Model(opened, device=device, precision=precision, batch_tokens=batch_tokens)
+    if opened.folder is None:  # the body of random weights is drawn by itself
+        model.start = load_model(name, "body", tokenizer=vocabulary, seed=seed)
+    return model
 
 
 def list_models() -> list[str]:
@@ -105,7 +109,7 @@ class Model:
     ----------
     opened : Opened
         The network, its tokenizer, and where both came from.
-    device, precision, batch_tokens, seed
+    device, precision, batch_tokens
         As in `load`.
 
     Attributes
@@ -124,7 +128,7 @@ class Model:
 
     def __init__(
         self, opened: Opened[nn.Module], *, device: str = "auto", precision: ReadingPrecision = "fp32",
-        batch_tokens: int | None = None, seed: int = 0,
+        batch_tokens: int | None = None,
     ) -> None:
         pick_device(device)
         self.opened = opened
@@ -136,7 +140,6 @@ class Model:
         self.device = device
         self.precision = precision
         self.batch_tokens = batch_tokens
-        self.seed = seed
 
     @property
     def kind(self) -> str:
@@ -159,13 +162,12 @@ class Model:
     @cached_property
     def start(self) -> Opened[Body]:
         """The body alone, as fine-tuning and embedding take it; in evaluation mode."""
-        if self.folder is None and not self.name.startswith("random:"):
-            body: Any = self.network if isinstance(self.network, Body) else self.network.body
+        if isinstance(self.network, Body):
+            return self.opened._replace(model=self.network)
+        if self.folder is None or isinstance(self.network, MaskedLM):
+            body: Any = self.network.body  # the same weights, held once
             return self.opened._replace(model=body)
-        if self.folder is not None and isinstance(self.network, MaskedLM):
-            return self.opened._replace(model=self.network.body)  # the same weights, held once
-        opened = load_model(self.folder or self.name, "body", seed=self.seed)
-        return opened._replace(name=self.name)
+        return load_model(self.folder, "body")._replace(name=self.name)
 
     def embed(
         self,

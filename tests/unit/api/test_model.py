@@ -69,6 +69,16 @@ def test_vectors_are_those_of_the_command(masked: lg.Model, fasta: Path, tmp_pat
     np.testing.assert_array_equal(masked.embed(fasta, layer="all"), np.load(out)["embeddings"])
 
 
+def test_random_weights_take_a_vocabulary(fasta: Path, tmp_path: Path):
+    lg.train_bpe(fasta, merges=3).save(tmp_path / "tokens")
+    model = lg.load("random:nano", tokenizer=str(tmp_path / "tokens"), device="cpu")
+    assert model.tokenizer.vocab_size == model.start.model.config.vocab_size == 12
+    out = tmp_path / "v.npz"
+    words = ["embed", "model=random:nano", f"tokenizer={tmp_path / 'tokens'}", str(fasta), "device=cpu", "-o", str(out)]
+    assert main(words) == 0
+    np.testing.assert_array_equal(model.embed(fasta), np.load(out)["embeddings"])
+
+
 def test_scores_are_those_of_the_command(masked: lg.Model, fasta: Path, tmp_path: Path):
     out = tmp_path / "s.tsv"
     assert main(["score", "random:nano", str(fasta), "strands=both", "device=cpu", "-o", str(out)]) == 0

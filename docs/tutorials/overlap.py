@@ -19,11 +19,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from lingome.cli.console import TerminalSink, cell, show_outcome
+from lingome.cli.console import cell, show_outcome
 from lingome.config.train import TrainSettings
 from lingome.core.outcome import Outcome, Table
 from lingome.core.progress import say, set_sink
 from lingome.core.seeds import generator
+from lingome.core.terminal import TerminalSink
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.baselines.features import base_codes, kmer_ids

@@ -162,6 +162,11 @@ class Tokenizer(ABC):
         self.roles = roles or dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True))
         self.ids = {token: index for index, token in enumerate(self.vocab)}
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value}" for name, value in self.settings().items() if name != "kind")
+        inside = ", ".join(filter(None, [f"{self.vocab_size:,} tokens", said, f"letters {self.alphabet.name}"]))
+        return f"{type(self).__name__}({inside})"
+
     @property
     def vocab_size(self) -> int:
         """Number of tokens, special ones included."""

@@ -291,6 +291,11 @@ def build_classifier(
         Seed of the weights.
     body : Body, optional
         A trained body of any architecture; it is copied, not shared.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset, or the body has another shape than the classifier.
     """
     shape = find_shape(preset, vocab_size)
     config = dataclasses.replace(shape, label_names=tuple(label_names))

@@ -11,16 +11,16 @@ from typing import Any
 from lingome.config.pretrain import SOFT_MASKED, PretrainSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.lineage import Lineage
-from lingome.core.rundir import RunDir
 from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
 from lingome.data.repeats import Repeats
 from lingome.models.folders.card import ModelCard
-from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
+from lingome.models.folders.checkpoint import Promise
 from lingome.models.heads.language_model import LanguageModel
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.transformer.model import Transformer
+from lingome.models.open import find_model, load_model, read_lineage
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
@@ -29,7 +29,7 @@ from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import Load
 from lingome.train.identity import FREE
 from lingome.train.objectives.contrastive import ContrastiveObjective
-from lingome.train.objectives.corruption import build_span_model, load_span_model, span_objective
+from lingome.train.objectives.corruption import build_span_model, check_sentinels, span_objective
 from lingome.train.objectives.masking import masked_objective
 from lingome.train.objectives.objectives import CausalObjective, LanguageObjective
 from lingome.train.pretraining.areas import Areas
@@ -54,15 +54,15 @@ class ObjectiveKind:
         Smallest useful shape, where none is asked for.
     build : callable
         Takes a preset, the size of the vocabulary and a seed, and gives a model with random weights.
-    load : callable
-        Takes a checkpoint's folder, and gives model and tokenizer.
+    promise : str
+        What a checkpoint to start from must hold, see `lingome.models.open.load_model`.
     objective : callable
         Takes the settings and the tokenizer.
     """
 
     preset: str
     build: Callable[[str, int, int], Pretrainable]
-    load: Callable[[Path], tuple[Pretrainable, Tokenizer]]
+    promise: Promise
     objective: Callable[[PretrainSettings, Tokenizer], LanguageObjective]
 
 
@@ -84,10 +84,10 @@ def _span(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective
 
 
 OBJECTIVES: dict[str, ObjectiveKind] = {
-    "masked": ObjectiveKind("mini", build_masked_lm, load_masked_lm, _masked),
-    "causal": ObjectiveKind("gpt-mini", build_causal_lm, load_causal_lm, _causal),
-    "span": ObjectiveKind("t5-mini", build_span_model, load_span_model, _span),
-    "contrastive": ObjectiveKind("mini", build_masked_lm, load_masked_lm, _contrastive),
+    "masked": ObjectiveKind("mini", build_masked_lm, "masked_lm", _masked),
+    "causal": ObjectiveKind("gpt-mini", build_causal_lm, "causal_lm", _causal),
+    "span": ObjectiveKind("t5-mini", build_span_model, "seq2seq_lm", _span),
+    "contrastive": ObjectiveKind("mini", build_masked_lm, "masked_lm", _contrastive),
 }
 """What a language model can be pre-trained for, by the name that the settings use."""
 
@@ -235,7 +235,7 @@ def given_tokenizer(
     sequence : Genome or TokenStore
         A store brings its own tokenizer.
     settings : PretrainSettings
-        `tokenizer` is the folder of one; `start_from`, a checkpoint or a run with one, brings shape and tokenizer,
+        `tokenizer` is the folder of one; `start_from`, a model by name, folder or run, brings shape and tokenizer,
         so that neither `preset` nor `tokenizer` may stand beside it.
 
     Raises
@@ -255,7 +255,11 @@ def given_tokenizer(
                 "a checkpoint brings its own shape and tokenizer", where="start_from",
                 hint="leave out preset and tokenizer, or start_from",
             )
-        model, given = OBJECTIVES[settings.objective].load(_model_folder(start_from))
+        opened = load_model(find_model(start_from), OBJECTIVES[settings.objective].promise)
+        model = opened.model
+        given = opened.tokenizer
+        if isinstance(model, EncoderDecoderLM):
+            check_sentinels(model, given, opened.folder)
     elif tokenizer is not None:
         given = load_tokenizer(tokenizer)
     elif own is not None:
@@ -282,10 +286,8 @@ def add_origins(
     else:
         lineage.add_input("genome", path)
     if start_from is not None:
-        for folder in (start_from, start_from.parent):
-            if (folder / "run.json").is_file():
-                lineage.add_parent(RunDir(folder).read_lineage())
-                break
+        if before := read_lineage(find_model(start_from)):
+            lineage.add_parent(before)
     elif isinstance(sequence, TokenStore):
         lineage.add_tokenizer(path)
     elif tokenizer is not None:
@@ -310,7 +312,3 @@ def build_card(settings: PretrainSettings, areas: Areas, objective: LanguageObje
         data=[f"{settings.genome.name}: {bases} as {tokenizer.kind} tokens; run.json lists the intervals"],
         training={**objective.settings, "lengths": settings.lengths, **repeated, "seed": settings.seed, **shown},
     )
-
-
-def _model_folder(path: Path) -> Path:
-    return path / "checkpoint" if (path / "checkpoint" / "config.json").is_file() else path

@@ -38,7 +38,7 @@ def hidden_bases(masked: np.ndarray, k: int, overlap: bool = True, n_bases: int 
         that fill no word.
     n_bases : int, optional
         Length of the sequence; by default L + k - 1 with overlap, and L k without. Needed for a
-        sequence shorter than k (which has one [UNK] a base: nothing of it is ever shown) and for
+        sequence shorter than k (which has one [UNK] per base: nothing of it is ever shown) and for
         single letters at the end.
 
     Returns

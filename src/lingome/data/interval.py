@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+
+from lingome.core.errors import ConfigError
+from lingome.data.names import unknown_chromosome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,38 @@ class Interval:
     strand: str = "."
     name: str = "."
     score: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str, lengths: Mapping[str, int] | None = None) -> Interval:
+        """Read ``chrom:start-end`` (0-based, half-open; commas allowed).
+
+        Parameters
+        ----------
+        text : str
+        lengths : mapping of str to int, optional
+            Length of each chromosome in bp; when given, the interval must lie on one of them.
+
+        Raises
+        ------
+        ConfigError
+            If the text has another form, or lies outside the genome.
+
+        >>> str(Interval.parse("chr20:61,000,000-63,000,000"))
+        'chr20:61000000-63000000'
+        """
+        chrom, _, span = text.replace(",", "").rpartition(":")
+        start, _, end = span.partition("-")
+        if not (chrom and start.isdecimal() and end.isdecimal() and int(start) < int(end)):
+            raise ConfigError("not a region", got=text, expected="chrom:start-end, 0-based, start below end")
+        found = cls(chrom, int(start), int(end))
+        if lengths is not None and chrom not in lengths:
+            raise ConfigError(str(unknown_chromosome(chrom, lengths, "region")))
+        if lengths is not None and found.end > lengths[chrom]:
+            raise ConfigError(
+                "the region reaches beyond the end of the chromosome", got=text,
+                expected=f"at most {lengths[chrom]:,}",
+            )
+        return found
 
     @property
     def length_bp(self) -> int:

@@ -34,8 +34,10 @@ from lingome.recipes.predict import as_bed, prediction_rows
 from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.windows import encode_genome
+from lingome.train.checkpointing import Checkpointing
 from lingome.train.pretraining.areas import choose_areas
-from lingome.train.pretraining.pretraining import pretrain_model
+from lingome.train.pretraining.corpus import Corpus, WindowSettings
+from lingome.train.pretraining.model import pretrain_model
 from lingome.train.state import StateStore
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, packaged_models, read_lineage, resolve_model
@@ -174,7 +176,8 @@ def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSetting
     areas = choose_areas(question.genome.lengths, question.hidden)
     model.to(pick_device(settings.device))
     done = pretrain_model(
-        question.genome, tokenizer, model, areas, train, seed=settings.seed, run=run_dir, max_tokens=254
+        model, Corpus(question.genome, tokenizer, areas), train, seed=settings.seed,
+        windows=WindowSettings(max_tokens=254), saving=Checkpointing(run_dir),
     )
     StateStore(run_dir.path / "state").discard()
     say(f"masked perplexity {done.before['perplexity']:.1f} before, {done.after['perplexity']:.1f} after; "

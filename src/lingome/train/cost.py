@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from lingome.config.train import TrainSettings
 from lingome.models.devices import autocast, pick_precision
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives import Batch, LossSum
 from lingome.train.optimizer import build_optimizer
 
 SLACK = 1.15

@@ -14,7 +14,10 @@ from lingome.core.errors import ConfigError
 from lingome.core.progress import say
 
 FREE = {"save_every", "save_seconds", "parallel", "compile", "deterministic", "tensorboard"}
-"""Settings that say how a training is computed and kept, not which one it is: a resumed run may change them."""
+"""Training settings that say how a training is computed and kept, not which one it is."""
+
+MAY_DIFFER = {"out", "force", "resume", *(f"train.{name}" for name in FREE)}
+"""Settings of a run that may differ between the run and its resumption."""
 
 
 def build_identity(settings: TrainSettings, seed: int, given: Mapping[str, str]) -> dict[str, str]:

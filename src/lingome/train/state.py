@@ -272,7 +272,7 @@ def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Te
         optimizer.state[parameter][key] = value if value.ndim == 0 else split_like(value, parameter)
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left behind: hidden temporary files and folders."""
     for path in folder.glob(".*"):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

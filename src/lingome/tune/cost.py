@@ -22,7 +22,7 @@ from lingome.models.presets import build_classifier
 from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import START_S, Load, estimate_training
-from lingome.train.objectives.objectives import Batch, ClassificationObjective, LossSum
+from lingome.train.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
 from lingome.tune.methods import last_n, trainable_parameters
 

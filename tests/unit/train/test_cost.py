@@ -11,7 +11,7 @@ from lingome.config.train import TrainSettings
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.cost import START_S, Cost, Load, duration, estimate_training, kept_bytes
-from lingome.train.objectives.objectives import LossSum, MaskedObjective
+from lingome.train.objectives import LossSum, MaskedObjective
 
 BRIEF = TrainSettings(max_steps=1, batch_tokens=256, precision="fp32")
 
@@ -54,7 +54,7 @@ from lingome.config.train import TrainSettings
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 import lingome.train.cost as cost
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives import MaskedObjective
 tokenizer = CharacterTokenizer()
 settings = TrainSettings(max_steps=1, batch_tokens=16384, precision="fp32")
 model, objective = build_masked_lm("tiny", 9), MaskedObjective(tokenizer)

@@ -28,7 +28,7 @@ from lingome.evaluate.scaling.laws import (
     find_optimum,
     fit_law,
 )
-from lingome.train.pretraining.pretraining import Pretrained
+from lingome.train.pretraining.model import Pretrained
 
 Row = Mapping[str, Any]
 WITHOUT = "without embeddings"

@@ -23,8 +23,9 @@ from lingome.models.presets import build_masked_lm, find_config
 from lingome.models.reading.batching import collate
 from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.checkpointing import Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import LossSum, MaskedObjective
+from lingome.train.objectives import LossSum, MaskedObjective
 
 NEAR_BP = 12
 
@@ -196,7 +197,7 @@ def fit_next_kmer(
         train(
             language_model, MaskedObjective(tokenizer), WindowDraws(learn, tokenizer, settings, seed),
             TrainSettings(max_steps=settings.pretrain_steps, lr=settings.pretrain_lr, warmup_share=0.1),
-            seed=seed, phase="next k-mer pretrain", label=f"{name}: pre-training",
+            phase=Phase("next k-mer pretrain", seed, f"{name}: pre-training"),
         )
     length = settings.context_bp + settings.ks[-1]
     windows = learn.draw(settings.n_train, length, generator(seed, "next k-mer train"))
@@ -204,7 +205,7 @@ def fit_next_kmer(
     train(
         model, NextKmerObjective(), Positions(windows, tokenizer, settings, settings.finetune_batch, seed),
         TrainSettings(max_steps=settings.finetune_steps, lr=settings.finetune_lr, warmup_share=0.1),
-        seed=seed, phase="next k-mer finetune", label=f"{name}: next k-mers",
+        phase=Phase("next k-mer finetune", seed, f"{name}: next k-mers"),
     )
     return model
 

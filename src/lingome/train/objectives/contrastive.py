@@ -41,7 +41,7 @@ from lingome.models.reading.batching import collate
 from lingome.models.registry import initialise
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives.objective import Batch, LossSum
 
 Views = Literal["crops", "reverse_complement", "dropout"]
 PROFILE_K = 4

@@ -37,7 +37,7 @@ from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_seq2seq_lm
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import IGNORED, Batch, LossSum
+from lingome.train.objectives.objective import IGNORED, Batch, LossSum
 from lingome.train.objectives.validation import summary
 from lingome.train.sources import add_ends
 

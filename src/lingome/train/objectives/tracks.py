@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.networks.reverse_complement.model import Complement, check_pairs, flip_bins
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives.objective import Batch, LossSum
 
 EPS = 1e-7
 """Added to a rate before its logarithm, as in the released programs: a rate of 0 then costs a count 16.1 nats."""

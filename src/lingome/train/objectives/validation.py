@@ -17,14 +17,9 @@ from torch import nn
 
 from lingome.core.seeds import generator
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import (
-    CausalObjective,
-    LanguageObjective,
-    MaskedObjective,
-    masked_losses,
-    next_token_losses,
-    next_tokens,
-)
+from lingome.train.objectives.causal import CausalObjective, next_token_losses, next_tokens
+from lingome.train.objectives.masked import MaskedObjective, masked_losses
+from lingome.train.objectives.objective import LanguageObjective
 from lingome.train.sources import add_ends
 
 

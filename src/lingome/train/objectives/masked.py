@@ -1,74 +1,21 @@
-"""What a model is trained for: a loss summed over countable items.
+"""Masked language modelling: hidden tokens are guessed from those around them.
 
-An objective never averages. It gives the sum of its losses and the number of items summed, so
-that the loop can add micro-batches up and divide once: accumulated steps equal big ones exactly.
-
-Shapes: B sequences of a batch, L tokens of each, M masked tokens, V vocabulary, C classes.
+Shapes: B sequences of a batch, L tokens of each, T tokens of packed sequences, M masked tokens, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from lingome.tokens.advice import causal_warning
 from lingome.tokens.overlap import MASK_SHARE, overlap_warning, span_start_rate
 from lingome.tokens.tokenizer import Tokenizer
-
-Batch = Mapping[str, Any]
-
-IGNORED = -100
-"""Label of a place that has nothing to guess."""
-
-
-class LossSum(NamedTuple):
-    """A summed loss (nats, with gradient) and the number, or weight, of the items summed."""
-
-    total: torch.Tensor
-    items: float
-
-
-class Objective(Protocol):
-    """What the loop asks of an objective."""
-
-    def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
-        """Compute the loss of a batch; every random draw comes from `rng`."""
-        ...
-
-
-class LanguageObjective(Objective, Protocol):
-    """What pre-training asks of an objective, beside its loss; see `lingome.train.pretraining.start.OBJECTIVES`."""
-
-    guesses: ClassVar[str]
-    """What is guessed, in a few words that stand behind 'guessing'."""
-    question: ClassVar[str]
-    """What a run with it answers."""
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The vocabulary it is for."""
-        ...
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What must be equal for a training to go on."""
-        ...
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """What a model card says of it."""
-        ...
-
-    @property
-    def advice(self) -> str | None:
-        """Why it and its vocabulary do not suit each other; None where they do."""
-        ...
+from lingome.train.objectives.objective import Batch, LossSum, to_device
 
 
 class Masked(NamedTuple):
@@ -208,7 +155,7 @@ class MaskedObjective:
         if "weights" not in batch:
             return LossSum(losses_M.sum(), len(hidden.targets))
         weights_M = np.asarray(batch["weights"])[hidden.masked]
-        return LossSum((losses_M * _to(weights_M, losses_M.device)).sum(), float(weights_M.sum()))
+        return LossSum((losses_M * to_device(weights_M, losses_M.device)).sum(), float(weights_M.sum()))
 
 
 def masked_losses(
@@ -224,127 +171,5 @@ def masked_losses(
     if lengths is not None:
         logits_MV = model(ids, masked_BL=masked, lengths_B=torch.as_tensor(lengths))
     else:
-        logits_MV = model(ids, None if attention_mask is None else _to(attention_mask, device), masked)
+        logits_MV = model(ids, None if attention_mask is None else to_device(attention_mask, device), masked)
     return functional.cross_entropy(logits_MV.float(), torch.from_numpy(hidden.targets).to(device), reduction="none")
-
-
-@dataclass(frozen=True)
-class CausalObjective:
-    """Causal language modelling: each token is guessed from those before it.
-
-    ``[CLS]`` stands before the first token and is never guessed; ``[SEP]``, the end, is guessed like any token.
-    Padding and letters outside the alphabet ([UNK]) are neither guessed nor counted.
-
-    Parameters
-    ----------
-    tokenizer : Tokenizer
-        Says which id is the unknown one.
-    """
-
-    tokenizer: Tokenizer
-    guesses: ClassVar[str] = "next tokens"
-    question: ClassVar[str] = "How well can each token be guessed from those before it?"
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What must be equal for a training to go on."""
-        return {"objective": "causal"}
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """What a model card says of it."""
-        return {"objective": "causal"}
-
-    @property
-    def advice(self) -> str | None:
-        """Say what is wrong with byte pairs."""
-        return causal_warning(self.tokenizer)
-
-    def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
-        """Sum the cross-entropy (nats) over the batch's next tokens; nothing is random.
-
-        `batch` has ``input_ids`` (B, L), ends included, and where there is padding, on either side, an
-        ``attention_mask`` (B, L) that is false there. With ``weights`` (B, L), both the losses and their number
-        are weighted.
-        """
-        guessed = next_tokens(np.asarray(batch["input_ids"]), batch.get("attention_mask"), self.tokenizer.unk_id)
-        losses_BL = next_token_losses(model, guessed)
-        if "weights" not in batch:
-            return LossSum(losses_BL.sum(), int(guessed.counted.sum()))
-        weights_BL = np.asarray(batch["weights"])[:, 1:] * guessed.counted
-        return LossSum((losses_BL * _to(weights_BL, losses_BL.device)).sum(), float(weights_BL.sum()))
-
-
-class Shifted(NamedTuple):
-    """A batch and, one place on, what is to be guessed: L is one less than that of the rows it came from.
-
-    `input_ids` (B, L) int64; `attention_mask` (B, L) bool, or None without padding; `targets` (B, L) int64, the
-    next token at each place; `counted` (B, L) bool, false where there is none to guess.
-    """
-
-    input_ids: np.ndarray
-    attention_mask: np.ndarray | None
-    targets: np.ndarray
-    counted: np.ndarray
-
-
-def next_tokens(input_ids: np.ndarray, attention_mask: Any, unk_id: int) -> Shifted:
-    """Shift rows by one, so that each token stands where it is guessed.
-
-    Examples
-    --------
-    >>> shifted = next_tokens(np.array([[2, 5, 6, 3, 0]]), np.array([[1, 1, 1, 1, 0]], dtype=bool), unk_id=1)
-    >>> shifted.input_ids.tolist(), shifted.targets.tolist(), shifted.counted.tolist()
-    ([[2, 5, 6, 3]], [[5, 6, 3, 0]], [[True, True, True, False]])
-    """
-    ids = input_ids.astype(np.int64)
-    targets = ids[:, 1:]
-    counted = targets != unk_id
-    if attention_mask is None:
-        return Shifted(ids[:, :-1], None, targets, counted)
-    mask = np.asarray(attention_mask, dtype=bool)
-    return Shifted(ids[:, :-1], mask[:, :-1], targets, counted & mask[:, 1:] & mask[:, :-1])
-
-
-def next_token_losses(model: nn.Module, guessed: Shifted) -> torch.Tensor:
-    """Compute the cross-entropy (nats) of each next token, 0 where none is counted: (B, L), float32."""
-    device = next(model.parameters()).device
-    mask = guessed.attention_mask
-    logits_BLV = model(_to(guessed.input_ids, device), None if mask is None else _to(mask, device))
-    labels_BL = _to(np.where(guessed.counted, guessed.targets, IGNORED), device)
-    losses = functional.cross_entropy(
-        logits_BLV.flatten(0, 1).float(), labels_BL.flatten(), ignore_index=IGNORED, reduction="none"
-    )
-    return losses.view(labels_BL.shape)
-
-
-@dataclass(frozen=True)
-class ClassificationObjective:
-    """Cross-entropy over the classes of whole sequences.
-
-    Parameters
-    ----------
-    class_weights : sequence of float, optional
-        Weight of each class, in order. Items then count by their weight, so the mean stays one
-        of weighted examples, as in ``torch.nn.CrossEntropyLoss``.
-    """
-
-    class_weights: Sequence[float] | None = None
-
-    def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
-        """Sum the cross-entropy (nats) over the batch's examples; nothing is random."""
-        device = next(model.parameters()).device
-        logits_BC = model(_to(batch["input_ids"], device), _to(batch["attention_mask"], device)).float()
-        labels_B = _to(batch["labels"], device).long()
-        weights_C = None
-        items = float(len(labels_B))
-        if self.class_weights is not None:
-            weights_C = torch.tensor(self.class_weights, dtype=torch.float32, device=device)
-            items = float(weights_C[labels_B].sum())
-        total = functional.cross_entropy(logits_BC, labels_B, weight=weights_C, reduction="sum")
-        return LossSum(total, items)
-
-
-def _to(values: Any, device: torch.device) -> torch.Tensor:
-    tensor = values if isinstance(values, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(values))
-    return (tensor.long() if tensor.dtype in (torch.uint16, torch.int32) else tensor).to(device)

@@ -10,6 +10,7 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
+from lingome.data.areas import choose_areas
 from lingome.data.catalog import find
 from lingome.evaluate.baselines.classifiers import fit_baselines
 from lingome.evaluate.methods import Comparison, evaluate_methods
@@ -35,7 +36,6 @@ from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.windows import encode_genome
 from lingome.train.checkpointing import Checkpointing
-from lingome.train.pretraining.areas import choose_areas
 from lingome.train.pretraining.corpus import Corpus, WindowSettings
 from lingome.train.pretraining.model import pretrain_model
 from lingome.train.state import StateStore

@@ -10,6 +10,7 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.evaluate.language.likelihood import markov_baseline
 from lingome.evaluate.scaling.ladder_run import plan_ladder, run_ladder
@@ -23,7 +24,6 @@ from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import estimate_bases_per_token
 from lingome.train.cost import duration
 from lingome.train.identity import MAY_DIFFER
-from lingome.train.pretraining.areas import Areas
 from lingome.train.pretraining.corpus import Corpus
 from lingome.train.pretraining.cost import estimate_pretraining
 from lingome.train.pretraining.inputs import open_genome, open_repeats

@@ -14,6 +14,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
+from lingome.data.areas import hold_out_ends
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.vocabulary.next_kmer import merges_of, open_test
@@ -30,21 +31,25 @@ from lingome.tokens.tokenizer import Tokenizer
 
 Row = dict[str, Any]
 
+GAP_BP = 1000
+"""Bases between what is trained on and what is tested on."""
+
 
 def plan(settings: ChooseSettings) -> Plan:
     """Read the genome and say what would be trained."""
     check_absent(settings.out, settings.force)
     pick_device(settings.device)
     genome = Genome.open(settings.genome)
-    learn, test = areas(genome, settings)
+    areas = hold_out_ends(genome.lengths, settings.test_share, gap_bp=GAP_BP)
+    tested = sum(one.length_bp for one in areas.valid)
     names = candidate_names(settings)
     largest = max([9 + merges for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
     parameters = count_parameters(build_masked_lm(settings.next.preset, largest))
     bases = sum(genome.lengths.values())
     return Plan("tokens choose", [
         ("genome", f"{settings.genome}: {bases:,} bases"),
-        ("trained on", f"{sum(one.length_bp for one in learn):,} bases"),
-        ("tested on", f"{settings.next.n_test:,} positions in {sum(one.length_bp for one in test):,} other bases"),
+        ("trained on", f"{sum(one.length_bp for one in areas.train):,} bases"),
+        ("tested on", f"{settings.next.n_test:,} positions in {tested:,} other bases"),
         ("candidates", f"{len(names)}, each trained {settings.seeds} times: {', '.join(names)}"),
         ("model", f"{settings.next.preset}, {parameters:,} parameters at most"),
         ("memory", f"about {0.9 + 12 * bases / 1e9 + parameters * 2e-8:.1f} GB"),
@@ -61,21 +66,21 @@ def run(settings: ChooseSettings) -> Outcome:
         run_dir.write_config(settings.as_dict())
         genome = Genome.open(settings.genome)
         lineage.add_input("genome", settings.genome)
-        learn, test = areas(genome, settings)
-        candidates, notes = build_candidates(genome, learn, settings)
+        areas = hold_out_ends(genome.lengths, settings.test_share, gap_bp=GAP_BP)
+        candidates, notes = build_candidates(genome, areas.train, settings)
         if settings.purpose == "masked":
             warning = ""
         else:
             warning = next(filter(None, map(causal_warning, candidates.values())), "")
         signals = vocabulary_signals(
             SignalBases.sample(
-                Stretches(genome, learn, "training"), Stretches(genome, test, "test"), settings.signals.count_bp,
-                settings.signals.test_bp,
+                Stretches(genome, areas.train, "training"), Stretches(genome, areas.valid, "test"),
+                settings.signals.count_bp, settings.signals.test_bp,
             ), candidates, {name: merges_of(one) for name, one in candidates.items()},
         )
         run_dir.write_table("vocabulary_signals", signals)
         seeds = [derive_seed(settings.seed, "choose", index) for index in range(settings.seeds)]
-        trial = open_test(genome, learn, test, settings.next, seeds, device)
+        trial = open_test(genome, areas.train, areas.valid, settings.next, seeds, device)
         guesses = {name: trial.run(name, tokenizer) for name, tokenizer in candidates.items()}
         rows = trial.rows(guesses, candidates)
         run_dir.write_table("next_kmer", rows)
@@ -91,7 +96,7 @@ def run(settings: ChooseSettings) -> Outcome:
         if notes:
             run_dir.write_table("warnings", notes)
         candidates[pick.chosen].save(run_dir.path / "tokenizer")
-        lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in learn])
+        lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])
         run_dir.write_lineage(lineage.as_dict(
             title="Choice of a vocabulary", question=f"Which vocabulary reads {settings.genome.name} best?",
             answer=choice[0]["text"], recommended=pick.chosen,
@@ -99,18 +104,6 @@ def run(settings: ChooseSettings) -> Outcome:
         page = write_report(run_dir)
     said = "\n".join(f"{row['topic']}: {row['text']}" for row in choice)
     return Outcome(f"{said}\npage: {page}", tables=[choice_view(rows, signals, pick)], path=settings.out)
-
-
-def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], list[Interval]]:
-    """Keep the end of every sequence for testing, behind a gap of a thousand bases."""
-    learn = []
-    test = []
-    for chrom, length in genome.lengths.items():
-        cut = int(length * (1 - settings.test_share))
-        learn.append(Interval(chrom, 0, cut))
-        if cut + 1000 < length:
-            test.append(Interval(chrom, cut + 1000, length))
-    return learn, test
 
 
 def candidate_names(settings: ChooseSettings) -> list[str]:

@@ -15,6 +15,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed, generator
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.names import unknown_chromosome
@@ -29,7 +30,6 @@ from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
-from lingome.train.pretraining.areas import choose_areas
 from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]

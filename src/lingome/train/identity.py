@@ -31,7 +31,21 @@ def build_identity(settings: TrainSettings, seed: int, given: Mapping[str, str])
 def shared_facts(
     identity: Mapping[str, str], settings: TrainSettings, phase: str, model: nn.Module, batches_per_epoch: int
 ) -> dict[str, str]:
-    """Give the facts that must be equal in all processes that train together."""
+    """Give the facts that must be equal in all processes that train together.
+
+    Parameters
+    ----------
+    identity : mapping of str to str
+        From `build_identity`; the number of threads may differ.
+    settings : TrainSettings
+        All of them, apart from where TensorBoard's files go.
+    phase : str
+        Name of the training.
+    model : Module
+        Names and shapes of its tensors, and the kind of its device.
+    batches_per_epoch : int
+        Micro-batches of one pass over the data.
+    """
     shapes = {name: f"{tuple(tensor.shape)} {tensor.dtype}" for name, tensor in model.state_dict().items()}
     return {
         **{name: value for name, value in identity.items() if name != "threads"},

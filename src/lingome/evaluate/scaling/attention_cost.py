@@ -53,6 +53,17 @@ def measure_attention(
 ) -> list[dict[str, object]]:
     """Measure one layer at each length, float32, one sequence.
 
+    Parameters
+    ----------
+    config : TransformerConfig
+        Shape of the layer.
+    lengths : sequence of int
+        In tokens.
+    device : device
+        Where to measure.
+    repeats : int
+        Passes of which the median is taken.
+
     Returns
     -------
     list of dict

@@ -18,6 +18,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.processes import count_processes
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.evaluate.scaling.attention_cost import fit_growth, measure_attention
 from lingome.evaluate.scaling.ladder import ladder_baselines, study_ladder
@@ -31,7 +32,6 @@ from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import duration
 from lingome.train.identity import MAY_DIFFER
-from lingome.train.pretraining.areas import Areas
 from lingome.train.pretraining.corpus import Corpus, read_tokens
 from lingome.train.pretraining.cost import estimate_pretraining
 from lingome.train.pretraining.inputs import open_genome, open_repeats

@@ -31,7 +31,13 @@ NEAR_BP = 12
 
 
 def kmer_targets(kmers_NK: np.ndarray, ks: Sequence[int]) -> np.ndarray:
-    """Number the first k letters of each row for each k: (N, len(ks)) int64."""
+    """Number the first k letters of each row for each k.
+
+    Returns
+    -------
+    ndarray of int64, shape (N, len(ks))
+        Words as numbers to base 4.
+    """
     codes = base_codes(kmers_NK).astype(np.int64)
     columns = []
     for k in ks:
@@ -138,7 +144,7 @@ class NextKmerModel(nn.Module):
                 layer.bias.zero_()
 
     def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor) -> list[Tensor]:
-        """Give logits (B, 4^k), one tensor a k."""
+        """Give logits, one tensor per k, each of shape (B, 4^k)."""
         state = functional.gelu(self.trunk(self.near_states(input_ids_BL, attention_mask_BL).flatten(1)))
         logits = None
         found = []
@@ -191,6 +197,21 @@ def fit_next_kmer(
     """Pre-train a masked model on the candidate's tokens, then train it to name the next k-mers.
 
     With ``settings.pretrain_steps`` of 0 the body starts from random weights.
+
+    Parameters
+    ----------
+    learn : Stretches
+        Sequence to learn from.
+    tokenizer : Tokenizer
+        The candidate.
+    settings : NextKmerSettings
+        Shape, lengths, rates.
+    seed : int
+        Decides weights, draws and order.
+    device : str
+        Where to train.
+    name : str
+        What progress bars call the candidate.
     """
     language_model = build_masked_lm(find_config(settings.preset), tokenizer.vocab_size, seed).to(device)
     if settings.pretrain_steps:

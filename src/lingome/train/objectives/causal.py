@@ -81,6 +81,15 @@ class Shifted(NamedTuple):
 def next_tokens(input_ids: np.ndarray, attention_mask: Any, unk_id: int) -> Shifted:
     """Shift rows by one, so that each token stands where it is guessed.
 
+    Parameters
+    ----------
+    input_ids : ndarray of int, shape (B, L + 1)
+        Token ids, ends included.
+    attention_mask : ndarray of bool, shape (B, L + 1), or None
+        False on padding.
+    unk_id : int
+        Id of unknown letters, which are not guessed.
+
     Examples
     --------
     >>> shifted = next_tokens(np.array([[2, 5, 6, 3, 0]]), np.array([[1, 1, 1, 1, 0]], dtype=bool), unk_id=1)

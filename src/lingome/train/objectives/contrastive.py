@@ -284,7 +284,13 @@ class ContrastiveValidation:
         return {"loss": loss, "accuracy": float(found.float().mean())}
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Give what guessing gives: one in N; token frequencies are the same for every candidate."""
+        """Give what guessing gives: one in N; token frequencies are the same for every candidate.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token; they change nothing.
+        """
         return {"loss": math.log(len(self.windows)), "accuracy": 1 / len(self.windows)}
 
     def baselines(self, model: nn.Module) -> list[tuple[str, dict[str, float]]]:

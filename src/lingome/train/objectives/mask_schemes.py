@@ -82,6 +82,8 @@ def masked_objective(
 
     Parameters
     ----------
+    tokenizer : Tokenizer
+        The vocabulary.
     scheme : str, optional
         A name in `MASK_SCHEMES`; then `rate` and `span` are not given.
     rate, span : float and int, optional

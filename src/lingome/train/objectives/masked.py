@@ -40,8 +40,14 @@ def mask_tokens(
     ----------
     input_ids : ndarray of int, shape (B, L)
         Token ids.
-    ordinary_ids : ndarray of int
+    rng : Generator
+        Draws everything.
+    rate : float
+        Share of tokens to choose, 0..1.
+    ordinary_ids : ndarray of int, shape (O,)
         Ids that may be hidden and drawn; all others ([UNK] among them) are never touched.
+    mask_id : int
+        Id of [MASK].
     shares : (float, float)
         Of the spans, the share that becomes [MASK], and the share that becomes random.
     span : int
@@ -130,7 +136,15 @@ class MaskedObjective:
         return overlap_warning(self.tokenizer, self.rate, self.span)
 
     def hide(self, input_ids: np.ndarray, rng: np.random.Generator) -> Masked:
-        """Mask a batch of ids (B, L)."""
+        """Mask a batch of ids.
+
+        Parameters
+        ----------
+        input_ids : ndarray of int, shape (B, L)
+            Token ids.
+        rng : Generator
+            Draws the masks.
+        """
         ordinary = np.setdiff1d(np.arange(self.tokenizer.vocab_size), self.tokenizer.special_ids)
         return mask_tokens(
             input_ids, rng, rate=self.rate, ordinary_ids=ordinary, mask_id=self.tokenizer.mask_id, span=self.span
@@ -163,7 +177,16 @@ def masked_losses(
 ) -> torch.Tensor:
     """Compute the cross-entropy (nats) of each masked token: (M,), float32.
 
-    With `lengths` (B,), the ids are those of packed sequences, (T,), none of which sees another.
+    Parameters
+    ----------
+    model : Module
+        A masked language model.
+    hidden : Masked
+        The masked batch; with `lengths`, of packed sequences, shape (T,), none of which sees another.
+    attention_mask : ndarray of bool, shape (B, L), optional
+        False on padding.
+    lengths : ndarray of int, shape (B,), optional
+        Tokens of each packed sequence.
     """
     device = next(model.parameters()).device
     ids = torch.from_numpy(hidden.input_ids).to(device)

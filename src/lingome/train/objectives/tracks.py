@@ -51,7 +51,13 @@ def poisson_losses(rate: Tensor, counts: Tensor) -> Tensor:
 
 
 def poisson_constant(counts: Tensor) -> Tensor:
-    """Compute log(y!), by the gamma function for y that are not whole: what `poisson_losses` leaves out, nats."""
+    """Compute log(y!), by the gamma function for y that are not whole: what `poisson_losses` leaves out, nats.
+
+    Parameters
+    ----------
+    counts : Tensor, shape (...)
+        Of any shape, which the result has too.
+    """
     return torch.lgamma(counts.float() + 1)
 
 

@@ -77,7 +77,7 @@ class World:
         """Go on when all processes are here."""
         self.sum([0.0])
 
-    def spread(self, model: nn.Module) -> None:
+    def broadcast(self, model: nn.Module) -> None:
         """Give all processes the first one's weights."""
         if self.size > 1:
             with explain_lost_process(), torch.no_grad():

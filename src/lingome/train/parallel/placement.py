@@ -47,7 +47,7 @@ class Placement:
 
 def place(model: nn.Module, world: World, parallel: str) -> Placement:
     """Give all processes the first one's weights, and split them where `parallel` is ``fsdp``."""
-    world.spread(model)
+    world.broadcast(model)
     if parallel != "fsdp":
         return Placement(world, model)
     whole = shard(model)

@@ -9,19 +9,30 @@ import numpy as np
 
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.errors import ConfigError, DataError
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.repeats import Repeats
 from lingome.tokens.store import StoredTokens, TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome
-from lingome.train.pretraining.areas import Areas
 
 
 def read_tokens(
     genome: Genome | TokenStore, tokenizer: Tokenizer, intervals: Sequence[Interval], repeats: Repeats | None = None
 ) -> EncodedGenome | StoredTokens:
     """Give the tokens of parts of a genome: encoded now, each part on its own; or those that lie in a store.
+
+    Parameters
+    ----------
+    genome : Genome or TokenStore
+        Sequence, or its tokens.
+    tokenizer : Tokenizer
+        Cuts the sequence; a store's own.
+    intervals : sequence of Interval
+        The parts.
+    repeats : Repeats, optional
+        Then each token knows how much of it lies in a repeat.
 
     Raises
     ------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lingome.config.pretrain import PretrainSettings
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.models.devices import pick_device
 from lingome.tokens.store import TokenStore
 from lingome.train.cost import Cost, Load, estimate_training
 from lingome.train.objectives import LanguageObjective
-from lingome.train.pretraining.areas import Areas
 from lingome.train.pretraining.corpus import WindowSettings
 from lingome.train.pretraining.kinds import PretrainableModel
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from lingome.config.pretrain import SOFT_MASKED, PretrainSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.lineage import Lineage
+from lingome.data.areas import Areas, choose_areas
 from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
 from lingome.data.interval import Interval
 from lingome.data.repeats import Repeats
 from lingome.tokens.store import TokenStore
 from lingome.tokens.store_files import is_store, open_store
-from lingome.train.pretraining.areas import Areas, choose_areas
 
 
 def open_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Genome | TokenStore, Areas]:

@@ -73,6 +73,17 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
 def build_language_model(objective: str, preset: str | None, vocab_size: int, seed: int = 0) -> PretrainableModel:
     """Build a model with random weights for an objective; its smallest useful preset by default.
 
+    Parameters
+    ----------
+    objective : str
+        A name in `OBJECTIVES`.
+    preset : str, optional
+        Name of a shape; the smallest useful one by default.
+    vocab_size : int
+        Tokens of the vocabulary.
+    seed : int
+        Decides the weights.
+
     Raises
     ------
     ConfigError

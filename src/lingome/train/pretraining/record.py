@@ -7,11 +7,11 @@ from pathlib import Path
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.models.folders.card import ModelCard
 from lingome.tokens.store import TokenStore
 from lingome.train.objectives import LanguageObjective
-from lingome.train.pretraining.areas import Areas
 from lingome.train.pretraining.corpus import Corpus
 
 

@@ -83,6 +83,6 @@ def describe(done: Pretrained) -> str:
         )
     after, before, unigram = (values["bits_per_base"] for values in (done.after, done.before, done.unigram))
     return (
-        f"{text}; {done.objective.guesses} cost {after:.3f} bits a base, against {before:.3f} at the start "
+        f"{text}; {done.objective.guesses} cost {after:.3f} bits per base, against {before:.3f} at the start "
         f"and {unigram:.3f} from token frequencies"
     )

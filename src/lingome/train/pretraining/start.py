@@ -10,6 +10,7 @@ from typing import Any
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_folder
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.models.heads.heads import MaskedLM
 from lingome.models.networks.transformer.model import Transformer
@@ -18,7 +19,6 @@ from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives.contrastive import ContrastiveObjective
-from lingome.train.pretraining.areas import Areas
 from lingome.train.pretraining.corpus import WindowSettings
 from lingome.train.pretraining.kinds import OBJECTIVES, PretrainableModel, build_language_model, build_objective
 
@@ -72,7 +72,19 @@ def given_tokenizer(
 
 
 def train_tokenizer(settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas, folder: Path) -> None:
-    """Train byte pairs on the sequence to learn from, and save them in a folder."""
+    """Train byte pairs on the sequence to learn from, and save them in a folder.
+
+    Parameters
+    ----------
+    settings : PretrainSettings
+        Say how many merges.
+    genome : Genome
+        The sequence; a store brings its tokenizer.
+    areas : Areas
+        What is learnt from.
+    folder : Path
+        A new folder.
+    """
     assert isinstance(genome, Genome), "a store brings its tokenizer"
     parts = (genome.sequence(part.chrom, part.start, part.end, part.strand) for part in areas.train)
     save_tokenizer(train_bpe(parts, settings.merges).tokenizer, folder)

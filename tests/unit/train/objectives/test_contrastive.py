@@ -10,6 +10,7 @@ import torch
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, Interrupted
 from lingome.core.rundir import RunDir
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_bases
 from lingome.models.presets import PRESETS, build_masked_lm
@@ -18,7 +19,6 @@ from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives.contrastive import ContrastiveObjective, ContrastiveValidation, embed_pair, info_nce
-from lingome.train.pretraining.areas import choose_areas
 from lingome.train.pretraining.corpus import Corpus, WindowSettings
 from lingome.train.pretraining.model import pretrain_model
 from lingome.train.pretraining.results import describe, find_warnings, language_columns, language_rows

@@ -9,6 +9,7 @@ import torch
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.repeats import Repeats
@@ -20,7 +21,6 @@ from lingome.tokens.windows import TokenWindows, encode_genome
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.objectives.validation import MaskedValidation
-from lingome.train.pretraining.areas import choose_areas
 from lingome.train.pretraining.corpus import Corpus, WindowSettings
 from lingome.train.pretraining.model import pretrain_model
 from lingome.train.pretraining.results import language_columns, language_rows

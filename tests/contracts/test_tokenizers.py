@@ -16,8 +16,8 @@ from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.load import KINDS, load_tokenizer
-from lingome.tokens.published import PublishedBpe
-from lingome.tokens.text import tokenizer_of_ranks
+from lingome.tokens.published.sequence import PublishedBpe
+from lingome.tokens.published.text import tokenizer_of_ranks
 from lingome.tokens.tokenizer import Tokenizer, as_codes
 
 ROLES = {"unk": "<unk>", "pad": "<pad>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
@@ -43,7 +43,7 @@ text = st.text("ACGTNacgtn-é", max_size=60)
 
 
 def test_every_kind_is_here() -> None:
-    # SentencePiece is optional, and keeps fewer promises: tests/unit/tokens/test_pieces.py
+    # SentencePiece is optional, and keeps fewer promises: tests/unit/tokens/published/test_sentencepiece.py
     assert {tokenizer.kind for tokenizer in TOKENIZERS.values()} == set(KINDS) - {"sentencepiece"}
 
 

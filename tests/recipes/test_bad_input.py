@@ -20,10 +20,10 @@ from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import BpeTokenizer
-from lingome.tokens.bpe_state import UnfinishedTraining
+from lingome.tokens.bpe.unfinished import UnfinishedTraining
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store_files import write_store
+from lingome.tokens.store import write_store
 
 REGIONS = "".join(f"chr20\t{400 * i}\t{400 * i + 100}\n" for i in range(1, 80))
 FILES = {
@@ -411,7 +411,7 @@ def test_settings_that_come_to_nothing_are_named(
 @pytest.mark.parametrize(("words", "during"), [
     (f"pretrain good.fa {NANO}", "recipes.pretrain.train_bpe"),
     ("tokens train good.fa --merges 5", "recipes.tokens.vocabulary_table"),
-    ("tokens encode lm good.fa", "tokens.store_files.write_text"),
+    ("tokens encode lm good.fa", "tokens.store.writing.write_text"),
     ("tokens inspect lm --genome good.fa", "recipes.tokens_inspect.token_table"),
     ("tokens show lm", "cli.tokens.load_settings"),
 ])

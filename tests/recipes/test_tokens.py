@@ -11,7 +11,7 @@ import pytest
 import tokenizers
 
 from lingome.cli.main import main
-from lingome.tokens.bpe_passes import Text
+from lingome.tokens.bpe.passes import Text
 from lingome.tokens.load import load_tokenizer
 
 

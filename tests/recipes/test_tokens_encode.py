@@ -15,7 +15,7 @@ from lingome.data.genome import Genome
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store_files import open_store
+from lingome.tokens.store import open_store
 from lingome.tokens.windows import encode_genome
 
 

@@ -20,7 +20,7 @@ from lingome.data.fasta import FastaStream
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, check_rows, count_tokens, summarize, vocabulary_table
 from lingome.tokens.alphabet import ALPHABETS
 from lingome.tokens.bpe import available_cores, train_bpe
-from lingome.tokens.bpe_state import UnfinishedTraining
+from lingome.tokens.bpe.unfinished import UnfinishedTraining
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.load import load_tokenizer

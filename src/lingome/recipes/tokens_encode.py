@@ -18,7 +18,7 @@ from lingome.data.sequence import as_text
 from lingome.data.tables import read_sequences
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store_files import fill_store, is_store
+from lingome.tokens.store import fill_store, is_store
 from lingome.tokens.tokenizer import Tokenizer, as_codes
 from lingome.tokens.windows import check_alphabet
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from lingome.core.errors import ConfigError
 from lingome.tokens.alphabet import DNA, ESM, Alphabet
-from lingome.tokens.fast_json import split_by, word_level, write_tokenizer_json
 from lingome.tokens.tokenizer import SPECIAL, Roles, Tokenizer
+from lingome.tokens.tokenizer_json import split_by, word_level, write_tokenizer_json
 
 
 class _Layout(NamedTuple):

@@ -17,8 +17,8 @@ import numpy as np
 from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_file
 from lingome.tokens.alphabet import DNA
-from lingome.tokens.fast_json import split_by, word_level, write_tokenizer_json
 from lingome.tokens.tokenizer import SPECIAL, Tokenizer
+from lingome.tokens.tokenizer_json import split_by, word_level, write_tokenizer_json
 
 LAYOUTS = ("dnabert", "nucleotide-transformer", "nucleotide-transformer-v2")
 MAX_K = 8

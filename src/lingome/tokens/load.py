@@ -9,10 +9,10 @@ from lingome.core.errors import CheckpointError, ConfigError
 from lingome.tokens.alphabet import ALPHABETS, DNA, Alphabet
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.tokens.foreign import check_tokenizer_json, find_vocabulary, read_vocabulary
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.pieces import MODEL_FILE, read_sentencepiece
-from lingome.tokens.published_json import read_object, read_published, refuse
+from lingome.tokens.published.read import check_tokenizer_json, find_vocabulary, read_vocabulary
+from lingome.tokens.published.sentencepiece import MODEL_FILE, read_sentencepiece
+from lingome.tokens.published.tokenizer_json import read_object, read_published, refuse
 from lingome.tokens.tokenizer import SPECIAL, Tokenizer
 
 KINDS = ("bpe", "characters", "kmers", "published-bpe", "text", "sentencepiece")

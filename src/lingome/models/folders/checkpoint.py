@@ -31,7 +31,7 @@ from lingome.models.registry import Body, CausalModel, build_body, find_architec
 from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.published_json import read_object
+from lingome.tokens.published.tokenizer_json import read_object
 from lingome.tokens.tokenizer import Tokenizer
 
 M = TypeVar("M", bound=nn.Module)

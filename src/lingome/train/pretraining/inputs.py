@@ -12,8 +12,7 @@ from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
 from lingome.data.interval import Interval
 from lingome.data.repeats import Repeats
-from lingome.tokens.store import TokenStore
-from lingome.tokens.store_files import is_store, open_store
+from lingome.tokens.store import TokenStore, is_store, open_store
 
 
 def open_genome(settings: PretrainSettings, *, verify: bool = True) -> tuple[Genome | TokenStore, Areas]:

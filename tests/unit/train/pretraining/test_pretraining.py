@@ -16,7 +16,7 @@ from lingome.models.shape import DecoderConfig
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store_files import open_store, write_store
+from lingome.tokens.store import open_store, write_store
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.objectives.corruption import SpanCorruption

@@ -16,7 +16,7 @@ from lingome.data.repeats import Repeats
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store_files import open_store, write_store
+from lingome.tokens.store import open_store, write_store
 from lingome.tokens.windows import TokenWindows, encode_genome
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives import CausalObjective, MaskedObjective

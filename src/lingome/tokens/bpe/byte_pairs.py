@@ -15,10 +15,10 @@ import numpy as np
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import say
 from lingome.tokens.alphabet import DNA, Alphabet
-from lingome.tokens.bpe_encoding import EncodingTables, build_tables, encode_flat
-from lingome.tokens.bpe_training import MAX_MERGES, Known, Merge, learn_merges
-from lingome.tokens.fast_json import byte_pairs, write_tokenizer_json
+from lingome.tokens.bpe.encoding import EncodingTables, build_tables, encode_flat
+from lingome.tokens.bpe.learning import MAX_MERGES, Known, Merge, learn_merges
 from lingome.tokens.tokenizer import SPECIAL, Tokenizer
+from lingome.tokens.tokenizer_json import byte_pairs, write_tokenizer_json
 
 FIRST_LETTER = len(SPECIAL)
 

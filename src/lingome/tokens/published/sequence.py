@@ -12,10 +12,10 @@ import numpy as np
 
 from lingome.core.errors import ConfigError
 from lingome.tokens.alphabet import DNA, ESM, PROTEIN, Alphabet
-from lingome.tokens.bpe import FIRST_LETTER, BpeTokenizer
-from lingome.tokens.fast_json import byte_pairs, write_tokenizer_json
-from lingome.tokens.merges import Pair, merges_of_pairs
+from lingome.tokens.bpe.byte_pairs import FIRST_LETTER, BpeTokenizer
+from lingome.tokens.bpe.merges import Pair, merges_of_pairs
 from lingome.tokens.tokenizer import Roles, Tokenizer
+from lingome.tokens.tokenizer_json import byte_pairs, write_tokenizer_json
 
 _CODES_OF_DNA = "ACGTNRYSWKMBDHV"  # IUPAC
 
@@ -33,7 +33,7 @@ NOTHING = Around(None, None)
 class PublishedBpe(Tokenizer):
     """Cut a sequence by the merges of a published vocabulary, and give that vocabulary's ids.
 
-    A `BpeTokenizer` of the merges that can happen (see `lingome.tokens.merges`) cuts the sequence;
+    A `BpeTokenizer` of the merges that can happen (see `lingome.tokens.bpe.merges`) cuts the sequence;
     its ids are then looked up. Every letter without a token of its own is `unk_id`, one token a
     letter: the vocabulary's unknown token, or its ``N`` where DNA has one. Lower case is read as
     upper case, also where the publisher's own code would call it unknown.

@@ -13,7 +13,7 @@ doi:10.1038/s42256-024-00872-0. The genome is a row of small integers, shortened
    merges, (y, X) with X = (a, b), occurs at most as often as (y, a) did; (y, a) is not in the
    prefix (a would be left and right), so it counts at most c(q), q being the pair after the
    prefix. Hence all members with a count strictly above c(q) are exactly the next merges.
-4. A pass works on blocks of the row in parallel (`bpe_passes`); the number of cores changes nothing.
+4. A pass works on blocks of the row in parallel (`lingome.tokens.bpe.passes`); the number of cores changes nothing.
 5. Merges are the whole state: the row after them is the encoding of the text, made in one go.
 """
 
@@ -29,7 +29,7 @@ import numpy as np
 from lingome.core.errors import ConfigError, DataError, LingomeError
 from lingome.core.progress import say, track
 from lingome.tokens.alphabet import DNA, Alphabet
-from lingome.tokens.bpe_passes import Text
+from lingome.tokens.bpe.passes import Text
 
 MAX_MERGES = 16_000
 """Limit of merges: the table of pairs has (merges + letters + 1) squared cells of 8 bytes."""

@@ -13,8 +13,8 @@ import pytest
 
 from lingome.core.errors import CheckpointError, DataError, MissingExtraError
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.pieces import SentencePieceTokenizer
-from lingome.tokens.published import PublishedBpe
+from lingome.tokens.published.sentencepiece import SentencePieceTokenizer
+from lingome.tokens.published.sequence import PublishedBpe
 
 sentencepiece = pytest.importorskip("sentencepiece")
 RANDOM = np.random.default_rng(3)

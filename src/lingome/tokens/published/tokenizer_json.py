@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.tokens.merges import Pair
-from lingome.tokens.published import NOTHING, Around, PublishedBpe
-from lingome.tokens.text import END_OF_TEXT, TextTokenizer
+from lingome.tokens.bpe.merges import Pair
+from lingome.tokens.published.sequence import NOTHING, Around, PublishedBpe
+from lingome.tokens.published.text import END_OF_TEXT, TextTokenizer
 from lingome.tokens.tokenizer import Roles, Tokenizer
 
 # What a role is called where no file names it; the first that the vocabulary has is taken.

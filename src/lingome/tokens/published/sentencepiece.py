@@ -16,9 +16,9 @@ import numpy as np
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.extras import require
 from lingome.core.files import atomic_file
-from lingome.tokens.merges import merges_of_ranks
-from lingome.tokens.published import PublishedBpe
-from lingome.tokens.text import BYTES, as_utf8, texts_of
+from lingome.tokens.bpe.merges import merges_of_ranks
+from lingome.tokens.published.sequence import PublishedBpe
+from lingome.tokens.published.text import BYTES, as_utf8, texts_of
 from lingome.tokens.tokenizer import Encoding, Roles, SequenceLike, Tokenizer
 
 MODEL_FILE = "tokenizer.model"
@@ -137,7 +137,7 @@ def read_sentencepiece(file: Path) -> Tokenizer:
 
     A vocabulary in upper-case letters is one of sequence. It must be of type BPE and put no space
     before a text; then the merges that its scores imply give the same ids (see
-    `lingome.tokens.merges`), except that each unknown letter is a token of its own, where
+    `lingome.tokens.bpe.merges`), except that each unknown letter is a token of its own, where
     SentencePiece makes one of a run. Any other model is one of text.
 
     Returns

@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.text import END_OF_TEXT, GPT2_TOKENS, VISIBLE, TextTokenizer, read_ranks, tokenizer_of_ranks
+from lingome.tokens.published.text import (
+    END_OF_TEXT,
+    GPT2_TOKENS,
+    VISIBLE,
+    TextTokenizer,
+    read_ranks,
+    tokenizer_of_ranks,
+)
 
 tiktoken = pytest.importorskip("tiktoken")
 GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lingome.data.genome import Genome
-from lingome.tokens import bpe_encoding
 from lingome.tokens.alphabet import DNA, PROTEIN, Alphabet
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
-from lingome.tokens.bpe_encoding import build_tables, encode_flat
+from lingome.tokens.bpe import BpeTokenizer, encoding, train_bpe
+from lingome.tokens.bpe.encoding import build_tables, encode_flat
 
 sys.path.insert(0, str(Path(__file__).parent))
 import reference
@@ -33,7 +32,7 @@ def vocabulary(merges: Merges, letters: str) -> tuple[str, ...]:
     return tuple(vocab)
 
 
-def tables_of(merges: Merges, letters: str) -> bpe_encoding.EncodingTables:
+def tables_of(merges: Merges, letters: str) -> encoding.EncodingTables:
     return build_tables(vocabulary(merges, letters), np.array(merges, dtype=np.int64).reshape(-1, 2), 5, letters)
 
 
@@ -101,7 +100,7 @@ def test_blocks_change_nothing_with_a_trained_vocabulary(alphabet: Alphabet, dat
 
 
 @functools.cache
-def trained_tables(letters: str) -> bpe_encoding.EncodingTables:
+def trained_tables(letters: str) -> encoding.EncodingTables:
     return tables_of(trained(letters), letters)
 
 
@@ -112,11 +111,11 @@ def test_compatible_pairs_are_those_that_encode_to_themselves(merges: Merges) ->
     vocab = vocabulary(merges, "ACGT")
     compatible = np.unpackbits(tables_of(merges, "ACGT").compatible, axis=1, bitorder="little")
     alone = [token for token in range(5, len(vocab)) if reference.encode(vocab[token], merges) == [token]]
-    assert np.flatnonzero(compatible[bpe_encoding.START]).tolist() == alone
+    assert np.flatnonzero(compatible[encoding.START]).tolist() == alone
     for left in range(5, len(vocab)):
         expected = [r for r in alone if reference.encode(vocab[left] + vocab[r], merges) == [left, r]]
         assert np.flatnonzero(compatible[left]).tolist() == (expected if left in alone else [])
-    assert not compatible[bpe_encoding.WALL].any()
+    assert not compatible[encoding.WALL].any()
 
 
 def test_real_sequence_in_blocks(data_dir: Path) -> None:

@@ -12,9 +12,9 @@ from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.tokens.characters import LAYOUTS, CharacterTokenizer
 from lingome.tokens.kmers import LAYOUTS as KMER_LAYOUTS
 from lingome.tokens.kmers import MAX_K, KmerTokenizer
-from lingome.tokens.pieces import read_sentencepiece
-from lingome.tokens.published_json import read_object, read_pairs, read_published, refuse, tokens_by_id
-from lingome.tokens.text import END_OF_TEXT, GPT2_TOKENS, TextTokenizer, read_ranks, tokenizer_of_ranks
+from lingome.tokens.published.sentencepiece import read_sentencepiece
+from lingome.tokens.published.text import END_OF_TEXT, GPT2_TOKENS, TextTokenizer, read_ranks, tokenizer_of_ranks
+from lingome.tokens.published.tokenizer_json import read_object, read_pairs, read_published, refuse, tokens_by_id
 from lingome.tokens.tokenizer import Tokenizer
 
 _READ = "tokenizer.json, vocab.txt, *.model, *.tiktoken, or GPT-2's encoder.json and vocab.bpe"

@@ -13,9 +13,8 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import set_sink
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_text, reverse_complement
-from lingome.tokens import bpe, bpe_passes
 from lingome.tokens.alphabet import PROTEIN
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, byte_pairs, passes, train_bpe
 from lingome.tokens.tokenizer import as_codes
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,10 +30,10 @@ dna = st.one_of(random_dna, repeats, st.text("ACGTNacgtR", max_size=300), st.tex
 def cuts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How much the kernel looks at together, how long blocks are, and how many cores work must not matter."""
     chunk, block, threads = request.param
-    monkeypatch.setattr(bpe_passes, "_CHUNK", chunk)
-    monkeypatch.setattr(bpe_passes, "_BLOCK", (block, block))
-    monkeypatch.setattr(bpe_passes, "_SMALLEST", 4)
-    monkeypatch.setattr(bpe, "available_cores", lambda: threads)
+    monkeypatch.setattr(passes, "_CHUNK", chunk)
+    monkeypatch.setattr(passes, "_BLOCK", (block, block))
+    monkeypatch.setattr(passes, "_SMALLEST", 4)
+    monkeypatch.setattr(byte_pairs, "available_cores", lambda: threads)
 
 
 def learn(texts: list[str], merges: int) -> list[tuple[int, int, int, int]]:
@@ -105,14 +104,14 @@ def test_merges_to_go_on_from_must_follow_from_each_other() -> None:
 
 def test_an_interrupt_saves_the_merges_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     text = as_codes("GATTACANNGGCATTTAGACC" * 20)
-    whole, saved, merge = train_bpe([text], 30), [], bpe_passes.Text.merge
+    whole, saved, merge = train_bpe([text], 30), [], passes.Text.merge
 
-    def interrupted(self: bpe_passes.Text, chosen: Any, first_new: int, *rest: Any) -> None:
+    def interrupted(self: passes.Text, chosen: Any, first_new: int, *rest: Any) -> None:
         if first_new > 12:
             raise KeyboardInterrupt
         merge(self, chosen, first_new, *rest)
 
-    monkeypatch.setattr(bpe_passes.Text, "merge", interrupted)
+    monkeypatch.setattr(passes.Text, "merge", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_bpe([text], 30, save=saved.append)
     monkeypatch.undo()

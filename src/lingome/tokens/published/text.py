@@ -22,7 +22,7 @@ import tokenizers
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.files import write_text
 from lingome.tokens.alphabet import Alphabet
-from lingome.tokens.merges import Pair, merges_of_ranks
+from lingome.tokens.bpe.merges import Pair, merges_of_ranks
 from lingome.tokens.tokenizer import Encoding, Roles, SequenceLike, Tokenizer
 
 END_OF_TEXT = "<|endoftext|>"

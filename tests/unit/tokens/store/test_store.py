@@ -16,13 +16,11 @@ from hypothesis import strategies as st
 from lingome.core.errors import CheckpointError, DataError
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.tokens import store_files
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store import TokenStore
-from lingome.tokens.store_files import open_store, write_store
+from lingome.tokens.store import TokenStore, open_store, write_store, writing
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import TokenWindows, count_ids, encode_genome
 
@@ -163,7 +161,7 @@ def test_soft_masked_letters_and_chosen_records(tmp_path: Path) -> None:
     totals = write_store(tmp_path / "s", CharacterTokenizer(), tmp_path / "g.fa", soft_masked="n", chroms=["r0"])
     store = open_store(tmp_path / "s")
     assert (totals.tokens, totals.segments, totals.length_bp, totals.bases) == (4, 2, 8, 4)
-    assert totals.genome_digest == store.digest == genome.digest == store_files.fasta_digest(tmp_path / "g.fa")
+    assert totals.genome_digest == store.digest == genome.digest == writing.fasta_digest(tmp_path / "g.fa")
     assert store.lengths == {"r0": 8}
     assert store.soft_masked == "n"
     with pytest.raises(DataError, match="r7"):
@@ -252,7 +250,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def fail(handle: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(store_files.os, "fsync", fail)
+    monkeypatch.setattr(writing.os, "fsync", fail)
     with pytest.raises(DataError, match="disk"):
         write_store(tmp_path / "s", BPE, tmp_path / "g.fa")
     assert [path.name for path in tmp_path.iterdir()] == ["g.fa"]
@@ -266,7 +264,7 @@ def test_a_file_that_may_not_grow_leaves_the_old_store(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from lingome.tokens.characters import CharacterTokenizer\n"
-        "from lingome.tokens.store_files import write_store\n"
+        "from lingome.tokens.store import write_store\n"
         "from lingome.core.errors import DataError\n"
         "tokenizer, folder = CharacterTokenizer(), Path(sys.argv[1])\n"
         "tokenizer.encode('ACGT')\n"  # compiled code is cached in files

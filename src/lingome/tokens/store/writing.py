@@ -31,7 +31,7 @@ from lingome.core.progress import say, track
 from lingome.data.compressed import sniff
 from lingome.data.fasta import FastaStream
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store import LAST, WRITE_AGAIN, Record, TokenStore, check_digest, token_starts
+from lingome.tokens.store.token_store import LAST, WRITE_AGAIN, Record, TokenStore, check_digest, token_starts
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import check_alphabet, true_runs
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from lingome.core.errors import CheckpointError
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe.merges import merges_of_pairs
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.merges import merges_of_pairs
-from lingome.tokens.published import PublishedBpe
+from lingome.tokens.published.sequence import PublishedBpe
 from lingome.tokens.tokenizer import as_codes
 
 SPECIAL = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]

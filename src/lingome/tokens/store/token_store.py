@@ -1,7 +1,7 @@
 """A genome's tokens on disk, read where they lie: from tokens to bases, and back.
 
 Tokens are counted through all shards; bases are 0-based, half-open, in their record. Letters that
-are unknown (N above all) have no token. The files are those of `lingome.tokens.store_files`.
+are unknown (N above all) have no token. The files are those of `lingome.tokens.store.writing`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ShardedIds:
 
 
 class TokenStore:
-    """An opened store; `lingome.tokens.store_files.open_store` makes one.
+    """An opened store; `lingome.tokens.store.open_store` makes one.
 
     Attributes
     ----------

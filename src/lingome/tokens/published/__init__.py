@@ -1,0 +1,1 @@
+"""Vocabularies that others published: read from their files, with their ids."""

@@ -1,0 +1,6 @@
+"""A genome's tokens on disk: written once, read where they lie."""
+
+from lingome.tokens.store.token_store import StoredTokens, TokenStore
+from lingome.tokens.store.writing import StoreTotals, fill_store, is_store, open_store, write_store
+
+__all__ = ["StoreTotals", "StoredTokens", "TokenStore", "fill_store", "is_store", "open_store", "write_store"]

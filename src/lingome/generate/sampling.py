@@ -107,7 +107,8 @@ def stream(
     DataError
         If the model gives scores that are not numbers.
     """
-    sampling, device = sampling or Sampling(), prompts_BL.device
+    sampling = sampling or Sampling()
+    device = prompts_BL.device
     n_tokens = 0
     going = list(range(len(prompts_BL)))  # row of the batch -> row of the prompts: finished rows leave the batch
     bases_B = torch.zeros(len(going), dtype=torch.int64)
@@ -138,7 +139,9 @@ def stream(
             return
         if len(kept) < len(going):
             model.reorder(torch.tensor(kept, device=device))
-            chosen_B, bases_B, going = chosen_B[kept], bases_B[kept], [going[place] for place in kept]
+            chosen_B = chosen_B[kept]
+            bases_B = bases_B[kept]
+            going = [going[place] for place in kept]
         logits_BV = model.step(chosen_B.to(device))
 
 

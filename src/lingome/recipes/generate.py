@@ -64,7 +64,8 @@ def plan(settings: GenerateSettings) -> Plan:
     seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
     room = min(config.max_positions, len(opened.prompt) + opened.rules.max_tokens)
     held, slower = reading_cost(opened.model, rows, room)
-    memory, seconds = 0.5e9 + 4 * n_parameters + held, seconds * slower
+    memory = 0.5e9 + 4 * n_parameters + held
+    seconds *= slower
     bases = 0
     if opened.genome is not None:
         bases = sum(opened.genome.lengths.values())

@@ -160,7 +160,8 @@ class Stepper:
                 values[micro] = value
         present = [float(p.grad is not None) for p in self.parameters] if self.world.size > 1 else []
         shared = self.world.sum([*values, items, float(tokens), float(failed is not None), *signals(), *present])
-        values, rest = shared[: len(values)], shared[len(values) :]
+        rest = shared[len(values) :]
+        values = shared[: len(values)]
         if rest[2]:
             self.parts *= 2
             say(

@@ -122,7 +122,8 @@ class _AliveBytes(TorchDispatchMode):
     def __init__(self) -> None:
         TorchDispatchMode.__init__(self)
         self.alive: dict[int, int] = {}
-        self.now = self.most = 0
+        self.now = 0
+        self.most = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

@@ -46,8 +46,8 @@ def poisson_losses(rate: Tensor, counts: Tensor) -> Tensor:
     >>> round(poisson_losses(torch.tensor([2.0]), torch.tensor([3.0])).item(), 4)  # 2 - 3 ln 2
     -0.0794
     """
-    rate, counts = rate.float(), counts.float()
-    return rate - counts * torch.log(rate + EPS)
+    rate = rate.float()
+    return rate - counts.float() * torch.log(rate + EPS)
 
 
 def poisson_constant(counts: Tensor) -> Tensor:
@@ -114,7 +114,8 @@ class Augmentation:
         tuple of ndarray
             Both, changed, in new arrays.
         """
-        ids, targets = input_ids.astype(np.int64), targets.copy()
+        ids = input_ids.astype(np.int64)
+        targets = targets.copy()
         shifts = rng.integers(-self.max_shift_bp, self.max_shift_bp + 1, len(ids))
         turned = rng.random(len(ids)) < self.turned_share
         places = np.arange(ids.shape[1]) + shifts[:, None]

@@ -23,7 +23,7 @@ DATA = "hg19-chr20"
 
 def read_bases(fasta: Path | None, bases: int) -> np.ndarray:
     """Read the longest sequence, without N, from its beginning."""
-    from lingome.data.fetch import fetch
+    from lingome.data.catalog.fetch import fetch
     from lingome.data.genome import Genome
 
     genome = Genome.open(fasta or fetch(DATA))

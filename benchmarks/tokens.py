@@ -44,7 +44,7 @@ Pair = tuple[Cost, Cost]  # lingome's, the peer's
 
 def prepare(folder: Path, fasta: Path | None) -> int:
     """Write one sequence without N as text; give its length."""
-    from lingome.data.fetch import fetch
+    from lingome.data.catalog.fetch import fetch
     from lingome.data.genome import Genome
 
     genome = Genome.open(fasta or fetch(DATA))

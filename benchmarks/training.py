@@ -23,7 +23,7 @@ from lingome.core.errors import ConfigError
 from lingome.core.seeds import generator
 from lingome.models.devices import Precision, autocast
 from lingome.models.folders.families import find_family
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.train.compiled import compiling

@@ -24,11 +24,11 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.explain.attention import Trace, effects_of_hiding, most_likely, trace_attention
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import build_masked_lm
-from lingome.report.charts import data
+from lingome.report.charts.layout import data
+from lingome.report.charts.tokens import MONO
 from lingome.report.theme import HUES, SURFACES, chart_config
-from lingome.report.token_charts import MONO
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.language_model import open_language_model
 

@@ -30,7 +30,7 @@ from lingome.evaluate.baselines.features import base_codes, kmer_ids
 from lingome.evaluate.baselines.markov import WordCounts, next_kmer_table
 from lingome.evaluate.measures.intervals import bootstrap_mean
 from lingome.evaluate.vocabulary.next_kmer import Stretches
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import build_masked_lm
 from lingome.report.theme import HUES, chart_config
 from lingome.tokens.kmers import KmerTokenizer

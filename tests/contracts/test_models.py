@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from lingome.core.errors import ConfigError
 from lingome.models.contract import build_models, check_model
 from lingome.models.folders.checkpoint import with_roles
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
-from lingome.models.networks.decoder.model import DecoderConfig
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.tracks.model import Tracks
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, build_classifier, build_masked_lm
 from lingome.models.registry import ARCHITECTURES, initialise
-from lingome.models.shape import Shape, TransformerConfig
+from lingome.models.shape import Shape
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

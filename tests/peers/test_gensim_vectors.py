@@ -9,7 +9,7 @@ import pytest
 from gensim.models import Word2Vec
 
 from lingome.core.seeds import derive_seed, generator
-from lingome.models.networks.word2vec.model import train_word2vec
+from lingome.train.word2vec import Word2VecSettings, train_word2vec
 
 
 @pytest.mark.parametrize(("algorithm", "sg"), [("cbow", 0), ("skipgram", 1)])
@@ -19,7 +19,8 @@ def test_one_pass_equals_gensim(algorithm: str, sg: int) -> None:
     segments = np.array([[0, 2500], [2500, 5300]])
     settings = {"window": 4, "epochs": 1}
     ours = train_word2vec(
-        ids, segments, 60, algorithm="skipgram" if sg else "cbow", dims=12, negatives=3, seed=9, **settings
+        ids, segments, 60,
+        Word2VecSettings(algorithm="skipgram" if sg else "cbow", dims=12, negatives=3, **settings), seed=9,
     ).table
     cuts = [0, 1000, 2000, 2500, 3500, 4500, 5300]
     sentences = [[str(i) for i in ids[a:b]] for a, b in itertools.pairwise(cuts)]

@@ -17,7 +17,8 @@ from lingome.generate.sequence_to_sequence import SourceReader
 from lingome.models.counting.published import PUBLISHED
 from lingome.models.folders.checkpoint import load_body, load_model, save_checkpoint
 from lingome.models.layers.attention import relative_buckets
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig, EncoderDecoderLM
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.presets import build_classifier, build_seq2seq_lm, count_parameters
 from lingome.tokens.kmers import KmerTokenizer
 

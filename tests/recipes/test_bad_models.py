@@ -15,11 +15,15 @@ import torch
 
 from lingome.cli.main import main
 from lingome.models.folders.checkpoint import save_checkpoint, with_roles
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.tracks.shape import TracksConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.models.networks.word2vec.shape import StaticConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS
 from lingome.models.registry import build_body, find_architecture, initialise
-from lingome.models.shape import DecoderConfig, Shape, StaticConfig, TransformerConfig
+from lingome.models.shape import Shape
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 

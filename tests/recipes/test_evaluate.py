@@ -101,6 +101,8 @@ def test_a_masked_language_model(tmp_path: Path, data_dir: Path, capsys: pytest.
     assert main(words) == 0
     rows = RunDir.open(tmp_path / "run").read_table("language")
     assert [row["name"].split(",")[0] for row in rows][1:] == ["token frequency", "Markov model"]
+    assert [row["kind"] for row in rows] == ["model", "baseline", "baseline"]
+    assert main(_words("report", tmp_path / "run")) == 0
     assert 1.7 < rows[2]["bits_per_base"] < 2.0 < rows[0]["bits_per_base"]
     assert "bits per base" in capsys.readouterr().err
     assert main(_words("evaluate", tmp_path / "lm", "-o", tmp_path / "other")) == 2

@@ -15,7 +15,7 @@ from lingome.config.settings import load_settings
 from lingome.core.errors import ConfigError
 from lingome.core.files import digest_file
 from lingome.models.folders.checkpoint import load_causal_lm, save_checkpoint
-from lingome.models.networks.decoder.model import DecoderConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.characters import CharacterTokenizer

@@ -17,11 +17,12 @@ from lingome.config.settings import load_settings
 from lingome.core.outcome import Table
 from lingome.models.counting.published import PUBLISHED
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.folders.families import FAMILIES
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.decoder.model import CausalLM
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
-from lingome.models.shape import DecoderConfig
+from lingome.models.registry import list_families
 from lingome.recipes.model import count
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tune.start import packaged_models
@@ -127,7 +128,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = {line.split("\t")[0]: line.split("\t")[1:] for line in folders.splitlines()[1:]}
     assert {"bert", "llama", "hyenadna", "t5", "esm"} < set(kinds)
     assert kinds["hyenadna"] == ["hyenadna", "Hyena", "lingome"]
-    assert len(kinds) == len(FAMILIES) > 15
+    assert len(kinds) == len(list_families()) > 15
     rows = {row["name"]: row for row in table(models)}
     assert set(PUBLISHED) < set(rows)
     assert rows["human-mini"]["here"] == "weights"

@@ -11,9 +11,10 @@ from lingome.cli.main import main
 from lingome.core.errors import ConfigError
 from lingome.models.folders.checkpoint import load_body, load_masked_lm, load_whole, save_checkpoint
 from lingome.models.folders.onnx_export import check_exportable, write_onnx
-from lingome.models.networks.hyena.model import HyenaConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
-from lingome.models.shape import DecoderConfig, TransformerConfig
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

@@ -13,9 +13,10 @@ import torch
 from lingome.cli.main import main
 from lingome.models.folders.checkpoint import load_body, load_causal_lm, load_masked_lm, load_whole, save_checkpoint
 from lingome.models.folders.families import find_family
-from lingome.models.networks.hyena.model import HyenaConfig, build_hyena_lm
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.hyena.model import build_hyena_lm
+from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.presets import PRESETS, build_causal_lm, build_masked_lm
-from lingome.models.shape import DecoderConfig
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

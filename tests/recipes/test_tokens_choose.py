@@ -62,6 +62,8 @@ def test_a_causal_model_is_warned_off_byte_pairs(tmp_path: Path, data_dir: Path)
     done = RunDir.open(settings.out)
     assert done.read_lineage()["recommended"] == "6-mers"
     (warning,) = done.read_table("warnings")
+    assert warning["level"] == "warn"
+    assert 'class="callout warn"><strong>Warning: purpose</strong>' in done.report_path.read_text(encoding="utf-8")
     assert "byte pairs suit masked models" in warning["text"]
     assert "arXiv:2502.07272" in done.report_path.read_text(encoding="utf-8")
 

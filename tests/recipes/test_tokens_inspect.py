@@ -16,7 +16,7 @@ from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.recipes.tokens_inspect import plan, run
 from lingome.report.page import write_report
-from lingome.report.sections import build_sections
+from lingome.report.sections.overview import build_sections
 from lingome.report.tables import read_tables
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import train_bpe

@@ -17,6 +17,7 @@ from rich.text import Text
 from lingome.core.files import explain_os_errors
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
+from lingome.core.tables import format_cell
 
 
 class _Rate(ProgressColumn):
@@ -125,7 +126,7 @@ def show_outcome(outcome: Outcome) -> None:
             else:
                 writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
                 writer.writerow(table.columns)
-                writer.writerows([cell(value) for value in row] for row in table.rows)
+                writer.writerows([format_cell(value, ".3f") for value in row] for row in table.rows)
         sys.stdout.flush()
     if outcome.message:
         say(outcome.message)
@@ -134,19 +135,7 @@ def show_outcome(outcome: Outcome) -> None:
 def _rich_table(table: Table) -> RichTable:
     shown = RichTable(title=table.title, title_justify="left", header_style="bold")
     for index, column in enumerate(table.columns):
-        numeric = all(isinstance(row[index], int | float | None) for row in table.rows)
-        shown.add_column(column, justify="right" if numeric else "left", no_wrap=index == 0)
+        shown.add_column(column, justify="right" if table.is_numeric(index) else "left", no_wrap=index == 0)
     for row in table.rows:
-        shown.add_row(*(Text(_shown(value, table.thousands)) for value in row))
+        shown.add_row(*(Text(table.show(value)) for value in row))
     return shown
-
-
-def _shown(value: object, thousands: bool) -> str:
-    return f"{value:,}" if thousands and isinstance(value, int) else str(cell(value))
-
-
-def cell(value: object) -> object:
-    """Show a cell: three digits after the point for floats, nothing for None."""
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else value

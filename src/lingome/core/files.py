@@ -47,7 +47,13 @@ def check_new_file(path: Path, force: bool) -> None:
 
 @contextmanager
 def explain_os_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a read-only folder or an impossible name into a `DataError` that names the path."""
+    """Turn a full disk, a read-only folder or an impossible name into a `DataError` that names the path.
+
+    Raises
+    ------
+    DataError
+        In place of the error of the system.
+    """
     try:
         yield
     except OSError as error:

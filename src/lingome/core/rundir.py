@@ -26,6 +26,8 @@ import yaml
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, write_text
 from lingome.core.processes import is_first_process
+from lingome.core.tables import check_columns, format_cell, parse_cell
+from lingome.core.warnings import WARNING_COLUMNS, RunWarning
 
 Row = Mapping[str, Any]
 
@@ -190,7 +192,13 @@ class RunDir:
             handle.write(json.dumps(values) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Read ``metrics.jsonl``; a line cut short by a crash at the very end is left out."""
+        """Read ``metrics.jsonl``; a line cut short by a crash at the very end is left out.
+
+        Raises
+        ------
+        DataError
+            If another line is not JSON.
+        """
         file = self.path / "metrics.jsonl"
         if not file.is_file():
             return []
@@ -206,16 +214,27 @@ class RunDir:
         return rows
 
     def write_table(self, name: str, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
-        """Write ``tables/<name>.tsv``; columns default to those of the first row."""
+        """Write ``tables/<name>.tsv``; columns default to those of the first row.
+
+        Raises
+        ------
+        ValueError
+            If the table or a column is not declared in `lingome.core.tables`.
+        """
         rows = list(rows)
         columns = list(columns or (rows[0].keys() if rows else []))
+        check_columns(name, columns, empty=not rows)
         with (
             atomic_file(self.path / "tables" / f"{name}.tsv") as temporary,
             temporary.open("w", encoding="utf-8", newline="") as handle,
         ):
             writer = csv.DictWriter(handle, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore")
             writer.writeheader()
-            writer.writerows({key: _cell(row.get(key)) for key in columns} for row in rows)
+            writer.writerows({key: format_cell(row.get(key)) for key in columns} for row in rows)
+
+    def write_warnings(self, warnings: Iterable[RunWarning]) -> None:
+        """Write the table ``warnings``; without any, a table without rows says that they were looked for."""
+        self.write_table("warnings", [one.as_row() for one in warnings], WARNING_COLUMNS)
 
     def has_table(self, name: str) -> bool:
         """Say whether ``tables/<name>.tsv`` exists."""
@@ -237,7 +256,7 @@ class RunDir:
         try:
             with file.open(encoding="utf-8", newline="") as handle:
                 reader = csv.DictReader(handle, delimiter="\t")
-                return [{key: _value(cell) for key, cell in row.items()} for row in reader]
+                return [{key: parse_cell(cell) for key, cell in row.items()} for row in reader]
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError("the table cannot be read", where=file, got=error, hint="make the run again") from error
 
@@ -265,23 +284,3 @@ def _set_aside(path: Path, *, keep: bool) -> Iterator[None]:
         if not path.exists():
             (shelf / path.name).replace(path)
         shutil.rmtree(shelf, ignore_errors=True)
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _value(cell: str | None) -> Any:
-    if cell is None or cell == "":
-        return None
-    # A token of protein may be NAN or INF; numbers are written nan and inf.
-    if isinstance(cell, str) and cell.isalpha() and cell.isupper():
-        return cell
-    for convert in (int, float):
-        try:
-            return convert(cell)
-        except ValueError:
-            continue
-    return cell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lingome.core.errors import DataError
@@ -56,32 +56,6 @@ def choose_areas(
         )
     other = [replace(part, strand="-") for part in learnt] if both_strands else []
     return Areas((*learnt, *other), tuple(valid))
-
-
-def hold_out_ends(lengths: Mapping[str, int], share: float, *, gap_bp: int = 0) -> Areas:
-    """Set the end of every sequence aside to measure on.
-
-    Parameters
-    ----------
-    lengths : mapping of str to int
-        Base pairs of each sequence, in order.
-    share : float
-        Share of each that is measured on, 0..1.
-    gap_bp : int
-        Bases at the beginning of each end that are not used; an end that is no longer than the gap is left out.
-
-    >>> areas = hold_out_ends({"a": 100, "b": 20}, 0.1, gap_bp=2)
-    >>> [str(part) for part in areas.train], [str(part) for part in areas.valid]
-    (['a:0-90', 'b:0-18'], ['a:92-100'])
-    """
-    cuts = {chrom: int(length * (1 - share)) for chrom, length in lengths.items()}
-    return Areas(
-        tuple(Interval(chrom, 0, cut) for chrom, cut in cuts.items()),
-        tuple(
-            Interval(chrom, cut + gap_bp, lengths[chrom])
-            for chrom, cut in cuts.items() if cut + gap_bp < lengths[chrom]
-        ),
-    )
 
 
 def _without(lengths: dict[str, int], exclude: Sequence[Interval]) -> list[Interval]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lingome.core.errors import DataError
-from lingome.core.files import atomic_file
 from lingome.core.progress import say
 from lingome.data.compressed import read_lines
 from lingome.data.interval import Interval
@@ -68,7 +67,13 @@ def read_narrow_peak(path: Path, lengths: Mapping[str, int] | None = None) -> li
 
 
 def peak_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[tuple[int, Peak]]:
-    """Give each row as (line number, peak); raises as `read_narrow_peak`."""
+    """Give each row as (line number, peak).
+
+    Raises
+    ------
+    DataError
+        As `read_narrow_peak`.
+    """
     for number, interval, fields in bed_rows(path, lengths):
         where = f"{path}:{number}"
         if len(fields) < 10:
@@ -85,7 +90,13 @@ def peak_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[
 
 
 def bed_rows(path: Path, lengths: Mapping[str, int] | None = None) -> Iterator[tuple[int, Interval, list[str]]]:
-    """Give each row as (line number, interval, fields); raises as `read_bed`."""
+    """Give each row as (line number, interval, fields).
+
+    Raises
+    ------
+    DataError
+        As `read_bed`.
+    """
     for number, line in read_lines(path):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
@@ -165,20 +176,6 @@ def check_interval(interval: Interval, lengths: Mapping[str, int], where: object
         )
 
 
-def check_against(
-    intervals: Sequence[Interval], lengths: Mapping[str, int], source: object, lines: Sequence[int] | None = None
-) -> None:
-    """Check that all intervals lie on the genome; `source` names where they come from, `lines` their lines in it.
-
-    Raises
-    ------
-    DataError
-        As `check_interval`.
-    """
-    for index, interval in enumerate(intervals):
-        check_interval(interval, lengths, _place(source, lines, index))
-
-
 def on_genome(
     intervals: Sequence[Interval], lengths: Mapping[str, int], source: object, lines: Sequence[int] | None = None
 ) -> list[Interval]:
@@ -186,6 +183,17 @@ def on_genome(
 
     For peaks of a whole genome beside the FASTA of one chromosome. Names that merely differ in
     spelling are still an error.
+
+    Parameters
+    ----------
+    intervals : sequence of Interval
+        What to keep or to leave out.
+    lengths : mapping of str to int
+        Bases of each chromosome of the genome.
+    source : object
+        Where the intervals come from, for messages.
+    lines : sequence of int, optional
+        Line of each interval in the source.
 
     Raises
     ------
@@ -212,17 +220,3 @@ def on_genome(
 
 def _place(source: object, lines: Sequence[int] | None, index: int) -> str:
     return f"{source}:{lines[index]}" if lines is not None else f"{source}, interval {index + 1}"
-
-
-def write_bed(path: Path, intervals: Iterable[Interval]) -> None:
-    """Write BED6; scores as they are, with up to six digits.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    with atomic_file(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
-        handle.writelines(
-            f"{one.chrom}\t{one.start}\t{one.end}\t{one.name}\t{one.score:.6g}\t{one.strand}\n" for one in intervals
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,13 @@ class Examples:
         return len(self.sequences)
 
     def select(self, keep: np.ndarray) -> Examples:
-        """Give the examples at these indices, or where a boolean mask is true, in order."""
+        """Give some of the examples, in order.
+
+    Parameters
+    ----------
+    keep : ndarray of int, shape (K,), or of bool, shape (N,)
+        Their indices, or a mask that is true where an example is kept.
+    """
         index = np.flatnonzero(keep) if keep.dtype == bool else np.asarray(keep)
         rows = [int(i) for i in index]
         return Examples(
@@ -88,8 +95,31 @@ class Examples:
         return self.select(self.splits == name)
 
     def with_splits(self, splits: np.ndarray) -> Examples:
-        """Give the same examples under another split."""
+        """Give the same examples under another split.
+
+    Parameters
+    ----------
+    splits : ndarray of str or object, shape (N,)
+        ``train``, ``valid``, ``test``, or an empty string.
+    """
         return Examples(
             self.sequences, self.labels, np.asarray(splits, dtype=object), self.ids,
             self.intervals, self.label_names, self.columns,
         )
+
+
+def example_rows(examples: Examples) -> list[dict[str, Any]]:
+    """Give rows of the table ``examples``, which `read_examples` reads back."""
+    rows = []
+    for index, name in enumerate(examples.ids):
+        place = examples.intervals[index] if examples.intervals is not None else None
+        label = int(examples.labels[index])
+        rows.append({
+            "id": name,
+            **({"chrom": place.chrom, "start": place.start, "end": place.end, "strand": place.strand} if place else {}),
+            "label": examples.label_names[label] if label >= 0 else None,
+            "split": str(examples.splits[index]),
+            **{column: float(values[index]) for column, values in examples.columns.items()},
+            "sequence": examples.sequences[index],
+        })
+    return rows

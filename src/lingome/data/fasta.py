@@ -92,7 +92,17 @@ class LetterCounts:
         return raw.translate(_MASK if self.soft_masked == "n" else UPPER, _SPACE)
 
     def report(self, records: int, bases: int, empty: tuple[str, ...] = (), complete: bool = True) -> ReadReport:
-        """Sum up."""
+        """Sum up.
+
+        Parameters
+        ----------
+        records, bases : int
+            Read in all.
+        empty : tuple of str
+            Names of records without a letter.
+        complete : bool
+            False when the file is read through an index, and the counts cover what was read so far.
+        """
         return ReadReport(
             records=records, bases=bases, n_bases=self.n_bases, lower_case=self.lower_case,
             other_letters=sum(self.letters.values()), letters=dict(sorted(self.letters.items())),
@@ -113,7 +123,26 @@ class ProteinCounts(LetterCounts):
 
 
 def refuse_letters(raw: bytes, strange: bytes, path: Path, line: int, name: str) -> DataError:
-    """Explain the first letter in `raw` that is no DNA; `line` is the number of its first line."""
+    """Explain the first letter that is no DNA.
+
+    Parameters
+    ----------
+    raw : bytes
+        A piece of the file.
+    strange : bytes
+        Those of its letters that are no DNA, in order; at least one.
+    path : Path
+        The file.
+    line : int
+        Number of the first line of the piece; 0 where it is not known.
+    name : str
+        Of the record.
+
+    Returns
+    -------
+    DataError
+        For the caller to raise.
+    """
     at = raw.index(strange[:1])
     letter = chr(strange[0])
     ends = raw.count(b"\n", 0, at)

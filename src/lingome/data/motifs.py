@@ -61,7 +61,19 @@ class Motif:
         return self.integer_scores(background, pseudocount) / STEPS_PER_BIT
 
     def integer_scores(self, background: np.ndarray, pseudocount: float = PSEUDOCOUNT) -> np.ndarray:
-        """Give `log_odds` in steps of 1/100 bit, int64, shape (4, L)."""
+        """Give `log_odds` in steps of 1/100 bit.
+
+        Parameters
+        ----------
+        background : ndarray of float, shape (4,)
+            Frequencies of A, C, G, T.
+        pseudocount : float
+            Added to the counts of each position, divided as the background.
+
+        Returns
+        -------
+        ndarray of int64, shape (4, L)
+        """
         b = check_background(background)[:, None]
         p = (self.counts + pseudocount * b) / (self.counts.sum(axis=0) + pseudocount)
         scores: np.ndarray = np.rint(np.log2(p / b) * STEPS_PER_BIT).astype(np.int64)
@@ -70,6 +82,15 @@ class Motif:
 
 def check_background(background: np.ndarray) -> np.ndarray:
     """Give the background as four positive frequencies that add up to 1.
+
+    Parameters
+    ----------
+    background : ndarray of float, shape (4,)
+        Frequencies of A, C, G, T.
+
+    Returns
+    -------
+    ndarray of float64, shape (4,)
 
     Raises
     ------
@@ -80,25 +101,6 @@ def check_background(background: np.ndarray) -> np.ndarray:
     if b.shape != (4,) or not np.all(b > 0) or abs(float(b.sum()) - 1) > 1e-6:
         raise DataError("a background is the frequencies of A, C, G, T, none of them zero", got=background)
     return b
-
-
-def base_frequencies(bases: Bases) -> np.ndarray:
-    """Count A, C, G, T and give their shares; N is left out.
-
-    Returns
-    -------
-    ndarray of float64, shape (4,)
-
-    Raises
-    ------
-    DataError
-        If one of the letters does not occur.
-    """
-    counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, len(bases), 1 << 22):
-        counts += np.bincount(bases[start : start + (1 << 22)], minlength=256)
-    letters = counts[[65, 67, 71, 84]]
-    return check_background(letters / max(int(letters.sum()), 1))
 
 
 def read_jaspar(path: Path) -> list[Motif]:
@@ -199,6 +201,17 @@ def score_threshold(
     Exact: the distribution of the sum over positions is built position by position on scores
     rounded to 1/100 bit (Staden 1989; Touzet and Varre 2007, doi:10.1186/1748-7188-2-15).
 
+    Parameters
+    ----------
+    motif : Motif
+        Of L positions.
+    p_value : float
+        Probability per position and strand, between 0 and 1.
+    background : ndarray of float, shape (4,)
+        Frequencies of A, C, G, T.
+    pseudocount : float
+        See `Motif.log_odds`.
+
     Returns
     -------
     float
@@ -240,10 +253,16 @@ def scan(
 
     Parameters
     ----------
+    motif : Motif
+        What to look for.
     bases : ndarray of uint8, shape (L,)
         ASCII letters.
     threshold : float
         Bits; see `score_threshold`.
+    background : ndarray of float, shape (4,)
+        Frequencies of A, C, G, T.
+    pseudocount : float
+        See `Motif.log_odds`.
 
     Returns
     -------

@@ -94,7 +94,12 @@ class Repeats:
         return found.hexdigest()
 
     def inside(self, part: Interval) -> np.ndarray:
-        """Say of each base of an interval, as its strand reads them, whether it is in a repeat, bool (length_bp,)."""
+        """Say of each base of an interval, as its strand reads them, whether it is in a repeat.
+
+        Returns
+        -------
+        ndarray of bool, shape (length_bp,)
+        """
         spans = self.spans.get(part.chrom, np.empty((0, 2), dtype=np.int64))
         steps = np.zeros(part.length_bp + 1, dtype=np.int8)
         kept = spans[(spans[:, 1] > part.start) & (spans[:, 0] < part.end)]
@@ -131,6 +136,15 @@ class Repeats:
 
 def merged(spans: np.ndarray) -> np.ndarray:
     """Sort intervals and join those that overlap or touch; empty ones are left out.
+
+    Parameters
+    ----------
+    spans : ndarray of int64, shape (N, 2)
+        Start and end of each, half-open.
+
+    Returns
+    -------
+    ndarray of int64, shape (M, 2)
 
     >>> merged(np.array([[5, 7], [0, 2], [1, 4], [7, 8], [9, 9]])).tolist()
     [[0, 4], [5, 8]]

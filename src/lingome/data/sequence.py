@@ -92,15 +92,3 @@ def gc_content(bases: Bases | str) -> float:
     strong = int(counts[67] + counts[71])
     weak = int(counts[65] + counts[84])
     return strong / (strong + weak) if strong + weak else float("nan")
-
-
-def letter_runs(bases: Bases) -> list[tuple[int, int]]:
-    """Give the stretches without N, as (start, end), 0-based half-open, in order.
-
-    >>> letter_runs(as_bases("NNACGNT"))
-    [(2, 5), (6, 7)]
-    """
-    known = np.zeros(len(bases) + 2, dtype=np.int8)
-    known[1:-1] = bases != N
-    edges = np.flatnonzero(np.diff(known))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from lingome.core.errors import DataError
-from lingome.core.files import atomic_file
 from lingome.core.progress import say
 from lingome.data.bed import whole_number
 from lingome.data.compressed import is_folder, read_blocks, read_lines
@@ -246,33 +245,6 @@ def _numbers(rows: Sequence[tuple[str, dict[str, str]]], columns: Sequence[str])
         if np.all(np.isfinite(values)):
             found[column] = values
     return found
-
-
-def write_examples(path: Path, examples: Examples) -> None:
-    """Write examples as tab-separated values that `read_examples` reads back.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    place = examples.intervals is not None
-    extra = list(examples.columns)
-    columns = ["id", *(_PLACE if place else ()), "label", "split", *extra, "sequence"]
-    with atomic_file(Path(path)) as temporary, temporary.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        for index, sequence in enumerate(examples.sequences):
-            label = int(examples.labels[index])
-            one = examples.intervals[index] if examples.intervals is not None else None
-            writer.writerow([
-                examples.ids[index],
-                *((one.chrom, one.start, one.end, one.strand) if one is not None else ()),
-                examples.label_names[label] if label >= 0 else "",
-                examples.splits[index],
-                *(repr(float(examples.columns[name][index])) for name in extra),
-                sequence,
-            ])
 
 
 def read_sequences(path: Path, sequence_column: str | None = None) -> tuple[list[str], list[str]]:

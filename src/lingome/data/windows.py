@@ -9,9 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from lingome.core.errors import ConfigError
-from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.sequence import N
 
 
 def centred(interval: Interval, width_bp: int) -> Interval:
@@ -26,6 +24,11 @@ def centred(interval: Interval, width_bp: int) -> Interval:
 
 def tile(lengths: Mapping[str, int], width_bp: int, step_bp: int) -> list[Interval]:
     """Cut chromosomes into windows of equal width; a rest shorter than a window is left out.
+
+    Raises
+    ------
+    ConfigError
+        If a window or a step has no base.
 
     >>> [str(window) for window in tile({"chr1": 10}, 4, 3)]
     ['chr1:0-4', 'chr1:3-7', 'chr1:6-10']
@@ -42,26 +45,6 @@ def tile(lengths: Mapping[str, int], width_bp: int, step_bp: int) -> list[Interv
 def fits(intervals: Iterable[Interval], lengths: Mapping[str, int]) -> np.ndarray:
     """Say of each interval whether it lies wholly on its chromosome; bool, shape (N,)."""
     return np.array([one.start >= 0 and one.end <= lengths.get(one.chrom, -1) for one in intervals], dtype=bool)
-
-
-def extract(genome: Genome, intervals: Iterable[Interval]) -> list[str]:
-    """Give the letters of each interval; on strand ``-`` the reverse complement.
-
-    Raises
-    ------
-    DataError
-        If an interval is not on the genome.
-    """
-    return [genome.text(interval) for interval in intervals]
-
-
-def n_share(genome: Genome, intervals: Iterable[Interval]) -> np.ndarray:
-    """Give the share of N in each interval; float64, shape (N,); 0 for an empty one."""
-    shares = []
-    for one in intervals:
-        bases = genome.sequence(one.chrom, one.start, one.end)
-        shares.append(float(np.count_nonzero(bases == N)) / max(len(bases), 1))
-    return np.array(shares, dtype=np.float64)
 
 
 def overlaps_any(intervals: Sequence[Interval], others: Iterable[Interval]) -> np.ndarray:

@@ -17,12 +17,12 @@ from lingome.config.embed import LongPolicy, Pooling
 from lingome.core.errors import ConfigError
 from lingome.core.progress import track
 from lingome.embed.pieces import N_SPECIAL, Pieces, cut_to_fit
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.networks.decoder.model import Decoder
 from lingome.models.networks.hyena.model import Hyena
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision, count_features, read_states
-from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 
 

@@ -10,7 +10,7 @@ from lingome.data.examples import Examples
 from lingome.evaluate.baselines.classifiers import usable_splits
 from lingome.evaluate.measures.metrics import best_threshold
 from lingome.evaluate.measures.scores import Scored
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import predict_probabilities
 

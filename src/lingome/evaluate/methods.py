@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from lingome.config.finetune import TuneSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.core.warnings import RunWarning
 from lingome.data.examples import SPLITS, Examples
 from lingome.evaluate.measures.metrics import best_threshold
 from lingome.evaluate.measures.scores import Scored
@@ -21,8 +22,6 @@ from lingome.tune.methods import method_group, method_title
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, random_body
 
-Row = dict[str, Any]
-
 
 class Comparison(NamedTuple):
     """Every method on the test examples, the best fitted model, and what to warn of."""
@@ -30,7 +29,7 @@ class Comparison(NamedTuple):
     scored: list[Scored]
     best: Fitted
     best_name: str
-    warnings: list[Row]
+    warnings: list[RunWarning]
 
 
 class Fits(NamedTuple):
@@ -118,10 +117,10 @@ def evaluate_methods(
     room = start.body.config.max_positions
     coded = encode_within(start.tokenizer, test.sequences, room, tune.too_long, TOO_LONG_SETTING)
     scored: list[Scored] = []
-    warnings: list[Row] = [{"level": "warn", "topic": "test sequences", "text": text} for text in coded.warnings()]
+    warnings = [RunWarning("warn", "test sequences", text) for text in coded.warnings()]
     for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):
         say(f"warning: {doubt}")
-        warnings.append({"level": "warn", "topic": "letters", "text": doubt})
+        warnings.append(RunWarning("warn", "letters", doubt))
     best: tuple[Fitted, str] | None = None
     for name, method, random, n_fits in list_fits(methods, start, len(seeds), random_control=random_control):
         control = random and start.folder is not None
@@ -137,7 +136,7 @@ def evaluate_methods(
             probabilities.append(chances[:, 1] if chances.shape[1] == 2 else chances)
             two = chances.shape[1] == 2 and len(valid_labels)
             thresholds.append(best_threshold(valid_labels, softmax(fitted.valid_logits)[:, 1]) if two else 0.5)
-            warnings += [{"level": "warn", "topic": f"{name}, fit {number}", "text": text} for text in fitted.warnings]
+            warnings += [RunWarning("warn", f"{name}, fit {number}", text) for text in fitted.warnings]
             say(f"{name}, fit {number}: validation loss {fitted.valid_loss:.4f} in {fitted.seconds:.0f} s")
             if not control and (best is None or fitted.valid_loss < best[0].valid_loss):
                 best = fitted, name

@@ -28,10 +28,11 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.layers.blocks import Rotation, hide
 from lingome.models.networks.transformer.model import Layer, Transformer
-from lingome.models.shape import TransformerConfig, require
+from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.models.shape import require
 from lingome.tokens.tokenizer import Tokenizer
 
 
@@ -298,7 +299,8 @@ def _recompute(block: Layer, caught: dict[str, Any], head: int) -> tuple[_HeadPa
     v = qkv[:, H + G + shared]
     L = len(q)
     if config.positions == "rotary":
-        table = Rotation.of(L, config, q.device, config.local_rope_theta if block.local else config.rope_theta)
+        theta = config.local_rope_theta if block.local else config.rope_theta
+        table = Rotation.of(L, K, theta, q.device)
         q, k = (table.turn(x.reshape(1, L, 1, K)).view(L, K) for x in (q, k))
     scores = q @ k.T / math.sqrt(K)
     distance = torch.arange(L) - torch.arange(L)[:, None]

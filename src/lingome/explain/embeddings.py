@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lingome.core.errors import DataError
+from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.sequence import gc_content
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.tokens.tokenizer import Tokenizer
+from lingome.tune.predict import encode_within, run_batches, softmax
 
 
 class Components(NamedTuple):
@@ -142,3 +146,28 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     last = np.cumsum(counts)
     ranks: np.ndarray = (last - (counts + 1) / 2)[inverse]
     return ranks
+
+
+def write_map(run: RunDir, examples: Examples, model: SequenceClassifier, tokenizer: Tokenizer) -> None:
+    """Write ``embedding_map`` and ``embedding_axes`` of examples, as a classifier sees them.
+
+    Parameters
+    ----------
+    run : RunDir
+        Where the tables go; of fewer than two examples there is no map.
+    examples : Examples
+        Usually the test examples; those longer than the context are cut at its end.
+    model : SequenceClassifier
+        Gives the embeddings and, of two classes, the probability of the second.
+    tokenizer : Tokenizer
+        The model's own.
+    """
+    ids = encode_within(tokenizer, examples.sequences, model.config.max_positions, "truncate").ids
+    pooled = run_batches(model, tokenizer, ids, output="features")
+    chances = softmax(run_batches(model, tokenizer, ids))
+    if len(examples) < 2:
+        return
+    components = principal_components(pooled, 2)
+    two = chances.shape[1] == 2
+    run.write_table("embedding_map", map_rows(examples, components.positions, chances[:, 1] if two else None))
+    run.write_table("embedding_axes", axis_rows(examples, components))

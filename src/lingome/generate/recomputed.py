@@ -8,10 +8,9 @@ from torch import Tensor
 from lingome.core.errors import DataError
 from lingome.generate.cached import CachedDecoder
 from lingome.generate.next_tokens import NextTokens
+from lingome.models.architecture import CausalModel
 from lingome.models.networks.decoder.model import CausalLM
-from lingome.models.networks.hyena.model import HyenaLM
-from lingome.models.registry import CausalModel
-from lingome.models.shape import DecoderConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
 
 # Dimension legend: B rows of a batch, L tokens so far, V tokens in the vocabulary
 
@@ -23,7 +22,7 @@ class Recomputed:
 
     Parameters
     ----------
-    model : HyenaLM
+    model : CausalModel
         In evaluation mode.
     max_tokens : int
         Tokens of a sequence at most, prompt included.
@@ -31,7 +30,7 @@ class Recomputed:
         What happens when the model's positions are full: an error, or the model goes on from the last half of them.
     """
 
-    def __init__(self, model: HyenaLM, max_tokens: int, *, slide: bool = False) -> None:
+    def __init__(self, model: CausalModel, max_tokens: int, *, slide: bool = False) -> None:
         self.model = model
         self.max_tokens = min(max_tokens, model.config.max_positions)
         self.slide = slide

@@ -16,14 +16,13 @@ import numpy as np
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.seeds import generator
 from lingome.data.bed import read_bed, read_narrow_peak
-from lingome.data.catalog import find
+from lingome.data.catalog.entries import find
+from lingome.data.catalog.fetch import fetch
 from lingome.data.examples import SPLITS, Examples
-from lingome.data.fetch import fetch
 from lingome.data.genome import Genome
 from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
 from lingome.data.motifs import read_jaspar, select
-from lingome.data.names import unknown_chromosome
 from lingome.data.splits import split_by_blocks, split_by_chromosome
 from lingome.data.windows import middle_in_any, tile
 from lingome.genome.regions import build_regions, promoter_intervals
@@ -118,13 +117,30 @@ def ask(
 ) -> Question:
     """Put the question of an organism together; see `ask_human` and `ask_yeast`.
 
+    Parameters
+    ----------
+    organism : {"human", "yeast"}
+        Whose question.
+    files : mapping of str to Path
+        Its data sets, by role; see `fetch_files`.
+    p_value : float
+        Of motif sites (human).
+    flank_bp : int
+        Bases on either side of a motif (human).
+    promoters : int
+        Most promoters to learn from (yeast).
+    seed : int
+        Of drawn windows.
+    region : str, optional
+        Where to predict, ``chrom:start-end``, 0-based and half-open.
+
     Raises
     ------
     ConfigError
         If `region` is no ``chrom:start-end``, or overlaps what the model learns from.
     """
     genome = Genome.open(files["genome"])
-    where = parse_region(region, genome.lengths) if region else None
+    where = Interval.parse(region, genome.lengths) if region else None
     if organism == "human":
         return ask_human(genome, files, p_value=p_value, flank_bp=flank_bp, region=where)
     return ask_yeast(genome, files, most=promoters, seed=seed, region=where)
@@ -215,32 +231,6 @@ def ask_yeast(
         region_examples=_tiles(genome, region, promoters, examples.label_names),
         truth=[one for one in promoters if one.overlaps(region)],
     )
-
-
-def parse_region(text: str, genome_lengths: Mapping[str, int] | None = None) -> Interval:
-    """Read ``chrom:start-end`` (0-based, half-open; commas allowed).
-
-    Raises
-    ------
-    ConfigError
-        If the text has another form, or lies outside the genome.
-
-    >>> str(parse_region("chr20:61,000,000-63,000,000"))
-    'chr20:61000000-63000000'
-    """
-    chrom, _, span = text.replace(",", "").rpartition(":")
-    start, _, end = span.partition("-")
-    if not (chrom and start.isdecimal() and end.isdecimal() and int(start) < int(end)):
-        raise ConfigError("not a region", got=text, expected="chrom:start-end, 0-based, start below end")
-    found = Interval(chrom, int(start), int(end))
-    if genome_lengths is not None and chrom not in genome_lengths:
-        raise ConfigError(str(unknown_chromosome(chrom, genome_lengths, "region")))
-    if genome_lengths is not None and found.end > genome_lengths[chrom]:
-        raise ConfigError(
-            "the region reaches beyond the end of the chromosome", got=text,
-            expected=f"at most {genome_lengths[chrom]:,}",
-        )
-    return found
 
 
 def _free_region(region: Interval, used: Sequence[Interval]) -> Interval:

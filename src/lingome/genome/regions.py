@@ -112,7 +112,22 @@ def draw_matched(
 
     Drawn windows hold no N and share no base with each other, with `windows` or with `avoid`.
     Windows for which nothing is found after many draws go without a match, and their number is
-    told.
+    said.
+
+    Parameters
+    ----------
+    genome : Genome
+        Where windows are drawn.
+    windows : sequence of Interval
+        Those to match.
+    texts : sequence of str
+        Their sequences, in the same order.
+    avoid : sequence of Interval
+        What drawn windows must not touch beside `windows`.
+    match : {"gc", "none"}
+        Draw windows of similar GC content, or any.
+    seed : int
+        Of the drawing.
 
     Returns
     -------
@@ -203,6 +218,10 @@ def read_windows(
 
     Parameters
     ----------
+    genome : Genome
+        What is read.
+    intervals : sequence of Interval
+        Where; those on strand ``-`` are read as their reverse complement.
     width_bp : int, optional
         Width of windows centred on the intervals; None takes the intervals as they are.
     what : str

@@ -26,7 +26,16 @@ def window_around(start: int, length: int, window_bp: int, step_bp: int = 1) -> 
 
     The place is rounded down to a multiple of `step_bp`, and the window centred in that step; so places of one step
     share a window, and each is at least ``(window_bp - step_bp) / 2`` from its ends. At the ends of the
-    chromosome (`length` letters) the window is moved inside; it is cut only where the chromosome is shorter.
+    chromosome the window is moved inside; it is cut only where the chromosome is shorter.
+
+    Parameters
+    ----------
+    start : int
+        The place, 0-based.
+    length : int
+        Bases of its chromosome.
+    window_bp, step_bp : int
+        Width of the window, and the step that places are rounded down to.
 
     >>> window_around(1000, 5000, 100), window_around(1049, 5000, 100, 50), window_around(3, 5000, 100)
     ((950, 1050), (975, 1075), (0, 100))
@@ -38,6 +47,15 @@ def window_around(start: int, length: int, window_bp: int, step_bp: int = 1) -> 
 
 def cut_windows(genome: Genome, variants: Sequence[Variant], window_bp: int, step_bp: int = 1) -> Windows:
     """Cut the window of each variant.
+
+    Parameters
+    ----------
+    genome : Genome
+        Where the variants lie.
+    variants : sequence of Variant
+        Each must fit into its window.
+    window_bp, step_bp : int
+        See `window_around`.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""One architecture a file, their presets, and Hugging Face folders in and out."""
+"""Networks and the models on them, by name, by folder and by what they promise."""

@@ -28,11 +28,13 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
+from lingome.models.architecture import Body
 from lingome.models.folders.checkpoint import load_whole, write_checkpoint
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.tracks.model import Tracks
-from lingome.models.registry import Body, find_architecture, initialise
+from lingome.models.registry import find_architecture, initialise
 from lingome.models.shape import Shape
 from lingome.tokens.tokenizer import Tokenizer
 

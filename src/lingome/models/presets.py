@@ -6,25 +6,29 @@ import copy
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
-from lingome.models.networks.dilated.model import DilatedConfig
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig, EncoderDecoderLM
-from lingome.models.networks.hyena.model import RELEASED, HyenaConfig
-from lingome.models.registry import Body, CausalModel, find_architecture, initialise
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.architecture import Body, CausalModel
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.dilated.shape import DilatedConfig
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.models.registry import find_architecture, initialise
+from lingome.models.shape import Shape, require
 
-MaskedShape = TransformerConfig | DilatedConfig
-CausalShape = DecoderConfig | HyenaConfig
+S = TypeVar("S", bound=Shape)
 
 _BERT = TransformerConfig(positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
 
-PRESETS: dict[str, MaskedShape] = {
+PRESETS: dict[str, Shape] = {
     "grover": dataclasses.replace(_BERT, hidden_size=768, n_layers=12, n_heads=12, ffn_size=3072),
     "bert-mini": dataclasses.replace(_BERT, hidden_size=256, n_layers=4, n_heads=4, ffn_size=1024),
     "mini": TransformerConfig(hidden_size=256, n_layers=4, n_heads=4, ffn_size=512),
@@ -47,7 +51,7 @@ def _hyena(name: str) -> HyenaConfig:
     return dataclasses.replace(RELEASED[name], vocab_size=9, pad_id=0, cls_id=2, sep_id=3)
 
 
-CAUSAL_PRESETS: dict[str, CausalShape] = {
+CAUSAL_PRESETS: dict[str, Shape] = {
     "gpt2": DecoderConfig(
         hidden_size=768, n_layers=12, n_heads=12, n_kv_heads=12, ffn_size=3072, positions="learned", norm="layer",
         ffn="gelu_tanh", bias=True,
@@ -86,6 +90,28 @@ SEQ2SEQ_PRESETS: dict[str, EncoderDecoderConfig] = {
 are small T5 1.1."""
 
 
+def find_config(preset: str | Shape, vocab_size: int | None = None) -> Shape:
+    """Give the configuration of an encoder's name, or the given one, for a vocabulary.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    return _find(preset, PRESETS, vocab_size, _encoder_of)
+
+
+def find_causal_config(preset: str | Shape, vocab_size: int | None = None) -> Shape:
+    """Give the configuration of a causal model's name, or the given one, for a vocabulary.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset.
+    """
+    return _find(preset, CAUSAL_PRESETS, vocab_size, _decoder_of)
+
+
 def find_seq2seq_config(preset: str | EncoderDecoderConfig, vocab_size: int | None = None) -> EncoderDecoderConfig:
     """Give the configuration of an encoder-decoder's name, or the given one, for so many rows of the embedding.
 
@@ -94,67 +120,18 @@ def find_seq2seq_config(preset: str | EncoderDecoderConfig, vocab_size: int | No
     ConfigError
         If there is no such preset.
     """
-    if isinstance(preset, str):
-        if preset not in SEQ2SEQ_PRESETS:
-            raise _unknown(preset, SEQ2SEQ_PRESETS, (*PRESETS, *CAUSAL_PRESETS))
-        preset = SEQ2SEQ_PRESETS[preset]
-    return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
+    return _find(preset, SEQ2SEQ_PRESETS, vocab_size)
 
 
-def build_seq2seq_lm(
-    preset: str | EncoderDecoderConfig, vocab_size: int | None = None, seed: int = 0
-) -> EncoderDecoderLM:
-    """Build an encoder-decoder with random weights, the same for the same seed.
-
-    Parameters
-    ----------
-    preset : str or EncoderDecoderConfig
-        A name in `SEQ2SEQ_PRESETS`, or a configuration.
-    vocab_size : int, optional
-        Rows of the embedding: the tokenizer's vocabulary and any sentinels; None keeps the configuration's.
-    seed : int
-        Seed of the weights.
-    """
-    model = EncoderDecoderLM(find_seq2seq_config(preset, vocab_size))
-    initialise(model, seed)
-    return model
-
-
-def find_config(preset: str | MaskedShape, vocab_size: int | None = None) -> MaskedShape:
-    """Give the configuration of a preset's name, or the given one, for a vocabulary.
+def find_shape(preset: str | Shape, vocab_size: int | None = None) -> Shape:
+    """Give the configuration of any preset's name, or the given one, for a vocabulary; a size is that of an encoder.
 
     Raises
     ------
     ConfigError
         If there is no such preset.
     """
-    if isinstance(preset, str):
-        sized = read_size(preset)
-        if sized is None and preset not in PRESETS:
-            raise _unknown(preset, PRESETS, (*CAUSAL_PRESETS, *SEQ2SEQ_PRESETS))
-        preset = PRESETS[preset] if sized is None else TransformerConfig(
-            hidden_size=sized.width, n_layers=sized.n_layers, n_heads=sized.n_heads, ffn_size=2 * sized.width
-        )
-    return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
-
-
-def find_causal_config(preset: str | CausalShape, vocab_size: int | None = None) -> CausalShape:
-    """Give the configuration of a causal model's name, or the given one, for a vocabulary.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such preset.
-    """
-    if isinstance(preset, str):
-        sized = read_size(preset)
-        if sized is None and preset not in CAUSAL_PRESETS:
-            raise _unknown(preset, CAUSAL_PRESETS, (*PRESETS, *SEQ2SEQ_PRESETS))
-        preset = CAUSAL_PRESETS[preset] if sized is None else DecoderConfig(
-            hidden_size=sized.width, n_layers=sized.n_layers, n_heads=sized.n_heads, n_kv_heads=sized.n_heads,
-            ffn_size=3 * sized.width,
-        )
-    return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
+    return _find(preset, _all_presets(), vocab_size, _encoder_of)
 
 
 class Size(NamedTuple):
@@ -194,65 +171,100 @@ def read_size(name: str) -> Size | None:
     return size
 
 
-def find_shape(preset: str | Shape, vocab_size: int | None = None) -> Shape:
-    """Give the configuration of any preset's name, or the given one, for a vocabulary; a size is that of an encoder.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such preset.
-    """
-    presets: dict[str, Shape] = {**PRESETS, **CAUSAL_PRESETS, **SEQ2SEQ_PRESETS}
+def _find(
+    preset: str | S, known: Mapping[str, S], vocab_size: int | None, build_sized: Callable[[Size], S] | None = None
+) -> S:
+    """Look a preset's name up, or a size where `build_sized` makes shapes of sizes; give it another vocabulary."""
     if isinstance(preset, str):
-        if read_size(preset) is not None:
-            return find_config(preset, vocab_size)
-        if preset not in presets:
-            raise _unknown(preset, presets, ())
-        preset = presets[preset]
+        size = None if build_sized is None else read_size(preset)
+        if build_sized is not None and size is not None:
+            preset = build_sized(size)
+        elif preset in known:
+            preset = known[preset]
+        else:
+            raise _unknown(preset, known)
     return preset if vocab_size is None else dataclasses.replace(preset, vocab_size=vocab_size)
 
 
-def _unknown(name: str, known: Iterable[str], others: Iterable[str]) -> ConfigError:
+def _all_presets() -> dict[str, Shape]:
+    return {**PRESETS, **CAUSAL_PRESETS, **SEQ2SEQ_PRESETS}
+
+
+def _encoder_of(size: Size) -> Shape:
+    return TransformerConfig(
+        hidden_size=size.width, n_layers=size.n_layers, n_heads=size.n_heads, ffn_size=2 * size.width
+    )
+
+
+def _decoder_of(size: Size) -> Shape:
+    return DecoderConfig(
+        hidden_size=size.width, n_layers=size.n_layers, n_heads=size.n_heads, n_kv_heads=size.n_heads,
+        ffn_size=3 * size.width,
+    )
+
+
+def _unknown(name: str, known: Iterable[str]) -> ConfigError:
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else None
-    if name in others:
+    if name in _all_presets():
         hint = "encoders guess hidden tokens, decoders the next, encoder-decoders spans: that one is of another kind"
     return ConfigError(f"there is no model {name!r}", expected=", ".join(known) + ", or WIDTHxLAYERS",
                        hint=hint)
 
 
-def build_causal_lm(preset: str | CausalShape, vocab_size: int | None = None, seed: int = 0) -> CausalModel:
+def build_causal_lm(preset: str | Shape, vocab_size: int | None = None, seed: int = 0) -> CausalModel:
     """Build a causal language model with random weights, the same for the same seed.
 
     Parameters
     ----------
-    preset : str or DecoderConfig or HyenaConfig
-        A name in `CAUSAL_PRESETS`, or a configuration.
+    preset : str or shape
+        A name in `CAUSAL_PRESETS`, or a configuration of a causal architecture.
     vocab_size : int, optional
         Size of the tokenizer's vocabulary; None keeps the configuration's.
     seed : int
         Seed of the weights.
     """
     config = find_causal_config(preset, vocab_size)
-    model = find_architecture(config).models["causal_lm"](config)
+    architecture = find_architecture(config)
+    require("causal_lm" in architecture.models, "architecture", architecture.name, "a causal one, as a decoder")
+    model = architecture.models["causal_lm"](config)
     assert isinstance(model, CausalModel)
     initialise(model, seed)
     return model
 
 
-def build_masked_lm(preset: str | MaskedShape, vocab_size: int | None = None, seed: int = 0) -> MaskedLM:
+def build_masked_lm(preset: str | Shape, vocab_size: int | None = None, seed: int = 0) -> MaskedLM:
     """Build a masked language model with random weights, the same for the same seed.
 
     Parameters
     ----------
-    preset : str or TransformerConfig or DilatedConfig
-        A name in `PRESETS`, or a configuration.
+    preset : str or shape
+        A name in `PRESETS`, or a configuration of an architecture that guesses hidden tokens.
     vocab_size : int, optional
         Size of the tokenizer's vocabulary; None keeps the configuration's.
     seed : int
         Seed of the weights.
     """
     model = MaskedLM(find_config(preset, vocab_size))
+    initialise(model, seed)
+    return model
+
+
+def build_seq2seq_lm(
+    preset: str | EncoderDecoderConfig, vocab_size: int | None = None, seed: int = 0
+) -> EncoderDecoderLM:
+    """Build an encoder-decoder with random weights, the same for the same seed.
+
+    Parameters
+    ----------
+    preset : str or EncoderDecoderConfig
+        A name in `SEQ2SEQ_PRESETS`, or a configuration.
+    vocab_size : int, optional
+        Rows of the embedding: the tokenizer's vocabulary and any sentinels; None keeps the configuration's.
+    seed : int
+        Seed of the weights.
+    """
+    model = EncoderDecoderLM(find_seq2seq_config(preset, vocab_size))
     initialise(model, seed)
     return model
 

@@ -1,87 +1,48 @@
 """Every architecture, by the class of its shape.
 
-An architecture is a body (token ids in, one vector a token out), the models on it, and the rule of its first weights.
-To add one: its shape and body in a file of their own, and one line in `ARCHITECTURES`; then it can be trained,
-saved, embedded with, fine-tuned and checked by `lingome.models.contract.check_model`.
+An architecture is a folder below `lingome.models.networks` that describes itself as a value, `ARCHITECTURE`. To add
+one: that folder, and its name in the list below; then it can be trained, saved, embedded with, fine-tuned and checked
+by `lingome.models.contract.check_model`. One of a package of its own is given to `register`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.layers.blocks import draw_weights
-from lingome.models.mapping.family import Kind
-from lingome.models.networks.decoder.model import CausalLM, Decoder, initialise_causal
-from lingome.models.networks.dilated.model import Dilated, DilatedConfig, DilatedHead, initialise_dilated
-from lingome.models.networks.encoder_decoder.model import (
-    EncoderDecoderConfig,
-    EncoderDecoderLM,
-    EncoderStack,
-    initialise_encoder_decoder,
-)
-from lingome.models.networks.hyena.model import Hyena, HyenaConfig, HyenaLM, initialise_hyena
-from lingome.models.networks.tracks.model import Tracks, TracksBody, TracksConfig, initialise_tracks
-from lingome.models.networks.transformer.model import MaskedLMHead, Transformer, initialise_transformer
-from lingome.models.networks.word2vec.model import StaticEmbeddings
-from lingome.models.shape import DecoderConfig, Shape, StaticConfig, TransformerConfig
+from lingome.models.architecture import Architecture, Body
+from lingome.models.mapping.family import Family
+from lingome.models.networks import decoder, dilated, encoder_decoder, hyena, tracks, transformer, word2vec
+from lingome.models.shape import Shape
 
-Body = Transformer | StaticEmbeddings | Decoder | EncoderStack | Hyena | Dilated
-"""What gives one vector a token."""
-
-CausalModel = CausalLM | HyenaLM
-"""What guesses the next token."""
+ARCHITECTURES: dict[type, Architecture] = {}
+"""Every architecture, by the class of its shapes; filled by `register`."""
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """One architecture.
+def register(architecture: Architecture) -> None:
+    """Add an architecture: from now on its models are built, saved, loaded, adapted and checked like all others.
 
-    Parameters
-    ----------
-    name : str
-        As people say it.
-    shape : type
-        The class of its shapes.
-    body : function (shape) -> Module
-        Builds the body; weights are not set.
-    initialise : function (model, seed)
-        Sets every weight of the body or of a model on it; a draw depends on seed and name alone.
-    masked_head : function (shape) -> Module, optional
-        Builds what a `MaskedLM` has on the body: (..., D) to logits (..., V), by a linear layer `decoder` that shares
-        the embedding matrix if the shape's `tie_head` is true. None for a body that cannot guess hidden tokens.
-    models : mapping
-        Builders of models other than `MaskedLM` and `SequenceClassifier`, by what they do.
+    Raises
+    ------
+    ConfigError
+        If an architecture with shapes of this class, or a kind of folder of this name, is there already.
     """
-
-    name: str
-    shape: type
-    body: Callable[[Any], nn.Module]
-    initialise: Callable[[Any, int], None]
-    masked_head: Callable[[Any], nn.Module] | None = None
-    models: Mapping[Kind, Callable[[Any], nn.Module]] = field(default_factory=dict)
-
-
-def _initialise_static(model: nn.Module, seed: int) -> None:
-    draw_weights(model, seed, None)
+    if architecture.shape in ARCHITECTURES:
+        raise ConfigError("there is an architecture with shapes of this class already", where="shape",
+                          got=architecture.shape.__name__, expected="a class of its own")
+    taken = {family.name for family in list_families()}
+    for family in architecture.families:
+        if family.name in taken:
+            raise ConfigError("there is a kind of model folder of this name already", where="families",
+                              got=family.name, expected="a name of its own")
+    ARCHITECTURES[architecture.shape] = architecture
 
 
-_ALL = (
-    Architecture("transformer encoder", TransformerConfig, Transformer, initialise_transformer, MaskedLMHead),
-    Architecture("transformer decoder", DecoderConfig, Decoder, initialise_causal, models={"causal_lm": CausalLM}),
-    Architecture("transformer encoder-decoder", EncoderDecoderConfig, EncoderStack, initialise_encoder_decoder,
-                 models={"seq2seq_lm": EncoderDecoderLM}),
-    Architecture("Hyena", HyenaConfig, Hyena, initialise_hyena, models={"causal_lm": HyenaLM}),
-    Architecture("dilated convolution", DilatedConfig, Dilated, initialise_dilated, DilatedHead),
-    Architecture("convolution and attention to tracks", TracksConfig, TracksBody, initialise_tracks,
-                 models={"tracks": Tracks}),
-    Architecture("static vectors", StaticConfig, StaticEmbeddings, _initialise_static),
-)
-ARCHITECTURES: dict[type, Architecture] = {architecture.shape: architecture for architecture in _ALL}
+def list_families() -> tuple[Family, ...]:
+    """List every kind of model folder, those of one architecture in its order."""
+    return tuple(family for architecture in ARCHITECTURES.values() for family in architecture.families)
 
 
 def find_architecture(config: Shape) -> Architecture:
@@ -115,3 +76,7 @@ def build_body(config: Shape) -> Body:
 def initialise(model: nn.Module, seed: int) -> None:
     """Set every weight by the rule of the model's architecture; each draw depends on `seed` and a name alone."""
     find_architecture(shape_of(model)).initialise(model, seed)
+
+
+for _network in (transformer, decoder, hyena, dilated, tracks, encoder_decoder, word2vec):
+    register(_network.ARCHITECTURE)

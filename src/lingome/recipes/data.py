@@ -8,10 +8,10 @@ from lingome.config.data import CheckSettings, FetchSettings
 from lingome.core.errors import DataError
 from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan, Table
-from lingome.data.catalog import Entry, entries, find
+from lingome.data.catalog.entries import Entry, entries, find
+from lingome.data.catalog.fetch import cached_file, fetch, folder_file, steps
 from lingome.data.check import FileReport, check_file, recognise
 from lingome.data.compressed import is_folder, sniff
-from lingome.data.fetch import cached_file, fetch, folder_file, steps
 from lingome.data.genome import Genome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lingome.config.demo import DemoSettings
+from lingome.core.clock import Clock
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import check_absent, digest_file, write_text
 from lingome.core.lineage import Lineage
@@ -10,34 +11,28 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
+from lingome.core.warnings import RunWarning
 from lingome.data.areas import choose_areas
-from lingome.data.catalog import find
+from lingome.data.catalog.entries import find
 from lingome.evaluate.baselines.classifiers import fit_baselines
+from lingome.evaluate.classification import answer, score_view, write_examples_tables, write_scores
+from lingome.evaluate.leaks.seen import note_seen
 from lingome.evaluate.methods import Comparison, evaluate_methods
 from lingome.evaluate.vocabulary.next_kmer import next_kmer
+from lingome.explain.embeddings import write_map
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, count_tokens, vocabulary_table
+from lingome.genome.predictions import as_bed, prediction_rows
 from lingome.genome.questions import FILES, Question, ask, data_rows, fetch_files
 from lingome.genome.sites import SCORE_COLUMN, base_shares
 from lingome.models.devices import pick_device
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import load_masked_lm, save_checkpoint
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
-from lingome.recipes.finetune import (
-    Clock,
-    answer,
-    note_seen,
-    score_view,
-    write_examples_tables,
-    write_map,
-    write_scores,
-)
-from lingome.recipes.predict import as_bed, prediction_rows
 from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.windows import encode_genome
 from lingome.train.checkpointing import Checkpointing
-from lingome.train.pretraining.corpus import Corpus, WindowSettings
-from lingome.train.pretraining.model import pretrain_model
+from lingome.train.pretraining import Corpus, WindowSettings, pretrain_model
 from lingome.train.state import StateStore
 from lingome.tune.predict import encode_within, run_batches, softmax
 from lingome.tune.start import Start, packaged_models, read_lineage, resolve_model
@@ -92,12 +87,11 @@ def run(settings: DemoSettings) -> Outcome:
         scores = write_scores(run_dir, scored, settings.resamples, settings.seed)
         found = answer(scores, scored, result.best_name, settings.resamples, settings.seed)
         clock.lap("baselines and intervals", f"{len(scored) - len(result.scored)} baselines")
-        warnings = [*result.warnings, *note_seen(question.examples, question.genome, start, lineage), {
-            "level": "info", "topic": "vocabulary",
-            "text": "the vocabulary was counted on the whole genome, test blocks included (letters only, no labels)",
-        }]
+        counted = "the vocabulary was counted on the whole genome, test blocks included (letters only, no labels)"
+        warnings = [*result.warnings, *note_seen(question.examples, question.genome, start, lineage),
+                    RunWarning("info", "vocabulary", counted)]
         write_examples_tables(run_dir, question.examples, warnings)
-        write_map(run_dir, question.examples, result.best, start)
+        write_map(run_dir, question.examples.split("test"), result.best.model, start.tokenizer)
         n_called = _predict(question, result, start, settings, run_dir)
         card = ModelCard(question.title, question.text, training={"method": result.best_name})
         save_checkpoint(run_dir.checkpoint_path, result.best.model, tokenizer, card, force=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from lingome.config.evaluate import EvaluateSettings
 from lingome.config.task import SplitSettings
@@ -16,27 +14,25 @@ from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed, generator
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
-from lingome.data.interval import Interval
-from lingome.data.splits import split_random
+from lingome.data.splits import divide, hold_out_ends, reach, split_random
 from lingome.data.tables import read_examples
 from lingome.data.windows import tile
 from lingome.evaluate.baselines.classifiers import fit_baselines, usable_splits
+from lingome.evaluate.classification import leak_view, score_numbers, write_leaks, write_scores
 from lingome.evaluate.classifier import score_classifier
 from lingome.evaluate.language.perplexity import compare_language
-from lingome.evaluate.leaks.leakage import LeakRow, check_leaks, leak_warnings, pretraining_overlap
-from lingome.evaluate.measures.scores import Scored, score_table, verdict
+from lingome.evaluate.leaks.leakage import leak_warnings
+from lingome.evaluate.leaks.seen import pretraining_overlap
+from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
-from lingome.genome.task import divide, reach
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier, read_config
-from lingome.models.registry import CausalModel
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.language_model import open_language_model
 from lingome.tune.start import read_lineage, resolve_model
-
-Row = dict[str, Any]
 
 
 def plan(settings: EvaluateSettings) -> Plan:
@@ -121,21 +117,18 @@ def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: Ru
         scored += fit_baselines(examples, tokenizer, seeds, n_trees=settings.n_trees)
     if not scored:
         raise ConfigError("there is nothing to measure: no model, and baselines=false")
-    tables = score_table(scored, n_resamples=settings.resamples, seed=settings.seed)
-    leaks = check_leaks(examples)
+    scores = write_scores(run_dir, scored, settings.resamples, settings.seed)
+    leaks = write_leaks(run_dir, examples)
     test = examples.split("test")
     warnings = leak_warnings(leaks) + pretraining_overlap(lineage.data_seen, test.intervals or [])
-    for name in ("scores", "curves", "calibration"):
-        run_dir.write_table(name, getattr(tables, name))
-    run_dir.write_table("leaks", [row._asdict() for row in leaks], LeakRow._fields)
-    run_dir.write_table("warnings", warnings, ["level", "topic", "text"])
+    run_dir.write_warnings(warnings)
     found = verdict(scored, n_resamples=settings.resamples, seed=settings.seed)
-    answer = " ".join([found, *(f"{row['level']}: {row['text']}." for row in warnings)])
+    answer = " ".join([found, *(f"{one.level}: {one.text}." for one in warnings)])
     classes = " from ".join(reversed(examples.label_names)) if len(examples.label_names) == 2 else "classes"
     run_dir.write_lineage(lineage.as_dict(
         title="Evaluation", question=f"How well can sequence tell {classes}?", answer=answer,
     ))
-    views = [_score_view(tables.scores), _leak_view(leaks)]
+    views = [score_numbers(scores), leak_view(leaks)]
     return Outcome(f"{answer}\nrun: {settings.out}", path=settings.out, tables=views)
 
 
@@ -149,8 +142,7 @@ def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage
         raise ConfigError("a causal model hides nothing: leave out mask_rate", where="mask_rate")
     model.to(pick_device(settings.device))
     genome = _genome(settings)
-    learn = [Interval(chrom, 0, int(length * 0.9)) for chrom, length in genome.lengths.items()]
-    shown = [Interval(chrom, int(length * 0.9), length) for chrom, length in genome.lengths.items()]
+    learn, shown = hold_out_ends(genome.lengths, 0.1)
     draw = generator(settings.seed, "evaluate windows")
     test = list(Stretches(genome, shown, "test").draw(settings.n_windows, settings.window_bp, draw))
     # Tiles, not draws: draws overlap, and the Markov model would choose its order on bases it counted.
@@ -161,12 +153,15 @@ def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage
         model, tokenizer, train, test, rate=settings.mask_rate, seed=settings.seed, name=str(settings.model)
     )
     warnings = pretraining_overlap(lineage.data_seen, shown, genome.digest)
-    run_dir.write_table("language", [score._asdict() for score in scores])
-    run_dir.write_table("warnings", warnings, ["level", "topic", "text"])
+    kinds = ["model", *["baseline" for _ in scores[1:]]]
+    run_dir.write_table("language", [
+        {"name": one.name, "kind": kind, **one._asdict()} for one, kind in zip(scores, kinds, strict=True)
+    ])
+    run_dir.write_warnings(warnings)
     best = min(scores[1:], key=lambda score: score.bits_per_base)
     needed = f"{scores[0].bits_per_base:.3f} bits per base, {best.name} {best.bits_per_base:.3f}"
     answer = f"The model needs {needed} (a uniform guess: 2)."
-    answer = " ".join([answer, *(f"{row['level']}: {row['text'].replace('windows', 'parts')}." for row in warnings)])
+    answer = " ".join([answer, *(f"{one.level}: {one.text.replace('windows', 'parts')}." for one in warnings)])
     asked = f"How well does the model guess {'the next token' if causal else 'hidden sequence'}?"
     run_dir.write_lineage(lineage.as_dict(title="Evaluation", question=asked, answer=answer))
     columns = list(scores[0]._fields)
@@ -186,14 +181,3 @@ def _genome(settings: EvaluateSettings) -> Genome:
 def _is_classifier(folder: Path) -> bool:
     """Say whether a checkpoint has classes of its own."""
     return "Classif" in str(read_config(folder).get("architectures"))
-
-
-def _score_view(rows: Sequence[Row]) -> Table:
-    columns = ["name", "seeds", "mcc", "auroc", "auroc_low", "auroc_high", "auprc", "brier", "ece"]
-    return Table("test examples, 95% intervals", columns, [[row[column] for column in columns] for row in rows])
-
-
-def _leak_view(rows: Sequence[LeakRow]) -> Table:
-    return Table("leak check of the split", ["check", "pair", "n", "verdict"], [
-        (row.check, row.pair, row.n, row.verdict) for row in rows
-    ])

@@ -26,13 +26,13 @@ from lingome.generate.logits import Sampling
 from lingome.generate.recomputed import reader_of, reading_cost
 from lingome.generate.records import fasta_record, record_row, show_progress
 from lingome.generate.rules import Rules, rules_for
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_causal_lm
-from lingome.models.folders.weight_files import digest_weights
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.networks.decoder.step_layout import lay_out_for_steps
 from lingome.models.presets import build_causal_lm, count_parameters
-from lingome.models.registry import CausalModel
 from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.characters import CharacterTokenizer

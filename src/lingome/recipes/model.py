@@ -15,9 +15,8 @@ from lingome.core.outcome import Outcome, Table
 from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
 from lingome.models.counting.published import PUBLISHED, PublishedModel, preset_model, preset_names
 from lingome.models.counting.rows import Count, merge_counts
-from lingome.models.folders.families import FAMILIES
-from lingome.models.folders.tensor_list import weights_size
-from lingome.models.registry import find_architecture
+from lingome.models.counting.tensor_list import weights_size
+from lingome.models.registry import find_architecture, list_families
 from lingome.tokens.load import load_tokenizer
 from lingome.tune.start import packaged_models, read_lineage, resolve_model
 
@@ -95,7 +94,7 @@ def list_models() -> Outcome:
     kinds = [
         (family.name, ", ".join([family.model_type or family.name, *family.model_types]),
          find_architecture(family.shape()).name, family.library)
-        for family in FAMILIES
+        for family in list_families()
     ]
     heads = ("folders that are read", "model_type", "architecture", "what is written loads in")
     return Outcome(message, [Table("models", columns, rows, thousands=True), Table("folders", heads, kinds)])

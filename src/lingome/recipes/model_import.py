@@ -10,11 +10,12 @@ from lingome.core.files import atomic_folder, check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
+from lingome.models.architecture import Body
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import load_body, load_whole, write_checkpoint
 from lingome.models.folders.importing import Imported, import_model
 from lingome.models.presets import count_parameters
-from lingome.models.registry import Body, find_architecture, shape_of
+from lingome.models.registry import find_architecture, shape_of
 
 
 def plan(settings: ImportSettings) -> Plan:

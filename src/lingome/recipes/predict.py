@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,13 +19,13 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.motifs import read_jaspar, select
 from lingome.data.tables import read_sequences
-from lingome.genome.questions import parse_region
+from lingome.genome.predictions import as_bed, prediction_rows
 from lingome.genome.regions import read_windows
-from lingome.genome.sites import SCORE_COLUMN, find_sites, site_windows
+from lingome.genome.sites import find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import load_classifier
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
@@ -69,7 +68,23 @@ def run(settings: PredictSettings) -> Outcome:
 def score(
     model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, settings: PredictSettings
 ) -> np.ndarray:
-    """Give the probability of each class, (N, C); says what was cut or unknown."""
+    """Give the probability of each class; says what was cut or unknown.
+
+    Parameters
+    ----------
+    model : SequenceClassifier
+        Of C classes; it is moved to the device of the settings.
+    tokenizer : Tokenizer
+        The model's own.
+    examples : Examples
+        N sequences.
+    settings : PredictSettings
+        Device, batch size, and what is done with sequences that are too long.
+
+    Returns
+    -------
+    ndarray of float, shape (N, C)
+    """
     encoded = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long)
     for warning in (*encoded.warnings(), *doubt_letters(tokenizer.alphabet, examples.sequences)):
         say(f"warning: {warning}")
@@ -87,38 +102,9 @@ def find_site_windows(settings: PredictSettings, trained: TaskSettings, backgrou
         select(read_jaspar(settings.motifs), settings.motif or trained.motif),
         p_value=settings.p_value or trained.p_value,
         background=background,
-        regions=[parse_region(settings.region, genome.lengths)] if settings.region else None,
+        regions=[Interval.parse(settings.region, genome.lengths)] if settings.region else None,
     )
     return site_windows(genome, sites, flank_bp=trained.flank_bp if settings.flank_bp is None else settings.flank_bp)
-
-
-def prediction_rows(examples: Examples, probabilities: np.ndarray, flank_bp: int = 0) -> list[dict[str, Any]]:
-    """Give rows of the table ``predictions``; with `flank_bp`, the places are the motifs inside the windows."""
-    assert examples.intervals is not None
-    scores = examples.columns.get(SCORE_COLUMN)
-    rows = []
-    for index, window in enumerate(examples.intervals):
-        place = window.widened(-flank_bp, -flank_bp)
-        label = int(examples.labels[index])
-        rows.append({
-            "chrom": place.chrom, "start": place.start, "end": place.end, "strand": place.strand, "name": place.name,
-            "probability": float(probabilities[index, 1]),
-            "motif_score": float(scores[index]) if scores is not None else None,
-            "label": label if label >= 0 else None,
-        })
-    return rows
-
-
-def as_bed(rows: list[dict[str, Any]]) -> str:
-    """Write BED6 (score is the probability times 1000), then the probability and the motif score in bits."""
-    lines = []
-    for row in rows:
-        line = [row["chrom"], row["start"], row["end"], row["name"], round(1000 * row["probability"]), row["strand"]]
-        line.append(f"{row['probability']:.6f}")
-        if row["motif_score"] is not None:
-            line.append(f"{row['motif_score']:.2f}")
-        lines.append("\t".join(str(cell) for cell in line) + "\n")
-    return "".join(lines)
 
 
 def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Examples, int]:
@@ -149,7 +135,7 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
         assert settings.bed is not None
         places = read_places(settings.bed, genome.lengths)
         if settings.region is not None:
-            limits = parse_region(settings.region, genome.lengths)
+            limits = Interval.parse(settings.region, genome.lengths)
             places = [one for one in places if one.chrom == limits.chrom]
             places = [one for one in places if limits.start <= one.start and one.end <= limits.end]
         windows, texts = read_windows(genome, places, settings.width_bp, "windows", allow_n=True)

@@ -27,7 +27,7 @@ from lingome.train.identity import MAY_DIFFER
 from lingome.train.pretraining.corpus import Corpus
 from lingome.train.pretraining.cost import estimate_pretraining
 from lingome.train.pretraining.inputs import open_genome, open_repeats
-from lingome.train.pretraining.kinds import PretrainableModel, build_objective
+from lingome.train.pretraining.kinds import Pretrainable, build_objective
 from lingome.train.pretraining.record import add_origins, add_seen, on_strands
 from lingome.train.pretraining.results import describe, find_warnings, language_columns, language_rows
 from lingome.train.pretraining.run import pretrain_run
@@ -111,7 +111,7 @@ def run(settings: PretrainSettings) -> Outcome:
         add_seen(lineage, corpus)
         rows = [*language_rows(done), *markov_baseline(done)]
         run_dir.write_table("language", rows, language_columns(rows))
-        run_dir.write_table("warnings", find_warnings(done), ("level", "topic", "text"))
+        run_dir.write_warnings(find_warnings(done))
         note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
         run_dir.write_table("steps", [
             {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": f"{tokenizer.vocab_size} tokens"},
@@ -133,7 +133,7 @@ def run(settings: PretrainSettings) -> Outcome:
 
 def _begin(
     settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas, run_dir: RunDir
-) -> tuple[Tokenizer, PretrainableModel | None, bool]:
+) -> tuple[Tokenizer, Pretrainable | None, bool]:
     """Give the tokenizer, weights to start from where there are some, and whether the tokenizer is trained here."""
     given = given_tokenizer(genome, settings)
     if given is not None:

@@ -8,7 +8,7 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.report.page import write_report
-from lingome.report.sections import build_sections
+from lingome.report.sections.overview import build_sections
 from lingome.report.tables import read_config, read_lineage, read_metrics, read_tables
 
 

@@ -16,21 +16,29 @@ from lingome.core.files import atomic_file, check_new_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
+from lingome.core.tables import format_cell
 from lingome.data.genome import Genome
+from lingome.data.interval import Interval
 from lingome.data.proteins import read_proteins
 from lingome.data.tables import read_sequences
 from lingome.data.variants import Mutant, Variant, holds_places, read_mutants, read_variants
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
-from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, spread, untaught
+from lingome.evaluate.baselines.scores import (
+    Contender,
+    change_rows,
+    measured_column,
+    sequence_rows,
+    spread,
+    with_random_weights,
+)
 from lingome.evaluate.language.whole_sequences import score_whole, table_rows
-from lingome.evaluate.leaks.leakage import pretraining_overlap
-from lingome.genome.questions import parse_region
+from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
-from lingome.models.folders.weight_files import digest_weights
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.presets import count_parameters
 from lingome.models.scoring.conventions import Convention, find_convention
-from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters
@@ -86,7 +94,7 @@ def run(settings: ScoreSettings) -> Outcome:
         lineage.add_parent(read_lineage(folder))
     with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("w", encoding="utf-8") as handle:
         handle.write("\t".join(rows[0]) + "\n")
-        handle.writelines("\t".join(map(_cell, row.values())) + "\n" for row in rows)
+        handle.writelines("\t".join(str(format_cell(cell, ".6f")) for cell in row.values()) + "\n" for row in rows)
     write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
         settings=settings.as_dict(), convention=opened.convention.name, warnings=warnings, summary=summary,
         formula=opened.convention.says(changes=bool(opened.changes)), tokenizer_sha256=opened.start.tokenizer.digest,
@@ -110,7 +118,7 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
     scores, n_windows = score(opened.start.model, texts)
     picked = spread(len(texts), settings.baseline_items)
     everything = np.arange(len(texts))
-    blank, _ = score(untaught(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
+    blank, _ = score(with_random_weights(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
     unit = "base" if tokenizer.alphabet is DNA else "residue"
@@ -143,7 +151,7 @@ def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[
     scores = score(opened.start.model, alleles)
     picked = spread(len(alleles), settings.baseline_items)
     everything = np.arange(len(alleles))
-    blank = score(untaught(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
+    blank = score(with_random_weights(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([
         Contender("model", "model", everything, scores),
@@ -181,25 +189,23 @@ def _open(settings: ScoreSettings) -> Opened:
         raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)
     genome = Genome.open(settings.genome)
     if settings.region is not None:
-        variants = all_substitutions(genome, parse_region(settings.region, genome.lengths))
+        variants = all_substitutions(genome, Interval.parse(settings.region, genome.lengths))
     else:
         assert settings.variants is not None
         variants = read_variants(settings.variants, genome)
     kept = variants if settings.indels == "score" else [one for one in variants if len(one.ref) == len(one.alt)]
-    warnings = [f"left out {len(variants) - len(kept):,} of {len(variants):,} variants: insertions and deletions"] * (
-        len(kept) < len(variants))
+    warnings = []
+    if len(kept) < len(variants):
+        n_left_out = len(variants) - len(kept)
+        warnings.append(f"left out {n_left_out:,} of {len(variants):,} variants: insertions and deletions")
     if not kept:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
     seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
-    warnings += [str(row["text"]) for row in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
-    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] * (cut.n_moved > 0)
+    warnings += [one.text for one in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
+    moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] if cut.n_moved else []
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
     return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
-
-
-def _cell(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _json_path(out: Path) -> Path:

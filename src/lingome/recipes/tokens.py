@@ -49,10 +49,11 @@ def plan_train(settings: TokensSettings) -> Plan:
         strands = 2 if settings.both_strands else 1
         cores = settings.threads or available_cores()
         learning = bases / 1e6 * strands * SECONDS_A_MEGABASE * (settings.merges / 600) ** 0.7 / cores
+        on = "1 core" if cores == 1 else f"{cores} cores"
         memory = 150e6 + bases * strands * BYTES_A_BASE + (settings.merges + 5) ** 2 * 8
         rows += [
             ("memory", f"about {memory / 1e6:,.0f} MB, and two bytes a base of the longest record"),
-            ("time", f"about {2 + bases / 1e6 * READING_SECONDS + learning:,.0f} s on {cores} core{'s'[: cores > 1]}"),
+            ("time", f"about {2 + bases / 1e6 * READING_SECONDS + learning:,.0f} s on {on}"),
         ]
     rows.append(("output", str(settings.out)))
     return Plan("tokens train", rows)

@@ -14,9 +14,10 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
-from lingome.data.areas import hold_out_ends
+from lingome.core.warnings import RunWarning
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.splits import hold_out_ends
 from lingome.evaluate.vocabulary.next_kmer import merges_of, open_test
 from lingome.evaluate.vocabulary.recommendation import Pick, one_each, pick_vocabulary, reasons
 from lingome.evaluate.vocabulary.signals import SignalBases, vocabulary_signals
@@ -31,25 +32,21 @@ from lingome.tokens.tokenizer import Tokenizer
 
 Row = dict[str, Any]
 
-GAP_BP = 1000
-"""Bases between what is trained on and what is tested on."""
-
 
 def plan(settings: ChooseSettings) -> Plan:
     """Read the genome and say what would be trained."""
     check_absent(settings.out, settings.force)
     pick_device(settings.device)
     genome = Genome.open(settings.genome)
-    areas = hold_out_ends(genome.lengths, settings.test_share, gap_bp=GAP_BP)
-    tested = sum(one.length_bp for one in areas.valid)
+    learn, test = areas(genome, settings)
     names = candidate_names(settings)
     largest = max([9 + merges for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
     parameters = count_parameters(build_masked_lm(settings.next.preset, largest))
     bases = sum(genome.lengths.values())
     return Plan("tokens choose", [
         ("genome", f"{settings.genome}: {bases:,} bases"),
-        ("trained on", f"{sum(one.length_bp for one in areas.train):,} bases"),
-        ("tested on", f"{settings.next.n_test:,} positions in {tested:,} other bases"),
+        ("trained on", f"{sum(one.length_bp for one in learn):,} bases"),
+        ("tested on", f"{settings.next.n_test:,} positions in {sum(one.length_bp for one in test):,} other bases"),
         ("candidates", f"{len(names)}, each trained {settings.seeds} times: {', '.join(names)}"),
         ("model", f"{settings.next.preset}, {parameters:,} parameters at most"),
         ("memory", f"about {0.9 + 12 * bases / 1e9 + parameters * 2e-8:.1f} GB"),
@@ -66,21 +63,21 @@ def run(settings: ChooseSettings) -> Outcome:
         run_dir.write_config(settings.as_dict())
         genome = Genome.open(settings.genome)
         lineage.add_input("genome", settings.genome)
-        areas = hold_out_ends(genome.lengths, settings.test_share, gap_bp=GAP_BP)
-        candidates, notes = build_candidates(genome, areas.train, settings)
+        learn, test = areas(genome, settings)
+        candidates, notes = build_candidates(genome, learn, settings)
         if settings.purpose == "masked":
             warning = ""
         else:
             warning = next(filter(None, map(causal_warning, candidates.values())), "")
         signals = vocabulary_signals(
             SignalBases.sample(
-                Stretches(genome, areas.train, "training"), Stretches(genome, areas.valid, "test"),
-                settings.signals.count_bp, settings.signals.test_bp,
+                Stretches(genome, learn, "training"), Stretches(genome, test, "test"), settings.signals.count_bp,
+                settings.signals.test_bp,
             ), candidates, {name: merges_of(one) for name, one in candidates.items()},
         )
         run_dir.write_table("vocabulary_signals", signals)
         seeds = [derive_seed(settings.seed, "choose", index) for index in range(settings.seeds)]
-        trial = open_test(genome, areas.train, areas.valid, settings.next, seeds, device)
+        trial = open_test(genome, learn, test, settings.next, seeds, device)
         guesses = {name: trial.run(name, tokenizer) for name, tokenizer in candidates.items()}
         rows = trial.rows(guesses, candidates)
         run_dir.write_table("next_kmer", rows)
@@ -92,11 +89,11 @@ def run(settings: ChooseSettings) -> Outcome:
         choice = reasons(pick, rows, signals, controls, warning)
         run_dir.write_table("choice", choice)
         if warning:
-            notes.append({"level": "warning", "topic": "purpose", "text": warning})
+            notes.append(RunWarning("warn", "purpose", warning))
         if notes:
-            run_dir.write_table("warnings", notes)
+            run_dir.write_warnings(notes)
         candidates[pick.chosen].save(run_dir.path / "tokenizer")
-        lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])
+        lineage.add_seen("tokens choose", genome.digest, [(one.chrom, one.start, one.end) for one in learn])
         run_dir.write_lineage(lineage.as_dict(
             title="Choice of a vocabulary", question=f"Which vocabulary reads {settings.genome.name} best?",
             answer=choice[0]["text"], recommended=pick.chosen,
@@ -104,6 +101,11 @@ def run(settings: ChooseSettings) -> Outcome:
         page = write_report(run_dir)
     said = "\n".join(f"{row['topic']}: {row['text']}" for row in choice)
     return Outcome(f"{said}\npage: {page}", tables=[choice_view(rows, signals, pick)], path=settings.out)
+
+
+def areas(genome: Genome, settings: ChooseSettings) -> tuple[list[Interval], list[Interval]]:
+    """Keep the end of every sequence for testing, behind a gap of a thousand bases."""
+    return hold_out_ends(genome.lengths, settings.test_share, gap_bp=1000)
 
 
 def candidate_names(settings: ChooseSettings) -> list[str]:
@@ -114,14 +116,19 @@ def candidate_names(settings: ChooseSettings) -> list[str]:
 
 def build_candidates(
     genome: Genome, learn: Sequence[Interval], settings: ChooseSettings
-) -> tuple[dict[str, Tokenizer], list[Row]]:
+) -> tuple[dict[str, Tokenizer], list[RunWarning]]:
     """Train byte pairs once to the highest count, on training bases only, and cut the list at each candidate.
 
     Where the sequence has fewer merges than asked for, the candidates that exist are kept, and a
     note says which are not.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left to compare with characters.
     """
     candidates: dict[str, Tokenizer] = {"characters": BpeTokenizer([])}
-    notes: list[Row] = []
+    notes: list[RunWarning] = []
     wanted = sorted(set(settings.merges) - {0})
     if wanted:
         say(f"training {wanted[-1]:,} merges")
@@ -132,11 +139,11 @@ def build_candidates(
         if there < wanted[-1]:
             lost = ", ".join(f"BPE-{merges}" for merges in wanted if merges > there)
             text = f"training stopped after {there:,} merges, because no pair was left; not compared: {lost}"
-            notes.append({"level": "warning", "topic": "merges", "text": text})
+            notes.append(RunWarning("warn", "merges", text))
             say(text)
     candidates |= {f"{k}-mers": KmerTokenizer(k, overlap=False) for k in sorted(set(settings.kmers) - {1})}
     if len(candidates) < 2:
-        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0]["text"])
+        raise ConfigError("nothing is left to compare with characters", where="merges", got=notes[0].text)
     return candidates, notes
 
 
@@ -154,7 +161,7 @@ def seconds(names: Sequence[str], bases: int, settings: ChooseSettings) -> float
     train = settings.next
     body = find_config(settings.next.preset)
     width = body.hidden_size
-    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * body.ffn_size) * width * 5e-11
+    a_token = 2.5e-6 + body.n_layers * (4 * width + 3 * getattr(body, "ffn_size", 2 * width)) * width * 5e-11
     a_position = (4 ** (train.ks[-1] + 1) / 3 + 13 * width) * width * 3.7e-10
     total = 10 + bases * 4e-7
     for name in names:

@@ -13,6 +13,7 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.core.warnings import RunWarning
 from lingome.data.compressed import sniff
 from lingome.explain.merge_tree import MERGE_TREE_COLUMNS, merge_tree
 from lingome.explain.self_similarity import SELF_SIMILARITY_COLUMNS, read_contexts, self_similarity_table
@@ -99,7 +100,7 @@ def run(settings: InspectSettings) -> Outcome:
         for note in notes:
             say(note)
         if notes:
-            run_dir.write_table("warnings", [{"level": "info", "topic": "left out", "text": note} for note in notes])
+            run_dir.write_warnings(RunWarning("info", "left out", note) for note in notes)
         run_dir.write_lineage(lineage.as_dict(
             title="What is in this vocabulary", answer=answer,
             question=f"How does {settings.tokenizer.name} cut {settings.genome.name}?",
@@ -144,7 +145,13 @@ def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
 
 
 def window_tokens(settings: InspectSettings, start: Start | None) -> int:
-    """Give the tokens of a window that fits the model."""
+    """Give the tokens of a window that fits the model.
+
+    Raises
+    ------
+    ConfigError
+        If the context of the model is too short to look into.
+    """
     if start is None:
         return settings.window_tokens
     room = start.body.config.max_positions - 2
@@ -159,27 +166,41 @@ def window_tokens(settings: InspectSettings, start: Start | None) -> int:
 def look_into(
     start: Start, census: TokenCensus, rows: Sequence[Row], settings: InspectSettings, run_dir: RunDir
 ) -> None:
-    """Read the sampled windows with the model and with random weights, and write the tables of vectors."""
-    bodies = {"": start.body}
+    """Read the sampled windows with the model and with random weights, and write the tables of vectors.
+
+    Parameters
+    ----------
+    start : Start
+        The model.
+    census : TokenCensus
+        Holds the windows.
+    rows : sequence of dict
+        The table ``tokens``, whose properties the axes are compared with.
+    settings : InspectSettings
+        What is read, and how much.
+    run_dir : RunDir
+        Where the tables go.
+    """
+    bodies = {"token_axes": start.body}
     if settings.random_control:
-        bodies["_random"] = random_body(start.body.config, settings.seed)
+        bodies["token_axes_random"] = random_body(start.body.config, settings.seed)
     contexts = {}
     for name, body in bodies.items():
         assert isinstance(body, Transformer), "checked when it was opened"
         contexts[name] = read_contexts(
             body, start.tokenizer, census.windows, n_occurrences=settings.n_occurrences, layer=settings.layer,
             batch_tokens=settings.batch_tokens, device=settings.device,
-            what="random weights" if name else "reading tokens in context",
+            what="reading tokens in context" if name == "token_axes" else "random weights",
         )
         table = body.tokens.weight.detach().float().cpu().numpy()
         axes = token_components(
             table if settings.vectors == "input" else contexts[name].means, rows, settings.n_components
         )
-        run_dir.write_table(f"token_axes{name}", axes.axis_rows, TOKEN_AXES_COLUMNS)
-        if not name:
+        run_dir.write_table(name, axes.axis_rows, TOKEN_AXES_COLUMNS)
+        if name == "token_axes":
             run_dir.write_table("token_map", axes.map_rows, TOKEN_MAP_COLUMNS)
     run_dir.write_table("self_similarity", self_similarity_table(
-        start.tokenizer, contexts[""], contexts.get("_random"), least=settings.min_occurrences
+        start.tokenizer, contexts["token_axes"], contexts.get("token_axes_random"), least=settings.min_occurrences
     ), SELF_SIMILARITY_COLUMNS)
 
 

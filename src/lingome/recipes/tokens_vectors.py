@@ -15,6 +15,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed, generator
+from lingome.core.warnings import RunWarning
 from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
@@ -22,14 +23,14 @@ from lingome.data.names import unknown_chromosome
 from lingome.explain.token_axes import TOKEN_AXES_COLUMNS, TOKEN_MAP_COLUMNS, TokenAxes, token_components
 from lingome.explain.token_neighbours import NEIGHBOUR_COLUMNS, neighbour_table, strongest_correlations
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, vocabulary_table
-from lingome.genome.questions import parse_region
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.networks.word2vec.model import Vectors, build_static, thin_curve, train_word2vec
+from lingome.models.networks.word2vec.model import build_static
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
+from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
 from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]
@@ -86,7 +87,7 @@ def run(settings: VectorsSettings) -> Outcome:
         run_dir.write_table("token_axes", axes.axis_rows, TOKEN_AXES_COLUMNS)
         control_rows = [{**row, "control": settings.control} for row in control.axis_rows]
         run_dir.write_table("token_axes_control", control_rows, (*TOKEN_AXES_COLUMNS, "control"))
-        run_dir.write_table("warnings", find_warnings(tokenizer, encoded, settings), ("level", "topic", "text"))
+        run_dir.write_warnings(find_warnings(tokenizer, encoded, settings))
         answer = describe(axes, control, len(rows), settings)
         body = build_static(vectors.table, settings.algorithm, tokenizer)
         save_checkpoint(run_dir.checkpoint_path, body, tokenizer, _card(settings, encoded))
@@ -117,17 +118,30 @@ def open_inputs(settings: VectorsSettings) -> tuple[Tokenizer, Genome, tuple[Int
     for chrom in set(settings.chroms) - genome.lengths.keys():
         raise unknown_chromosome(chrom, genome.lengths, settings.genome)
     chosen = {chrom: n for chrom, n in genome.lengths.items() if not settings.chroms or chrom in settings.chroms}
-    exclude = [parse_region(text, genome.lengths) for text in settings.exclude]
+    exclude = [Interval.parse(text, genome.lengths) for text in settings.exclude]
     return tokenizer, genome, choose_areas(chosen, exclude, validation_share=0).train
 
 
 def fit(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings, seed: int) -> Vectors:
-    """Train as the settings say."""
-    return train_word2vec(
-        encoded.ids, encoded.segments, tokenizer.vocab_size, algorithm=settings.algorithm, dims=settings.dims,
-        window=settings.window, negatives=settings.negatives, epochs=settings.epochs, min_count=settings.min_count,
-        lr=settings.lr, subsample=settings.subsample, workers=settings.workers, seed=seed,
+    """Train as the settings say.
+
+    Parameters
+    ----------
+    encoded : EncodedGenome
+        The text.
+    tokenizer : Tokenizer
+        Its vocabulary.
+    settings : VectorsSettings
+        How it is trained.
+    seed : int
+        Of this training; the control has another.
+    """
+    chosen = Word2VecSettings(
+        algorithm=settings.algorithm, dims=settings.dims, window=settings.window, negatives=settings.negatives,
+        epochs=settings.epochs, min_count=settings.min_count, lr=settings.lr, subsample=settings.subsample,
+        workers=settings.workers,
     )
+    return train_word2vec(encoded.ids, encoded.segments, tokenizer.vocab_size, chosen, seed=seed)
 
 
 def control_vectors(encoded: EncodedGenome, tokenizer: Tokenizer, settings: VectorsSettings) -> np.ndarray:
@@ -145,24 +159,34 @@ def control_vectors(encoded: EncodedGenome, tokenizer: Tokenizer, settings: Vect
     return fit(whole, tokenizer, settings, derive_seed(settings.seed, "control")).table
 
 
-def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: VectorsSettings) -> list[Row]:
-    """Give the table ``warnings``: what a reader of the vectors has to know."""
-    rows = []
+def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: VectorsSettings) -> list[RunWarning]:
+    """Warn of what a reader of the vectors has to know."""
+    found = []
     if tokenizer.settings().get("overlap"):
         text = "overlapping words share bases with their neighbours, so that vectors show spelling more than use"
-        rows.append({"level": "warn", "topic": "overlapping tokens", "text": text})
+        found.append(RunWarning("warn", "overlapping tokens", text))
     if settings.workers > 1:
         text = f"{settings.workers} threads race for the table: the same command gives other vectors"
-        rows.append({"level": "info", "topic": "not deterministic", "text": text})
+        found.append(RunWarning("info", "not deterministic", text))
     per_token = len(encoded.ids) * settings.epochs / max(1, tokenizer.vocab_size)
     if per_token < 1000:
         text = f"a token was read {per_token:,.0f} times on average: rare ones are close to where they started"
-        rows.append({"level": "warn", "topic": "little text", "text": text})
-    return rows
+        found.append(RunWarning("warn", "little text", text))
+    return found
 
 
 def describe(axes: TokenAxes, control: TokenAxes, n_tokens: int, settings: VectorsSettings) -> str:
-    """Say in a sentence or two what the vectors follow, and what the control does."""
+    """Say in a sentence or two what the vectors follow, and what the control does.
+
+    Parameters
+    ----------
+    axes, control : TokenAxes
+        Components of the vectors, and of those that know nothing of context.
+    n_tokens : int
+        Tokens that have a vector.
+    settings : VectorsSettings
+        Names the control, and how many numbers a vector has.
+    """
     text = f"{n_tokens:,} tokens have vectors of {settings.dims} numbers."
     if not axes.axis_rows or not control.axis_rows:
         return text

@@ -207,9 +207,18 @@ def thinned(rows: Sequence[Row], at_most: int) -> list[Row]:
 
 
 def grid_of(rows: Sequence[Row], columns: Mapping[str, str], right: Sequence[str] = (), **more: Any) -> Grid:
-    """Make a grid from rows: columns maps keys to headings; columns empty in every row are left out.
+    """Make a grid from rows; columns that are empty in every row are left out.
 
-    Columns of numbers are set flush right, and so are those whose key is in `right`.
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of a table.
+    columns : mapping of str to str
+        Key of each column in the rows, and its heading, in order.
+    right : sequence of str
+        Keys of columns that are set flush right; those of numbers are in any case.
+    **more
+        Further fields of `Grid`: title, note, search.
     """
     kept = [key for key in columns if any(row.get(key) is not None for row in rows)]
     flush = [

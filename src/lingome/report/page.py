@@ -25,7 +25,7 @@ from lingome.core.errors import DataError
 from lingome.core.files import check_new_file, write_text
 from lingome.core.rundir import RunDir
 from lingome.report.blocks import Figure, Section
-from lingome.report.sections import build_sections, cards, warnings
+from lingome.report.sections.overview import build_sections, cards, warnings
 from lingome.report.tables import read_config, read_lineage, read_metrics, read_tables
 from lingome.report.theme import SCHEMES, chart_config, css_variables
 

@@ -17,10 +17,10 @@ from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.data.examples import Examples
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.presets import build_classifier
-from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.checkpointing import Phase
 from lingome.train.loop import train

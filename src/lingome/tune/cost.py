@@ -16,10 +16,10 @@ from torch import nn
 
 from lingome.config.finetune import TuneSettings
 from lingome.config.train import TrainSettings
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.presets import build_classifier
-from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import START_S, Load, estimate_training
 from lingome.train.objectives import Batch, ClassificationObjective, LossSum

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.tune.predict import cross_entropy
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from torch import nn
 
 from lingome.core.errors import CheckpointError
+from lingome.models.architecture import Body
 from lingome.models.folders.checkpoint import load_whole
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm, build_masked_lm
-from lingome.models.registry import Body, find_architecture, shape_of
-from lingome.models.scoring.questions import LanguageModel
+from lingome.models.registry import find_architecture, shape_of
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.start import RANDOM, resolve_model

@@ -12,7 +12,7 @@ from __future__ import annotations
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 
 

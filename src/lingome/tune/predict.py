@@ -12,7 +12,7 @@ import torch
 from lingome.core.errors import DataError
 from lingome.core.progress import track
 from lingome.models.devices import Precision
-from lingome.models.heads.heads import SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.reading.batching import collate
 from lingome.models.reading.reader import Reader, pad_states, read_states
 from lingome.tokens.tokenizer import Tokenizer

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lingome.core.errors import CheckpointError, ConfigError
+from lingome.models.architecture import Body
 from lingome.models.folders.checkpoint import load_body
-from lingome.models.folders.weight_files import digest_weights
+from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
-from lingome.models.registry import Body, build_body, initialise
+from lingome.models.registry import build_body, initialise
 from lingome.models.shape import Shape
 from lingome.tokens.load import build_tokenizer, load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer

@@ -24,9 +24,9 @@ def test_torchrun_says_who_this_is(second):
 
 def test_only_the_first_process_makes_the_run(second, tmp_path):
     with RunDir.create(tmp_path / "run") as run:
-        run.write_table("t", [{"a": 1}])
+        run.write_table("steps", [{"step": "a", "time_s": 1}])
         elsewhere = run.path
-        assert run.has_table("t")
+        assert run.has_table("steps")
     assert list(tmp_path.iterdir()) == []
     assert not elsewhere.exists()
 

@@ -10,8 +10,9 @@ from lingome.core.rundir import RunDir
 
 def test_tables_come_back_as_numbers_text_and_none(tmp_path: Path):
     with RunDir.create(tmp_path / "run") as run:
-        run.write_table("scores", [{"name": "majority", "mcc": 0.25, "n": 3, "note": None}])
-        assert run.read_table("scores") == [{"name": "majority", "mcc": 0.25, "n": 3, "note": None}]
+        row = {"name": "majority", "kind": "baseline", "mcc": 0.25, "n_test": 3, "group": None}
+        run.write_table("scores", [row])
+        assert run.read_table("scores") == [row]
         assert run.read_table("absent") == []
 
 
@@ -57,8 +58,9 @@ def test_opening_what_is_no_run_says_so(tmp_path: Path):
 
 def test_a_table_keeps_tokens_that_look_like_numbers(tmp_path: Path) -> None:
     with RunDir.create(tmp_path / "run") as run:
-        tokens = [{"token": "NAN", "count": 3, "share": float("inf")}, {"token": "INF", "count": None}]
+        tokens = [{"id": 0, "token": "NAN", "length_bp": 3, "count": 3, "share": float("inf")},
+                  {"id": 1, "token": "INF", "length_bp": 3, "count": None}]
         run.write_table("tokens", tokens)
         rows = run.read_table("tokens")
-    assert rows[0] == {"token": "NAN", "count": 3, "share": float("inf")}
+    assert rows[0] == {"id": 0, "token": "NAN", "length_bp": 3, "count": 3, "share": float("inf")}
     assert rows[1]["token"] == "INF"

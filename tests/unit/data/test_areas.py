@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
-from lingome.data.areas import choose_areas, hold_out_ends
+from lingome.data.areas import choose_areas
 from lingome.data.interval import Interval
 
 
@@ -39,10 +39,3 @@ def test_areas_never_overlap_nor_touch_what_is_excluded(sizes, excluded, share, 
     assert both.train[: len(areas.train)] == areas.train
     assert [replace(part, strand=".") for part in both.train[len(areas.train) :]] == list(areas.train)
     assert {part.strand for part in both.train[len(areas.train) :]} == {"-"}
-
-
-def test_ends_are_held_out_behind_a_gap_where_they_are_long_enough():
-    areas = hold_out_ends({"long": 10_000, "short": 900}, 0.1, gap_bp=500)
-    assert areas.train == (Interval("long", 0, 9000), Interval("short", 0, 810))
-    assert areas.valid == (Interval("long", 9500, 10_000),)
-    assert hold_out_ends({"c": 95}, 0.1).valid == (Interval("c", 85, 95),)

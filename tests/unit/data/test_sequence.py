@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
-from lingome.data.sequence import as_bases, as_text, gc_content, letter_runs, reverse_complement
+from lingome.data.sequence import as_bases, as_text, gc_content, reverse_complement
 
 dna = st.text(alphabet="ACGTN", max_size=200)
 
@@ -46,9 +46,3 @@ def test_gc_content_by_hand() -> None:
     assert gc_content("GCAT") == 0.5
     assert gc_content("GGCNNNN") == 1.0
     assert math.isnan(gc_content("NN"))
-
-
-@given(dna)
-def test_letter_runs_hold_exactly_the_letters_that_are_not_n(text: str) -> None:
-    runs = letter_runs(as_bases(text))
-    assert [text[start:end] for start, end in runs] == [part for part in text.split("N") if part]

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingome.config.task import SplitSettings
 from lingome.core.errors import ConfigError, DataError
+from lingome.data.examples import Examples
 from lingome.data.interval import Interval
 from lingome.data.sequence import as_bases, as_text, reverse_complement
-from lingome.data.splits import blocks_of, split_by_blocks, split_by_chromosome, split_random
+from lingome.data.splits import blocks_of, divide, split_by_blocks, split_by_chromosome, split_random
 
 EVEN = [Interval("c", at, at + 10) for at in range(0, 10_000, 10)]
 
@@ -93,3 +95,31 @@ def test_random_split_keeps_copies_and_reverse_complements_together() -> None:
     order = rng.permutation(len(both))
     again = split_random([both[i] for i in order], (0.6, 0.2, 0.2), seed=3)
     assert np.mean(again == splits[order]) == 1.0
+
+
+def placed(n: int, step: int = 100, width: int = 50) -> Examples:
+    intervals = [Interval("chr1", i * step, i * step + width) for i in range(n)]
+    return Examples(
+        ["ACGT" * 12 + "AC"] * n, np.arange(n) % 2, np.full(n, "", dtype=object), [str(one) for one in intervals],
+        intervals,
+    )
+
+
+def test_boundaries_cut_one_chromosome_with_a_gap():
+    split = SplitSettings(boundaries=(500, 800), gap_bp=60)
+    got = divide(placed(12), {"chr1": 1200}, split)
+    # Blocks by hand: [0, 470), [530, 770), [830, 1200).
+    assert got.tolist() == ["train"] * 5 + [""] + ["valid"] * 2 + [""] + ["test"] * 3
+    with pytest.raises(ConfigError, match="boundaries"):
+        divide(placed(12), {"chr1": 1200}, SplitSettings(boundaries=(500, 5000)))
+
+
+def test_chromosomes_win_over_blocks():
+    examples = placed(6)
+    assert examples.intervals is not None
+    moved = Examples(
+        examples.sequences, examples.labels, examples.splits, examples.ids,
+        [Interval(f"chr{i // 2}", 0, 50) for i in range(6)],
+    )
+    got = divide(moved, {}, SplitSettings(valid_chroms=("chr1",), test_chroms=("chr2",)))
+    assert got.tolist() == ["train", "train", "valid", "valid", "test", "test"]

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
-from lingome.data.examples import Examples
+from lingome.core.rundir import RunDir
+from lingome.data.examples import Examples, example_rows
 from lingome.data.interval import Interval
-from lingome.data.tables import read_examples, read_sequences, write_examples
+from lingome.data.tables import read_examples, read_sequences
 
 
 def table(tmp_path: Path, text: str, name: str = "x.csv") -> Path:
@@ -127,15 +128,16 @@ def test_what_is_written_is_read_back(
         intervals=[Interval("c", i, i + 2, "+") for i in range(len(rows))], label_names=names,
         columns={"motif score": np.array([row[3] for row in rows])},
     )
-    file = tmp_path_factory.mktemp("table") / "x.tsv"
-    write_examples(file, examples)
-    again = read_examples(file)
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "tables").mkdir()
+    RunDir(folder).write_table("examples", example_rows(examples))
+    again = read_examples(folder / "tables" / "examples.tsv")
     assert again.sequences == examples.sequences
     assert [again.label_names[label] for label in again.labels] == [names[row[1]] for row in rows]
     assert again.splits.tolist() == examples.splits.tolist()
     assert again.ids == examples.ids
     assert again.intervals == examples.intervals
-    assert again.columns["motif score"].tolist() == examples.columns["motif score"].tolist()
+    assert again.columns["motif score"] == pytest.approx(examples.columns["motif score"], rel=1e-5)
 
 
 def test_read_sequences_from_fasta_and_table(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lingome.core.errors import ConfigError
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.windows import centred, extract, fits, middle_in_any, n_share, overlaps_any, tile
+from lingome.data.windows import centred, fits, middle_in_any, overlaps_any, tile
 
 few = st.lists(
     st.builds(lambda chrom, start, length: Interval(chrom, start, start + length),
@@ -46,10 +46,9 @@ def test_overlaps_equal_a_plain_search(intervals: list[Interval], others: list[I
     assert middle_in_any(intervals, others).tolist() == inside
 
 
-def test_extract_and_n_share(tmp_path: Path) -> None:
+def test_letters_of_intervals_on_both_strands(tmp_path: Path) -> None:
     file = tmp_path / "x.fa"
     file.write_text(">c\nAACGNN\n")
     genome = Genome.open(file)
     windows = [Interval("c", 0, 4), Interval("c", 1, 4, "-"), Interval("c", 2, 6), Interval("c", 3, 3)]
-    assert extract(genome, windows) == ["AACG", "CGT", "CGNN", ""]
-    assert n_share(genome, windows).tolist() == [0, 0, 0.5, 0]
+    assert [genome.text(window) for window in windows] == ["AACG", "CGT", "CGNN", ""]

@@ -11,9 +11,9 @@ import torch
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.explain.attention import effects_of_hiding, trace_attention
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_masked_lm
-from lingome.models.shape import TransformerConfig
 from lingome.tokens.characters import CharacterTokenizer
 
 ROOT = Path(__file__).parents[3]
@@ -149,7 +149,7 @@ def test_what_cannot_be_followed_is_refused():
 
 
 def test_only_a_transformer_encoder_has_attention_to_follow():
-    from lingome.models.networks.dilated.model import DilatedConfig
+    from lingome.models.networks.dilated.shape import DilatedConfig
 
     with pytest.raises(ConfigError, match="Dilated"):
         trace_attention(build_masked_lm(DilatedConfig(), seed=0), TOKENIZER, "ACGT", layer=0, head=0)

@@ -11,7 +11,8 @@ from lingome.generate.cached import CachedDecoder
 from lingome.generate.collection import Request, sample_many
 from lingome.generate.rules import rules_for
 from lingome.generate.sampling import generate
-from lingome.models.networks.decoder.model import CausalLM, DecoderConfig, initialise_causal
+from lingome.models.networks.decoder.model import CausalLM, initialise_causal
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.tokens.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer()

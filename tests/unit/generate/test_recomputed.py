@@ -6,9 +6,10 @@ import torch
 from lingome.core.errors import DataError
 from lingome.generate.cached import CachedDecoder
 from lingome.generate.recomputed import Recomputed, reader_of, reading_cost
-from lingome.models.networks.hyena.model import HyenaConfig, HyenaLM, build_hyena_lm
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.hyena.model import HyenaLM, build_hyena_lm
+from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.presets import build_causal_lm
-from lingome.models.shape import DecoderConfig
 
 CONFIG = HyenaConfig(hidden_size=16, n_layers=2, ffn_size=24, max_positions=12, filter_size=8, vocab_size=9)
 IDS = torch.randint(5, 9, (3, 6), generator=torch.Generator().manual_seed(0))

@@ -35,6 +35,14 @@ def genome(tmp_path: Path) -> Genome:
     return Genome.open(path)
 
 
+def test_base_shares_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_text(">a\nAACG\n>b\nTNNN\n")
+    assert base_shares(Genome.open(tmp_path / "g.fa")).tolist() == [0.4, 0.2, 0.2, 0.2]
+    (tmp_path / "h.fa").write_text(">a\nAAAN\n")
+    with pytest.raises(DataError, match="none of them zero"):
+        base_shares(Genome.open(tmp_path / "h.fa"))
+
+
 def test_sites_are_found_on_both_strands(genome: Genome):
     sites = find_sites(genome, motif_of("AACGG"), p_value=0.002, background=EQUAL)
     assert [(s.start, s.end, s.strand) for s in sites] == [(20, 25, "+"), (40, 45, "-"), (60, 65, "+")]

@@ -9,17 +9,9 @@ import pytest
 
 from lingome.config.task import SplitSettings, TaskSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.data.examples import Examples
-from lingome.data.interval import Interval
-from lingome.genome.task import build_examples, divide, example_rows, seen_before, split_rows
-
-
-def placed(n: int, step: int = 100, width: int = 50) -> Examples:
-    intervals = [Interval("chr1", i * step, i * step + width) for i in range(n)]
-    return Examples(
-        ["ACGT" * 12 + "AC"] * n, np.arange(n) % 2, np.full(n, "", dtype=object), [str(one) for one in intervals],
-        intervals,
-    )
+from lingome.data.examples import example_rows
+from lingome.data.splits import divide, split_rows
+from lingome.genome.task import build_examples
 
 
 def test_sites_of_a_slice_are_divided_into_blocks_a_window_apart(data_dir: Path):
@@ -37,26 +29,6 @@ def test_sites_of_a_slice_are_divided_into_blocks_a_window_apart(data_dir: Path)
     assert rows["train"]["n"] / used == pytest.approx(0.7, abs=0.02)
     assert sum(row["n_positive"] for row in rows.values()) == examples.labels[examples.splits != ""].sum()
     assert set(example_rows(examples)[0]) >= {"id", "chrom", "start", "end", "strand", "label", "split", "motif score"}
-
-
-def test_boundaries_cut_one_chromosome_with_a_gap():
-    split = SplitSettings(boundaries=(500, 800), gap_bp=60)
-    got = divide(placed(12), {"chr1": 1200}, split)
-    # Blocks by hand: [0, 470), [530, 770), [830, 1200).
-    assert got.tolist() == ["train"] * 5 + [""] + ["valid"] * 2 + [""] + ["test"] * 3
-    with pytest.raises(ConfigError, match="boundaries"):
-        divide(placed(12), {"chr1": 1200}, SplitSettings(boundaries=(500, 5000)))
-
-
-def test_chromosomes_win_over_blocks():
-    examples = placed(6)
-    assert examples.intervals is not None
-    moved = Examples(
-        examples.sequences, examples.labels, examples.splits, examples.ids,
-        [Interval(f"chr{i // 2}", 0, 50) for i in range(6)],
-    )
-    got = divide(moved, {}, SplitSettings(valid_chroms=("chr1",), test_chroms=("chr2",)))
-    assert got.tolist() == ["train", "train", "valid", "valid", "test", "test"]
 
 
 def test_a_split_column_is_kept_and_validation_is_taken_from_training_if_missing(data_dir: Path):
@@ -90,10 +62,3 @@ def test_a_table_without_coordinates_cannot_be_cut_into_blocks(data_dir: Path):
 def test_inputs_that_make_no_task_are_refused(inputs: dict[str, str], message: str):
     with pytest.raises(ConfigError, match=message):
         build_examples(TaskSettings(**{name: Path(value) for name, value in inputs.items()}))
-
-
-def test_what_pretraining_read_is_told_by_place_and_digest():
-    seen = [{"by": "pretrain", "genome": "d1", "chrom": "chr1", "start": 0, "end": 150}]
-    places = [Interval("chr1", 100, 200), Interval("chr1", 150, 200), Interval("chr2", 0, 10)]
-    assert seen_before(places, "d1", seen).tolist() == [True, False, False]
-    assert not seen_before(places, "d2", seen).any()

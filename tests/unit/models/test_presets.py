@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lingome.core.errors import ConfigError
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.presets import (
     CAUSAL_PRESETS,

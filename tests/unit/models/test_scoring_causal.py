@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from lingome.core.errors import DataError
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm
 from lingome.models.scoring.scores import score_sequences
-from lingome.models.shape import DecoderConfig
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.train.objectives.validation import CausalValidation

@@ -3,7 +3,8 @@
 import pytest
 
 from lingome.core.errors import ConfigError
-from lingome.models.shape import DecoderConfig, TransformerConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,16 @@ def test_text_stays_text_and_numbers_that_are_none_are_left_out(run: RunDir):
     }]}
 
 
+def test_language_models_measured_by_older_versions_have_a_page(run: RunDir):
+    put(run, "tables/language.tsv", "name\tloss\tperplexity\nmodel\t1.5\t4.5\n")
+    assert "Guessing tokens of validation sequence" in render(run)
+
+
+def test_warnings_of_older_versions_are_warnings(run: RunDir):
+    put(run, "tables/warnings.tsv", "level\ttopic\ttext\nwarning\tpurpose\tbyte pairs suit masked models\n")
+    assert 'class="callout warn"><strong>Warning: purpose</strong>' in render(run)
+
+
 def test_measurements_without_a_loss_are_left_out(run: RunDir):
     put(run, "metrics.jsonl", '{"loss": 1.5}\n{"phase": "pretrain", "loss": NaN}\n{"step": 3}\n{"phase": "p", "lo')
     assert read_metrics(run) == [{"loss": 1.5, "phase": "training", "split": "train"}]

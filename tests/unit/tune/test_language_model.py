@@ -4,7 +4,8 @@ import pytest
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.models.folders.checkpoint import save_checkpoint
-from lingome.models.networks.hyena.model import HyenaConfig, build_hyena_lm
+from lingome.models.networks.hyena.model import build_hyena_lm
+from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
 from lingome.models.scoring.questions import is_causal
 from lingome.models.scoring.scores import score_sequences

@@ -14,7 +14,16 @@ _CODE[np.frombuffer(b"ACGT", dtype=np.uint8)] = np.arange(4)
 
 
 def base_codes(sequence: str | np.ndarray) -> np.ndarray:
-    """Give A 0, C 1, G 2, T 3 and anything else 4, shape (n,) uint8, of text or ASCII codes.
+    """Give A 0, C 1, G 2, T 3 and anything else 4.
+
+    Parameters
+    ----------
+    sequence : str, or ndarray of uint8, shape (n,)
+        Text, or its ASCII codes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n,)
 
     >>> base_codes("ACGTN").tolist()
     [0, 1, 2, 3, 4]
@@ -25,7 +34,15 @@ def base_codes(sequence: str | np.ndarray) -> np.ndarray:
 
 
 def joined_codes(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Join sequences into one array of codes with a 4 after each, and say whose each position is."""
+    """Join sequences into one array of codes with a 4 after each, and say whose each position is.
+
+    Returns
+    -------
+    codes : ndarray of uint8, shape (n,)
+        As `base_codes`; n is the letters of all sequences, and one for each sequence.
+    owner : ndarray of int64, shape (n,)
+        Index of the sequence that each position belongs to.
+    """
     codes = base_codes("N".join([*sequences, ""]))
     owner = np.repeat(np.arange(len(sequences)), [len(sequence) + 1 for sequence in sequences])
     return codes, owner
@@ -34,8 +51,17 @@ def joined_codes(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
     """Give the number (base 4, first base highest) of the k-mer starting at each position.
 
-    -1 where the k-mer is cut off by the end or holds a letter other than A, C, G, T. Shape
-    (n - k + 1,) int64; k <= 31.
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (n,)
+        As `base_codes`.
+    k : int
+        At most 31.
+
+    Returns
+    -------
+    ndarray of int64, shape (n - k + 1,)
+        -1 where the k-mer holds a letter other than A, C, G, T.
     """
     n = len(codes) - k + 1
     if n <= 0:
@@ -52,7 +78,13 @@ def kmer_ids(codes: np.ndarray, k: int) -> np.ndarray:
 
 
 def kmer_counts(sequences: Sequence[str], ks: Sequence[int] = (3, 4, 5, 6)) -> sparse.csr_matrix:
-    """Count every k-mer, stride 1, on the strand given: (N, sum of 4^k) float32, k ascending."""
+    """Count every k-mer, stride 1, on the strand given.
+
+    Returns
+    -------
+    csr_matrix of float32, shape (N, F)
+        A row for each sequence; F is the sum of 4^k over `ks`, in their order.
+    """
     codes, owner = joined_codes(sequences)
     blocks = []
     for k in ks:
@@ -78,7 +110,12 @@ def _count(rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int) -
 
 
 def gc_share(sequences: Sequence[str]) -> np.ndarray:
-    """Give the share of G and C among the A, C, G, T of each sequence; 0.5 if it has none."""
+    """Give the share of G and C among the A, C, G, T of each sequence; 0.5 if it has none.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+    """
     shares = np.full(len(sequences), 0.5)
     for index, sequence in enumerate(sequences):
         counts = np.bincount(base_codes(sequence), minlength=5)[:4]

@@ -66,6 +66,13 @@ def fit_letters(counted: Sequence[str | np.ndarray], alphabet: Alphabet) -> Lett
     """Count letters: a Markov model for DNA (order and smoothing chosen on a tenth), frequencies for the rest.
 
     Of more than `COUNTED_BASES` letters, pieces spread evenly are counted.
+
+    Parameters
+    ----------
+    counted : sequence of str, or of ndarray of uint8, each of shape (n,)
+        Sequences to count, as text or as ASCII codes.
+    alphabet : Alphabet
+        What the letters are.
     """
     pieces = [one[start : start + PIECE_BP] for one in counted for start in range(0, len(one), PIECE_BP)]
     total = sum(map(len, pieces))

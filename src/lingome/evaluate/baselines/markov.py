@@ -104,9 +104,18 @@ class MarkovModel:
         self.order = len(self.tables) - 1
 
     def bits(self, codes: np.ndarray) -> np.ndarray:
-        """Give -log2 p of every base given those before it, shape (n,); 2 bits for unknown letters.
+        """Give -log2 p of every base given those before it; 2 bits for unknown letters.
 
         The first bases, and those after an unknown letter, are read with the context they have.
+
+        Parameters
+        ----------
+        codes : ndarray of uint8, shape (n,)
+            As `lingome.evaluate.baselines.features.base_codes`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
         """
         bits = np.full(len(codes), 2.0)
         for order, table in enumerate(self.tables):

@@ -14,8 +14,8 @@ from lingome.core.errors import ConfigError
 from lingome.data.variants import Mutant, Variant
 from lingome.evaluate.measures.correlation import spearman_interval
 from lingome.evaluate.measures.paired import resampled_ratio
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.registry import find_architecture
-from lingome.models.scoring.questions import LanguageModel
 
 
 class Contender(NamedTuple):
@@ -27,7 +27,7 @@ class Contender(NamedTuple):
     scores: np.ndarray
 
 
-def untaught(model: LanguageModel, seed: int) -> LanguageModel:
+def with_random_weights(model: LanguageModel, seed: int) -> LanguageModel:
     """Build the same model with random weights, on the same device, in evaluation mode."""
     blank = copy.deepcopy(model)
     find_architecture(model.config).initialise(blank, seed)
@@ -98,6 +98,11 @@ def change_rows(
 
 def measured_column(changes: Sequence[Variant | Mutant], name: str | None) -> np.ndarray | None:
     """Read a column of numbers of the variants' table, nan where a cell is none; None without a name.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,), or None
+        A number for each of the N changes.
 
     Raises
     ------

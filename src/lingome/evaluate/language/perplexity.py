@@ -27,10 +27,10 @@ from lingome.core.progress import track
 from lingome.core.seeds import generator
 from lingome.evaluate.baselines.features import base_codes
 from lingome.evaluate.baselines.markov import MarkovModel, WordCounts
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.architecture import CausalModel
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.reading.batching import collate, length_batches
-from lingome.models.registry import CausalModel
-from lingome.models.scoring.questions import LanguageModel
 from lingome.models.scoring.scores import score_tokens
 from lingome.tokens.tokenizer import Encoding, Tokenizer
 

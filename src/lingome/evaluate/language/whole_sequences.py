@@ -12,7 +12,7 @@ from lingome.core.errors import ConfigError
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.embed.pieces import cut_to_fit
 from lingome.models.devices import Precision
-from lingome.models.scoring.questions import LanguageModel
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.scoring.scores import SequenceScore, Strands, score_tokens
 from lingome.tokens.tokenizer import Tokenizer
 

@@ -7,12 +7,13 @@ Checks and thresholds follow the leak linter seqleak: exact and reverse-compleme
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from lingome.core.warnings import RunWarning
 from lingome.data.examples import Examples
 from lingome.data.interval import Interval
 from lingome.evaluate.baselines.features import joined_codes
@@ -22,6 +23,9 @@ SHARED = 0.5
 LIMITS = {"copies": (0.005, 0.05), "near": (0.01, 0.10)}
 PAIRS = (("train", "valid"), ("train", "test"), ("valid", "test"))
 _COMPLEMENT = str.maketrans("ACGTacgt", "TGCATGCA")
+
+
+Verdict = Literal["ok", "warn", "fail"]
 
 
 class LeakRow(NamedTuple):
@@ -47,7 +51,7 @@ class LeakRow(NamedTuple):
     pair: str
     n: int
     share: float
-    verdict: str
+    verdict: Verdict
     what: str
 
 
@@ -93,7 +97,7 @@ def _of(found: np.ndarray, n: int, split: str) -> str:
 def _row(check: str, pair: str, found: np.ndarray, limits: str, what: str) -> LeakRow:
     share = float(found.mean())
     warn, fail = LIMITS[limits]
-    verdict = "fail" if share >= fail else "warn" if share >= warn else "ok"
+    verdict: Verdict = "fail" if share >= fail else "warn" if share >= warn else "ok"
     return LeakRow(check, pair, int(found.sum()), share, verdict, what)
 
 
@@ -138,7 +142,19 @@ class _KmerIndex:
 def canonical_kmers(codes: np.ndarray, k: int = K) -> np.ndarray:
     """Number the smaller of each k-mer and its reverse complement; -1 over letters not A, C, G, T.
 
-    Shape (n - k + 1,) int64; k <= 31. A sequence and its reverse complement have the same set.
+    A sequence and its reverse complement have the same set.
+
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (n,)
+        As `lingome.evaluate.baselines.features.base_codes`.
+    k : int
+        At most 31.
+
+    Returns
+    -------
+    ndarray of int64, shape (n - k + 1,)
+        In base 4, the first base highest.
     """
     n = len(codes) - k + 1
     if n <= 0:
@@ -217,49 +233,8 @@ def nearest_gap(first: Sequence[Interval], second: Sequence[Interval]) -> np.nda
     return gaps
 
 
-def leak_warnings(rows: Sequence[LeakRow]) -> list[dict[str, Any]]:
-    """Turn verdicts that are not ``ok`` into rows of the table ``warnings``."""
+def leak_warnings(rows: Sequence[LeakRow]) -> list[RunWarning]:
+    """Warn of each verdict that is not ``ok``."""
     return [
-        {"level": row.verdict, "topic": "leak", "text": f"{row.check}, {row.pair}: {row.what}"}
-        for row in rows if row.verdict != "ok"
+        RunWarning(row.verdict, "leak", f"{row.check}, {row.pair}: {row.what}") for row in rows if row.verdict != "ok"
     ]
-
-
-def pretraining_overlap(
-    data_seen: Sequence[Mapping[str, Any]], intervals: Sequence[Interval], genome_digest: str | None = None
-) -> list[dict[str, Any]]:
-    """Say which share of test windows lies in sequence that an ancestor was trained on.
-
-    Parameters
-    ----------
-    data_seen : sequence of mapping
-        Lineage records with ``by``, ``genome``, ``chrom``, ``start``, ``end`` (0-based, half-open).
-    intervals : sequence of Interval
-        The test windows.
-    genome_digest : str, optional
-        Digest of the genome the windows come from; records of other genomes are passed over. When
-        it is not known, chromosome names decide.
-
-    Returns
-    -------
-    list of rows of the table ``warnings``
-        One a stage that saw at least one window: ``warn``, since pre-training sees no labels: that
-        can flatter a model, but does not give away the answer. ``fail`` for a stage whose name
-        begins with ``finetune``, which does.
-    """
-    rows: list[dict[str, Any]] = []
-    stages: dict[str, list[Interval]] = {}
-    for seen in data_seen:
-        if genome_digest is None or seen.get("genome") in (None, "", genome_digest):
-            place = Interval(str(seen["chrom"]), int(seen["start"]), int(seen["end"]))
-            stages.setdefault(str(seen["by"]), []).append(place)
-    for stage, places in stages.items():
-        n = int((nearest_gap(places, intervals) < 0).sum()) if intervals else 0
-        if n:
-            text = f"{n} of {len(intervals)} test windows ({n / len(intervals):.0%}) lie in sequence that {stage} saw"
-            labelled = stage.startswith("finetune")
-            rows.append({
-                "level": "fail" if labelled else "warn", "topic": "seen before",
-                "text": f"{text} ({'with' if labelled else 'without'} labels)",
-            })
-    return rows

@@ -49,6 +49,10 @@ def spearman_interval(
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
     """Compute Spearman's rank correlation, ties sharing their mean rank; nan if one side is constant.
 
+    Parameters
+    ----------
+    one, other : ndarray of float, shape (N,)
+
     >>> spearman(np.array([1, 2, 3]), np.array([10, 30, 20]))
     0.5
     """

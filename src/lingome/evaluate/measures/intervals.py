@@ -34,6 +34,15 @@ def resamples(n_items: int, n_seeds: int, n_resamples: int, seed: int) -> Iterat
 
     Weights of a resample's seeds sum to 1. Blocks keep memory bounded; their content depends on
     the arguments alone.
+
+    Parameters
+    ----------
+    n_items, n_seeds : int
+        N and S.
+    n_resamples : int
+        Resamples in all; the R of the blocks add up to it.
+    seed : int
+        Of the drawing.
     """
     block = max(1, _CELLS // max(1, n_items))
     for start in range(0, n_resamples, block):
@@ -59,7 +68,25 @@ def sampled_metric(
     fits_RS: np.ndarray,
     threshold: float | Sequence[float] = 0.5,
 ) -> np.ndarray:
-    """Compute a metric on every resample of a block, averaged over the fits drawn; shape (R,)."""
+    """Compute a metric on every resample of a block, averaged over the fits drawn.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        True classes.
+    scores_by_seed : ndarray of float, shape (S, N) or (S, N, C)
+        Probabilities of each fit.
+    metric : str
+        Name in `lingome.evaluate.measures.metrics.WEIGHTED`.
+    counts_RN, fits_RS : ndarray of float
+        How often each item was drawn, and the weight of each fit; see `resamples`.
+    threshold : float or sequence of S floats
+        An item is called class 1 from here on.
+
+    Returns
+    -------
+    ndarray of float64, shape (R,)
+    """
     limits = _thresholds(threshold, len(scores_by_seed))
     by_seed = [
         WEIGHTED[metric](labels, scores, counts_RN, limit)
@@ -138,8 +165,20 @@ def bootstrap_difference(
 ) -> Estimate:
     """Estimate how much better `first` is than `second` on the same items, with a paired interval.
 
-    Both are probabilities of shape (S, N) or (S, N, C); S may differ. The interval excludes 0 when
-    the two can be told apart on this many items.
+    The interval excludes 0 when the two can be told apart on this many items.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        True classes.
+    first, second : ndarray of float, shape (S, N) or (S, N, C)
+        Probabilities of each fit; the number of fits may differ.
+    metric : str
+        Name in `lingome.evaluate.measures.metrics.WEIGHTED`.
+    n_resamples, seed : int
+        Resamples drawn, and the seed of drawing them.
+    thresholds : tuple of two
+        For metrics of calls (MCC): a number, or one for each fit, of `first` and of `second`.
     """
     labels = np.asarray(labels, dtype=np.int64)
     value = 0.0
@@ -169,8 +208,20 @@ def curve_band(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Give a mean curve with a pointwise 95 % band: x, y, low, high, each of shape (n_points,).
 
-    `kind` is ``roc`` (x false positive rate, y true positive rate) or ``pr`` (x recall, y
-    precision). With more than two classes, the mean of the curves of each class against the rest.
+    With more than two classes, the mean of the curves of each class against the rest.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        True classes.
+    scores_by_seed : ndarray of float, shape (S, N) or (S, N, C)
+        Probabilities of each fit.
+    kind : {"roc", "pr"}
+        x is the false positive rate and y the true positive rate, or x recall and y precision.
+    n_points : int
+        Evenly spaced x from 0 to 1.
+    n_resamples, seed : int
+        Resamples of the band, and the seed of drawing them.
     """
     x = np.linspace(0.0, 1.0, n_points)
     n_seeds, n_items = scores_by_seed.shape[:2]

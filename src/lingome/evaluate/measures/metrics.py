@@ -61,7 +61,19 @@ def _one_versus_rest(
 
 
 def predicted_class(scores: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Give the class each item is called: ``score >= threshold``, or the highest of C."""
+    """Give the class each item is called: ``score >= threshold``, or the highest of C.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
+    threshold : float
+        An item is called class 1 when its score is at least this; unused with more than two classes.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+    """
     if scores.ndim == 1:
         return (scores >= threshold).astype(np.int64)
     return np.asarray(scores.argmax(axis=1))
@@ -131,6 +143,13 @@ def confidence(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
 
     With two classes: the probability of class 1, and whether the item is of class 1. With more:
     the probability of the class called, and whether the call was right.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Classes, 0..C-1.
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
     """
     if scores.ndim == 1:
         return scores, (labels == 1).astype(np.float64)
@@ -138,7 +157,19 @@ def confidence(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def bin_of(probabilities: np.ndarray, n_bins: int = N_BINS) -> np.ndarray:
-    """Give the equal-width bin of each probability: [0, 0.1), [0.1, 0.2), ..., [0.9, 1]."""
+    """Give the equal-width bin of each probability: [0, 0.1), [0.1, 0.2), ..., [0.9, 1].
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (N,)
+    n_bins : int
+        Ten by default.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+        0..n_bins - 1.
+    """
     return np.clip((probabilities * n_bins).astype(np.int64), 0, n_bins - 1)
 
 
@@ -172,6 +203,13 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
 
     A tie counts one half (Mann-Whitney U; Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
     NaN when only one class is present.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Classes, 0..C-1.
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
     """
     return _single("auroc", labels, scores)
 
@@ -182,6 +220,13 @@ def auprc(labels: np.ndarray, scores: np.ndarray) -> float:
     The sum over distinct scores of (gain in recall) x (precision there); no line is drawn between
     points, since precision is not linear in recall (Davis & Goadrich 2006,
     doi:10.1145/1143844.1143874). Chance level is the share of positives. NaN without positives.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Classes, 0..C-1.
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
     """
     return _single("auprc", labels, scores)
 
@@ -191,6 +236,13 @@ def brier(labels: np.ndarray, scores: np.ndarray) -> float:
 
     Two classes: mean of (p - y)^2, 0..1. More: the squares summed over classes, 0..2
     (Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2).
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Classes, 0..C-1.
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
     """
     return _single("brier", labels, scores)
 
@@ -200,29 +252,42 @@ def expected_calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
 
     Bins are weighted by their items (Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602); `confidence`
     says what is predicted.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Classes, 0..C-1.
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
     """
     return _single("ece", labels, scores)
-
-
-def roc_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give false and true positive rate at every distinct score, from (0, 0) to (1, 1); both (G + 1,)."""
-    true, false = _ranked(np.asarray(labels) == 1, np.asarray(scores, dtype=np.float64), np.ones((1, len(labels))))
-    return _from_zero(false[0] / false[0, -1]), _from_zero(true[0] / true[0, -1])
-
-
-def pr_curve(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give recall and precision at every distinct score, highest score first; both shape (G,)."""
-    true, false = _ranked(np.asarray(labels) == 1, np.asarray(scores, dtype=np.float64), np.ones((1, len(labels))))
-    return true[0] / true[0, -1], true[0] / (true[0] + false[0])
 
 
 def curve_at(
     kind: str, positive_N: np.ndarray, scores_N: np.ndarray, weights_RN: np.ndarray, x: np.ndarray
 ) -> np.ndarray:
-    """Read the ROC or precision-recall curve of every resample at the same points; shape (R, len(x)).
+    """Read the ROC or precision-recall curve of every resample at the same points.
 
     ROC: true positive rate, straight between points. Precision-recall: the precision where recall
-    first reaches x. NaN where a resample has only one class.
+    first reaches x.
+
+    Parameters
+    ----------
+    kind : {"roc", "pr"}
+        Which curve.
+    positive_N : ndarray of bool
+        Whether each item is of the class in question.
+    scores_N : ndarray of float
+        Probability of that class.
+    weights_RN : ndarray of float
+        How often each item was drawn in each resample.
+    x : ndarray of float, shape (X,)
+        False positive rates, or recalls, 0..1.
+
+    Returns
+    -------
+    ndarray of float64, shape (R, X)
+        NaN where a resample has only one class.
     """
     true, false = _ranked(positive_N, scores_N, weights_RN)
     y = np.full((len(true), len(x)), np.nan)
@@ -248,6 +313,13 @@ def best_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
 
     Candidates lie midway between neighbouring distinct scores; of equals the one nearest 0.5 wins.
     Gives 0.5 when there is only one class or more than two.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (N,)
+        Classes, 0..C-1.
+    scores : ndarray of float, shape (N,) or (N, C)
+        Probabilities; see the module.
     """
     labels, scores = np.asarray(labels, dtype=np.int64), np.asarray(scores, dtype=np.float64)
     distinct = np.unique(scores)

@@ -189,9 +189,13 @@ def verdict(
 
     Parameters
     ----------
+    scored : sequence of Scored
+        Models and baselines on the same test items.
     chosen : str, optional
         Name of the model that validation items chose; needed when there are several, since the
         test items must not choose one. The sentence then says "It", for the caller has named it.
+    n_resamples, seed : int
+        Of the bootstrap of the difference.
     """
     known = [one for one in scored if np.isfinite(_mean_auroc(one))]
     models = [one for one in known if one.kind == "model" and chosen in (None, one.name)]

@@ -32,7 +32,7 @@ from torch.utils._pytree import tree_leaves
 
 from lingome.models.layers.attention import AttentionContext, Group
 from lingome.models.networks.transformer.model import Layer
-from lingome.models.shape import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 PARTS = ("attention, plain", "attention, fused", "linear")
 FIT_FROM = 512

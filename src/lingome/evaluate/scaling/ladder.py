@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lingome.core.warnings import RunWarning
 from lingome.evaluate.language.likelihood import markov_baseline
 from lingome.evaluate.scaling.ladder_warnings import find_warnings, is_undetermined
 from lingome.evaluate.scaling.laws import (
@@ -122,9 +123,10 @@ class LadderFit:
 
 @dataclass(frozen=True)
 class Study:
-    """What a ladder came to: tables of the run, and a sentence."""
+    """What a ladder came to: tables of the run, what to know before believing them, and a sentence."""
 
     tables: dict[str, list[dict[str, Any]]]
+    warnings: list[RunWarning]
     answer: str
 
 
@@ -176,8 +178,7 @@ def study_ladder(
             for fit in fits
         ],
     }
-    tables["warnings"] = find_warnings(tables, pass_tokens=pass_tokens)
-    return Study(tables, _describe(budget[0], len(rows)))
+    return Study(tables, find_warnings(tables, pass_tokens=pass_tokens), _describe(budget[0], len(rows)))
 
 
 def ladder_baselines(done: Pretrained) -> list[dict[str, Any]]:

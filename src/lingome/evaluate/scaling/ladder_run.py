@@ -24,8 +24,8 @@ from lingome.evaluate.scaling.attention_cost import fit_growth, measure_attentio
 from lingome.evaluate.scaling.ladder import ladder_baselines, study_ladder
 from lingome.evaluate.scaling.laws import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import find_config
-from lingome.models.shape import TransformerConfig
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
@@ -119,8 +119,8 @@ def run_ladder(settings: PretrainSettings) -> Outcome:
             pass_tokens=records[0]["train_tokens"],
         )
         for name, rows in study.tables.items():
-            columns = ("level", "topic", "text") if name == "warnings" else None
-            run_dir.write_table(name, rows, columns)
+            run_dir.write_table(name, rows)
+        run_dir.write_warnings(study.warnings)
         if ladder.measure_attention:
             widest = find_config(max(ladder.sizes, key=lambda size: int(size.split("x")[0])))
             assert isinstance(widest, TransformerConfig), "sizes are those of transformers"
@@ -131,7 +131,7 @@ def run_ladder(settings: PretrainSettings) -> Outcome:
             title="Scaling ladder", answer=study.answer,
             question="How does the loss fall with size and training, and which model should a budget buy?",
         ))
-    said = [f"{row['level']}: {row['text']}" for row in study.tables["warnings"]]
+    said = [f"{one.level}: {one.text}" for one in study.warnings]
     return Outcome("\n".join([study.answer, *said]), path=settings.out, tables=[
         _table("runs, on the same validation windows", study.tables["ladder"], RUN_COLUMNS),
         _table("recommended", study.tables["ladder_budget"], BUDGET_COLUMNS),

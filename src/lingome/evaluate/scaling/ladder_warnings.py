@@ -8,6 +8,7 @@ from typing import Any
 
 from scipy.stats import chi2
 
+from lingome.core.warnings import Level, RunWarning
 from lingome.evaluate.scaling.laws import EXPONENTS
 
 Row = Mapping[str, Any]
@@ -15,8 +16,8 @@ FAR = 10.0
 """Times beyond the ladder from which a law is not trusted."""
 
 
-def find_warnings(tables: Mapping[str, Sequence[Row]], *, pass_tokens: float) -> list[dict[str, Any]]:
-    """Give the table ``warnings`` of the tables of a ladder.
+def find_warnings(tables: Mapping[str, Sequence[Row]], *, pass_tokens: float) -> list[RunWarning]:
+    """Warn of what the tables of a ladder show.
 
     Parameters
     ----------
@@ -33,13 +34,17 @@ def find_warnings(tables: Mapping[str, Sequence[Row]], *, pass_tokens: float) ->
     ]
     again = [row["name"] for row in runs if row["tokens"] > pass_tokens]
     if again:
-        rows.append(("warn", "more than one pass",
-                     f"{len(again)} runs saw tokens twice: the laws are of new tokens; use a larger genome"))
+        rows.append(RunWarning(
+            "warn", "more than one pass",
+            f"{len(again)} runs saw tokens twice: the laws are of new tokens; use a larger genome",
+        ))
     needs = max(row["tokens"] for row in budgets)
     if needs > pass_tokens:
-        rows.append(("info", "not enough sequence",
-                     f"the recommendation needs {needs:,.0f} tokens, the training area has {pass_tokens:,.0f}"))
-    return [{"level": level, "topic": topic, "text": text} for level, topic, text in rows]
+        rows.append(RunWarning(
+            "info", "not enough sequence",
+            f"the recommendation needs {needs:,.0f} tokens, the training area has {pass_tokens:,.0f}",
+        ))
+    return rows
 
 
 def is_undetermined(row: Row) -> bool:
@@ -47,31 +52,30 @@ def is_undetermined(row: Row) -> bool:
     return any(row[f"{name}_high"] > FAR * row[f"{name}_low"] for name in ("parameters", "tokens"))
 
 
-Warned = tuple[str, str, str]
-
-
-def _far(budgets: Sequence[Row]) -> list[Warned]:
+def _far(budgets: Sequence[Row]) -> list[RunWarning]:
     found = []
     for name, what in (("flops", "operations"), ("parameters", "parameters"), ("tokens", "tokens")):
         most = max(budgets, key=lambda row: float(row[f"{name}_beyond"]))
         if most[f"{name}_beyond"] > FAR * (1 + 1e-9):
-            found.append(("warn", "extrapolation",
-                          f"{what} of the recommendation lie {most[f'{name}_beyond']:,.3g} times beyond the ladder "
-                          f"({most['law']}, {most['counted']}): more than {FAR:g} times, a law is a guess"))
+            found.append(RunWarning(
+                "warn", "extrapolation",
+                f"{what} of the recommendation lie {most[f'{name}_beyond']:,.3g} times beyond the ladder "
+                f"({most['law']}, {most['counted']}): more than {FAR:g} times, a law is a guess",
+            ))
     return found
 
 
-def _chance(noise: Sequence[Row]) -> list[Warned]:
+def _chance(noise: Sequence[Row]) -> list[RunWarning]:
     first = noise[0]
     if first["seed_sd"] is None:
-        return [("info", "chance is not known", "no run was repeated with another seed: ladder.seeds=3")]
+        return [RunWarning("info", "chance is not known", "no run was repeated with another seed: ladder.seeds=3")]
     found = []
     for row in noise:
         seeds = row["seeds"]
         limit = row["seed_sd"] * math.sqrt((row["seeds"] - 1) / chi2.ppf(0.05, row["seeds"] - 1))
         if row["fit_sd"] > row["seed_sd"]:
             sure = row["fit_sd"] > limit
-            found.append((
+            found.append(RunWarning(
                 "warn" if sure else "info", "the fit is worse than seed noise" if sure else "the fit and seed noise",
                 f"runs lie {row['fit_sd']:.2g} nats (standard deviation) from the law of {row['law'].capitalize()} "
                 f"({row['counted']}), {seeds} seeds {row['seed_sd']:.2g} from each other, at most {limit:.2g} by "
@@ -80,37 +84,47 @@ def _chance(noise: Sequence[Row]) -> list[Warned]:
     return found
 
 
-def _undetermined(laws: Sequence[Row], budgets: Sequence[Row]) -> list[Warned]:
+def _undetermined(laws: Sequence[Row], budgets: Sequence[Row]) -> list[RunWarning]:
     found = [
-        ("warn", "undetermined",
-         f"the best number of parameters lies anywhere from {row['parameters_low']:.3g} to "
-         f"{row['parameters_high']:.3g} ({row['law']}, {row['counted']}): this ladder cannot tell; widen it")
+        RunWarning(
+            "warn", "undetermined",
+            f"the best number of parameters lies anywhere from {row['parameters_low']:.3g} to "
+            f"{row['parameters_high']:.3g} ({row['law']}, {row['counted']}): this ladder cannot tell; widen it",
+        )
         for row in budgets if is_undetermined(row)
     ]
     floored = sorted({f"{row['value']} ({row['law']}, {row['counted']})" for row in laws
                       if row["value"].startswith("alpha") and row["fitted"] <= 1.001 * EXPONENTS[0]})
     if floored:
-        found.append(("warn", "a fit against its bound",
-                      f"{', '.join(floored)} rests on its bound of {EXPONENTS[0]:g}: the law does not hold here, "
-                      "and its interval says nothing"))
+        found.append(RunWarning(
+            "warn", "a fit against its bound",
+            f"{', '.join(floored)} rests on its bound of {EXPONENTS[0]:g}: the law does not hold here, "
+            "and its interval says nothing",
+        ))
     floors = [row for row in laws if row["value"] == "E"]
     if any(row["low"] < 0.1 * row["fitted"] or row["fitted"] < 0.01 for row in floors):
-        found.append(("info", "no floor yet",
-                      "the lowest loss there can be, E, may be near 0 as far as these runs tell: they are too short "
-                      "or too small to see it"))
+        found.append(RunWarning(
+            "info", "no floor yet",
+            "the lowest loss there can be, E, may be near 0 as far as these runs tell: they are too short "
+            "or too small to see it",
+        ))
     without = [row["parameters"] for row in budgets if row["counted"] == budgets[0]["counted"]]
     if max(without) > 3 * min(without):
-        found.append(("warn", "the laws disagree",
-                      f"for the same operations they ask for {min(without):,.0f} and {max(without):,.0f} parameters"))
+        found.append(RunWarning(
+            "warn", "the laws disagree",
+            f"for the same operations they ask for {min(without):,.0f} and {max(without):,.0f} parameters",
+        ))
     return found
 
 
-def _nothing_learnt(runs: Sequence[Row], baselines: Sequence[Row]) -> list[Warned]:
+def _nothing_learnt(runs: Sequence[Row], baselines: Sequence[Row]) -> list[RunWarning]:
     found = []
     for line in baselines:
         worse = [row for row in runs if row["loss"] >= line["loss"]]
         if worse:
-            level = "warn" if line["name"] == "token frequencies" else "info"
-            found.append((level, "a baseline is as good",
-                          f"{len(worse)} of {len(runs)} runs guess no better than {line['name']}"))
+            level: Level = "warn" if line["name"] == "token frequencies" else "info"
+            found.append(RunWarning(
+                level, "a baseline is as good",
+                f"{len(worse)} of {len(runs)} runs guess no better than {line['name']}",
+            ))
     return found

@@ -19,9 +19,9 @@ from lingome.core.progress import track
 from lingome.core.seeds import derive_seed, generator
 from lingome.evaluate.baselines.features import base_codes
 from lingome.evaluate.vocabulary.stretches import Stretches
+from lingome.models.architecture import Body
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.models.reading.batching import collate
-from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.checkpointing import Phase
 from lingome.train.loop import train

@@ -22,9 +22,9 @@ from lingome.models.counting.formulas import (
     count_table,
 )
 from lingome.models.counting.rows import Count, Part
+from lingome.models.counting.tensor_list import Tensor, list_tensors, mark_copies, module_parts
 from lingome.models.folders.families import from_config_json
-from lingome.models.folders.tensor_list import Tensor, list_tensors, mark_copies, module_parts
-from lingome.models.shape import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 _SIZES = {
     "type": ("model_type",), "architecture": ("architectures",),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lingome.models.counting.rows import Count, Rows
 from lingome.models.layers.attention import N_BUCKETS
-from lingome.models.shape import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 
 def count_encoder(

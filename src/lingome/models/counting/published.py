@@ -20,15 +20,17 @@ from lingome.models.counting.formulas import (
     count_mosaic_bert,
 )
 from lingome.models.counting.rows import Count
+from lingome.models.counting.tensor_list import Tensor, module_parts
 from lingome.models.folders.families import find_family
-from lingome.models.folders.tensor_list import Tensor, module_parts
-from lingome.models.heads.heads import MaskedLM
-from lingome.models.networks.dilated.model import DilatedConfig
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig
-from lingome.models.networks.hyena.model import HyenaConfig
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.dilated.shape import DilatedConfig
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
+from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.registry import find_architecture
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.shape import Shape
 
 PRESET_VOCABULARY = 609
 """Four letters, 600 merges and five special tokens."""

@@ -9,9 +9,10 @@ import yaml
 
 from lingome import __version__
 from lingome.models.mapping.family import Family, Kind
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
+from lingome.models.networks.word2vec.shape import StaticConfig
 from lingome.models.registry import find_architecture
-from lingome.models.shape import Shape, StaticConfig
+from lingome.models.shape import Shape
 
 _TASK: dict[Kind, str] = {
     "masked_lm": "fill-mask", "causal_lm": "text-generation", "seq2seq_lm": "text2text-generation",

@@ -22,13 +22,17 @@ from torch import Tensor, nn
 
 from lingome.core.errors import CheckpointError
 from lingome.core.files import atomic_folder
+from lingome.models.architecture import Body, CausalModel
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.families import find_family, from_config_json, read_family, to_config_json
-from lingome.models.folders.weight_files import WEIGHTS, read_weights
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.mapping.family import Family, Kind
-from lingome.models.registry import Body, CausalModel, build_body, find_architecture
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.mapping.weight_files import WEIGHTS, read_weights
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.models.registry import build_body, find_architecture
+from lingome.models.shape import Shape
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.published.tokenizer_json import read_object

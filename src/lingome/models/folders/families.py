@@ -1,7 +1,7 @@
-"""Model folders as Hugging Face has them, both ways: every family of them, joined.
+"""Model folders as Hugging Face has them, both ways.
 
-Each family is described in a file of its own, ``networks/*/folder.py``; here they are found by the shape to be
-written, or by the ``config.json`` to be read.
+Each family of folders is described by its architecture, in ``networks/*/folder.py``; here it is found by the shape to
+be written, or by the ``config.json`` to be read.
 """
 
 from __future__ import annotations
@@ -13,26 +13,9 @@ from typing import Any
 
 from lingome import __version__
 from lingome.core.errors import CheckpointError, ConfigError
-from lingome.models.mapping.family import Family, own_family
-from lingome.models.networks.decoder import folder as decoder
-from lingome.models.networks.dilated import folder as dilated
-from lingome.models.networks.encoder_decoder import folder as encoder_decoder
-from lingome.models.networks.hyena import folder as hyena
-from lingome.models.networks.transformer import folder as transformer
-from lingome.models.networks.transformer import folder_esm as esm
-from lingome.models.shape import Shape, StaticConfig
-
-_STATIC = own_family("word2vec", StaticConfig, "static", "LingomeStaticEmbeddings")
-FAMILIES: tuple[Family, ...] = (
-    *esm.FAMILIES,
-    *transformer.FAMILIES,
-    *decoder.FAMILIES,
-    *hyena.FAMILIES,
-    *dilated.FAMILIES,
-    *encoder_decoder.FAMILIES,
-    _STATIC,
-)
-"""Every kind of folder. Of a shape's families the first that fits is written, of a file's the first that reads it."""
+from lingome.models.mapping.family import Family
+from lingome.models.registry import list_families
+from lingome.models.shape import Shape
 
 
 def find_family(config: Shape) -> Family:
@@ -43,7 +26,7 @@ def find_family(config: Shape) -> Family:
     ConfigError
         If none holds such a shape.
     """
-    for family in FAMILIES:
+    for family in list_families():
         if type(config) is family.shape and family.fits(config):
             return family
     raise ConfigError("no kind of model folder holds such a shape", got=type(config).__name__)
@@ -57,10 +40,10 @@ def read_family(content: Mapping[str, Any], file: Path) -> Family:
     CheckpointError
         If no family reads it; the message lists the types that are read.
     """
-    for family in FAMILIES:
+    for family in list_families():
         if family.reads(content):
             return family
-    known = dict.fromkeys(name for one in FAMILIES for name in (one.model_type or one.name, *one.model_types))
+    known = dict.fromkeys(name for one in list_families() for name in (one.model_type or one.name, *one.model_types))
     got = content.get("model_type")
     variant = got in tuple(known)
     raise CheckpointError(

@@ -21,8 +21,8 @@ from lingome.models.folders.checkpoint import (
 )
 from lingome.models.folders.families import from_config_json, read_family
 from lingome.models.folders.old_weights import find_old_weights, read_pickle
-from lingome.models.folders.weight_files import INDEX, WEIGHTS, read_safetensors, read_weights, weight_files
 from lingome.models.mapping.family import Family
+from lingome.models.mapping.weight_files import INDEX, WEIGHTS, read_safetensors, read_weights, weight_files
 from lingome.models.shape import Shape
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.weight_files import check_no_pointer
+from lingome.models.mapping.weight_files import check_no_pointer
 
 BIN_INDEX = "pytorch_model.bin.index.json"
 

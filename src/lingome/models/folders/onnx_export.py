@@ -20,11 +20,14 @@ from torch import Tensor, nn
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.extras import require
 from lingome.core.seeds import generator
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig
-from lingome.models.networks.hyena.model import HyenaConfig
+from lingome.models.architecture import Body
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
+from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.networks.tracks.shape import TracksConfig
-from lingome.models.registry import ARCHITECTURES, Body, find_architecture
-from lingome.models.shape import DecoderConfig, Shape, TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.models.registry import ARCHITECTURES, find_architecture
+from lingome.models.shape import Shape
 
 FURTHEST = 1e-4
 """Largest difference from PyTorch that is taken for rounding."""

@@ -1,1 +1,1 @@
-"""Models on a body of any architecture: masked language model, classifier."""
+"""Models on a body of any architecture: masked language model, classifier, and what reads both strands."""

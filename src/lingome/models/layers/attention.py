@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,6 @@ from torch import Tensor
 
 from lingome.core.errors import DataError
 from lingome.models.layers.blocks import HIDDEN_SCORE, Rotation, attend, hide
-from lingome.models.shape import TransformerConfig
 
 N_BUCKETS = 32
 FARTHEST = 128
@@ -43,6 +42,30 @@ FARTHEST = 128
 
 Bias = Callable[[Tensor], Tensor]
 """From distances (..., Q, L), key minus query, to what is added to each head's scores, (..., H, Q, L)."""
+
+
+class AttentionShape(Protocol):
+    """What attention has to know of a model's shape."""
+
+    @property
+    def head_size(self) -> int:
+        """K, the size of one attention head."""
+
+    @property
+    def positions(self) -> str:
+        """``rotary`` where queries and keys are turned; anything else acts outside, or through a `Bias`."""
+
+    @property
+    def rope_theta(self) -> float:
+        """Base of the rotary wavelengths."""
+
+    @property
+    def local_rope_theta(self) -> float:
+        """Base of the rotary wavelengths in local layers."""
+
+    @property
+    def local_window(self) -> int:
+        """Tokens that a local layer's token sees, half of them on each side."""
 
 
 def alibi_slopes(n_heads: int) -> Tensor:
@@ -161,8 +184,8 @@ class AttentionContext:
 
     Parameters
     ----------
-    config : TransformerConfig
-        The model's shape.
+    config : AttentionShape
+        Of the model's shape, what attention needs.
     groups : sequence of Group
         They tile the rows in order.
     bias : callable, optional
@@ -174,7 +197,7 @@ class AttentionContext:
     """
 
     def __init__(
-        self, config: TransformerConfig, groups: Sequence[Group], bias: Bias | None, device: torch.device,
+        self, config: AttentionShape, groups: Sequence[Group], bias: Bias | None, device: torch.device,
         rows_M: Tensor | None = None,
     ) -> None:
         self.config = config
@@ -188,7 +211,7 @@ class AttentionContext:
 
     @classmethod
     def padded(
-        cls, config: TransformerConfig, n_sequences: int, length: int, real_BL: Tensor | None, bias: Bias | None,
+        cls, config: AttentionShape, n_sequences: int, length: int, real_BL: Tensor | None, bias: Bias | None,
         device: torch.device,
     ) -> AttentionContext:
         """See a batch of B sequences of L rows; `real_BL` is False at padding, None if there is none."""
@@ -197,7 +220,7 @@ class AttentionContext:
 
     @classmethod
     def packed(
-        cls, config: TransformerConfig, lengths: Sequence[int], bias: Bias | None, device: torch.device
+        cls, config: AttentionShape, lengths: Sequence[int], bias: Bias | None, device: torch.device
     ) -> AttentionContext:
         """See sequences of these lengths, one after the other, without padding; neighbours of one length group."""
         groups = []
@@ -257,7 +280,7 @@ class AttentionContext:
         if (local, dtype) not in self._rotations:
             longest = max(group.length for group in self.groups)
             theta = self.config.local_rope_theta if local else self.config.rope_theta
-            table = Rotation.of(longest, self.config, self.device, theta)
+            table = Rotation.of(longest, self.config.head_size, theta, self.device)
             self._rotations[local, dtype] = Rotation(table.cos.to(dtype), table.sin.to(dtype))
         return self._rotations[local, dtype]
 

@@ -1,21 +1,19 @@
-"""What encoder and decoder share: rotary positions, attention, and the draw of first weights.
+"""What networks share: rotary positions, attention, norms, dropout, and how padding is seen.
 
-Axes are named as in `lingome.models.networks.transformer.model`: B sequences, L or T key positions, Q query
-positions, H heads of K numbers, N = B * H.
+Axes are in the names: B sequences, L or T key positions, Q query positions, H heads of K numbers, N = B * H,
+D hidden size.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeGuard
+from typing import Literal, NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
-from lingome.core.seeds import derive_seed
-from lingome.models.shape import DecoderConfig, TransformerConfig
 
 HIDDEN_SCORE = -1e30
 """Added to the scores of what may not be seen: far below any real score, yet finite in bfloat16."""
@@ -28,19 +26,28 @@ class Rotation(NamedTuple):
     sin: Tensor
 
     @classmethod
-    def of(
-        cls, length: int, config: TransformerConfig | DecoderConfig, device: torch.device, theta: float | None = None
-    ) -> Rotation:
-        """Compute the table for positions 0 to `length` - 1, in float32; `theta` stands for the shape's own base."""
-        base = config.rope_theta if theta is None else theta
-        steps = torch.arange(0, config.head_size, 2, device=device, dtype=torch.float32) / config.head_size
-        angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / base**steps)
+    def of(cls, length: int, head_size: int, theta: float, device: torch.device) -> Rotation:
+        """Compute the table for positions 0 to `length` - 1, in float32.
+
+        Parameters
+        ----------
+        length : int
+            L, positions.
+        head_size : int
+            K, even.
+        theta : float
+            Base of the wavelengths.
+        device : device
+            Where the table is kept.
+        """
+        steps = torch.arange(0, head_size, 2, device=device, dtype=torch.float32) / head_size
+        angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), 1.0 / theta**steps)
         cos = angles.cos()
         sin = angles.sin()
         return cls(torch.cat([cos, cos], 1)[None, :, None], torch.cat([-sin, sin], 1)[None, :, None])
 
     def turn(self, x_BLHK: Tensor) -> Tensor:
-        """Rotate each pair of halves by its angle."""
+        """Rotate each pair of halves by its angle: (B, L, H, K)."""
         halves = torch.roll(x_BLHK, x_BLHK.shape[-1] // 2, dims=-1)
         return torch.addcmul(x_BLHK * self.cos.to(x_BLHK.dtype), halves, self.sin.to(x_BLHK.dtype))
 
@@ -55,12 +62,27 @@ def attend(
     q_BHQK: Tensor, k_BHLK: Tensor, v_BHLK: Tensor, bias: Tensor | None, dropout: float, *, causal: bool = False,
     scale: float | None = None,
 ) -> Tensor:
-    """Compute softmax(q k' / sqrt(K) + bias) v: (B, H, Q, K); `scale` stands for 1 / sqrt(K), if given.
+    """Compute softmax(q k' / sqrt(K) + bias) v.
 
-    The bias is (B, Q, L), the same for all heads, or (B, H, Q, L); B, H and Q may be 1 instead. With `causal` (as
-    many queries as keys, and no bias) a query sees the keys up to its own place. On CPUs in bfloat16 two
-    matrix products and a softmax take 0.3 to 0.8 of the fused kernel's time up to about a thousand
-    tokens; in float32 and elsewhere the fused kernel wins.
+    On CPUs in bfloat16 two matrix products and a softmax take 0.3 to 0.8 of the fused kernel's time up to about a
+    thousand tokens; in float32 and elsewhere the fused kernel wins.
+
+    Parameters
+    ----------
+    q_BHQK, k_BHLK, v_BHLK : Tensor, (B, H, Q, K) and (B, H, L, K) float
+        Queries, keys and values.
+    bias : Tensor, (B, Q, L) or (B, H, Q, L) float, optional
+        Added to the scores, the same for all heads or by head; B, H and Q may be 1 instead.
+    dropout : float
+        Share of the weights set to zero.
+    causal : bool
+        Whether a query sees the keys up to its own place alone; with as many queries as keys, and no bias.
+    scale : float, optional
+        In place of 1 / sqrt(K).
+
+    Returns
+    -------
+    Tensor, (B, H, Q, K) float
     """
     B, H, Q, K = q_BHQK.shape
     if bias is not None:
@@ -103,32 +125,36 @@ def check_length(n_tokens: int, most: int) -> None:
 
 
 def hide(visible: Tensor) -> Tensor:
-    """Give the scores to add: 0 where True, `HIDDEN_SCORE` where False."""
+    """Give the scores to add, of the shape of `visible`: 0 where True, `HIDDEN_SCORE` where False."""
     return torch.where(visible, 0.0, HIDDEN_SCORE)
 
 
-@torch.no_grad()
-def draw_weights(model: nn.Module, seed: int, residual_layers: int | None) -> None:
-    """Set every weight: normal(0, 0.02) cut at 2 sd, biases 0, scales 1.
+def drop(x: Tensor, share: float, training: bool) -> Tensor:
+    """Set a share of activations to zero in training, and scale the others up: a tensor of the shape of `x`."""
+    return F.dropout(x, share, training) if share else x
+
+
+def build_norm(kind: Literal["layer", "rms"], size: int, eps: float, *, bias: bool) -> nn.LayerNorm | nn.RMSNorm:
+    """Make a norm over the last axis.
 
     Parameters
     ----------
-    model : Module
-        On the CPU or elsewhere; the draws are the same.
-    seed : int
-        Each tensor's draw depends on it and on the tensor's name alone.
-    residual_layers : int, optional
-        n: matrices out of attention and feed-forward are divided by sqrt(2 n). None: they are not.
+    kind : {"layer", "rms"}
+        LayerNorm, or RMSNorm, which has no bias.
+    size : int
+        D.
+    eps : float
+        Added to the variance.
+    bias : bool
+        Whether a LayerNorm has one.
     """
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            parameter.zero_()
-        elif parameter.dim() == 1:
-            parameter.fill_(1.0)
-        else:
-            out = name.endswith(("attention_out.weight", "ffn_out.weight"))
-            std = 0.02 / math.sqrt(2 * residual_layers) if out and residual_layers is not None else 0.02
-            draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
-            values = torch.empty(parameter.shape, dtype=torch.float32)
-            nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=draw)
-            parameter.copy_(values)
+    return nn.RMSNorm(size, eps=eps) if kind == "rms" else nn.LayerNorm(size, eps=eps, bias=bias)
+
+
+def last_real(hidden_BLD: Tensor, attention_mask_BL: Tensor | None) -> Tensor:
+    """Give the state of the last real token of each sequence, (B, D): the last of all where there is no mask."""
+    if attention_mask_BL is None:
+        return hidden_BLD[:, -1]
+    count_L = torch.arange(1, hidden_BLD.shape[1] + 1, device=hidden_BLD.device)
+    last_B = (attention_mask_BL.bool() * count_L).argmax(dim=1)
+    return hidden_BLD[torch.arange(len(last_B), device=last_B.device), last_B]

@@ -1,1 +1,1 @@
-"""How tensors and settings of published folders are named, both ways."""
+"""Files of published model folders, and how tensors and settings are named in them, both ways."""

@@ -2,7 +2,7 @@
 
 A `Family` says which shapes it holds, how ``config.json`` is read and written, and which tensor of the file is which
 of ours. Each ``networks/*/folder.py`` describes its own and lists them in ``FAMILIES``;
-`lingome.models.folders.families` joins the lists. To add one, write::
+`lingome.models.registry` joins the lists. To add one, write::
 
     FAMILIES = (Family("bert", TransformerConfig, fits=..., read_config=..., write_config=..., parts={...}, ...),)
 

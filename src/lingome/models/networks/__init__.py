@@ -1,1 +1,1 @@
-"""One architecture a folder: its shape, its network, its Hugging Face folder."""
+"""One folder per architecture: its shape, its network, its Hugging Face folders, and what it is, `ARCHITECTURE`."""

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
+from lingome.models.architecture import Body
 from lingome.models.devices import autocast, has_fast_bf16, pick_precision
 from lingome.models.layers.packed_linear import PackedLinear, can_pack
 from lingome.models.networks.transformer.model import Transformer
 from lingome.models.reading.batching import collate, frame, length_batches, token_batches
-from lingome.models.registry import Body
 from lingome.tokens.tokenizer import Tokenizer
 
 ReadingPrecision = Literal["auto", "fp32", "bf16", "int8"]

@@ -38,7 +38,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lingome.core.errors import ConfigError
-from lingome.models.scoring.questions import LanguageModel, Questions, is_causal
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.scoring.questions import Questions, is_causal
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer
 

@@ -16,14 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
+from lingome.models.architecture import CausalModel
 from lingome.models.devices import Precision, autocast
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.reading.batching import length_batches
-from lingome.models.registry import CausalModel
 from lingome.tokens.tokenizer import Tokenizer
-
-LanguageModel = MaskedLM | CausalModel
-"""Models that give tokens a probability."""
 
 
 class _Asked(NamedTuple):

@@ -13,8 +13,9 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import track
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.models.devices import Precision
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.scoring.conventions import CONVENTIONS, has_one_letter_tokens
-from lingome.models.scoring.questions import LanguageModel, Questions, is_causal
+from lingome.models.scoring.questions import Questions, is_causal
 from lingome.models.scoring.scores import ROWS, Allele, Strands, check_strands, score_alleles
 from lingome.tokens.tokenizer import Tokenizer
 

@@ -13,8 +13,9 @@ from lingome.core.progress import track
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.data.variants import Edit
 from lingome.models.devices import Precision
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.scoring.conventions import Change, Convention, ask_in_turn, find_convention
-from lingome.models.scoring.questions import LanguageModel, Questions, is_causal
+from lingome.models.scoring.questions import Questions, is_causal
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Encoding, Tokenizer
 

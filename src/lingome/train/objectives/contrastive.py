@@ -36,7 +36,7 @@ from torch.nn import functional
 from lingome.core.errors import ConfigError
 from lingome.core.seeds import generator
 from lingome.data.sequence import as_bases, reverse_complement
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.reading.batching import collate
 from lingome.models.registry import initialise
 from lingome.tokens.alphabet import DNA

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.models.networks.reverse_complement.model import Complement, check_pairs, flip_bins
+from lingome.models.heads.reverse_complement import Complement, check_pairs, flip_bins
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives.objective import Batch, LossSum
 

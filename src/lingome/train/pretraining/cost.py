@@ -10,14 +10,14 @@ from lingome.tokens.store import TokenStore
 from lingome.train.cost import Cost, Load, estimate_training
 from lingome.train.objectives import LanguageObjective
 from lingome.train.pretraining.corpus import WindowSettings
-from lingome.train.pretraining.kinds import PretrainableModel
+from lingome.train.pretraining.kinds import Pretrainable
 
 DATA_BYTES = 2.0
 """Bytes per base of a FASTA that is read, encoded and kept."""
 
 
 def estimate_pretraining(
-    settings: PretrainSettings, model: PretrainableModel, objective: LanguageObjective, genome: Genome | TokenStore,
+    settings: PretrainSettings, model: Pretrainable, objective: LanguageObjective, genome: Genome | TokenStore,
     areas: Areas,
 ) -> Cost:
     """Estimate what a run will take, by a few steps on its device; the model is trained by them.

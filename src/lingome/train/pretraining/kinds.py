@@ -8,17 +8,16 @@ from pathlib import Path
 
 from lingome.config.pretrain import PretrainSettings
 from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.registry import CausalModel
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives import CausalObjective, LanguageObjective
 from lingome.train.objectives.contrastive import ContrastiveObjective
 from lingome.train.objectives.corruption import build_span_model, load_span_model, span_objective
 from lingome.train.objectives.mask_schemes import masked_objective
 
-PretrainableModel = MaskedLM | CausalModel | EncoderDecoderLM
+Pretrainable = LanguageModel | EncoderDecoderLM
 """What can be pre-trained."""
 
 
@@ -39,8 +38,8 @@ class ObjectiveKind:
     """
 
     preset: str
-    build: Callable[[str, int, int], PretrainableModel]
-    load: Callable[[Path], tuple[PretrainableModel, Tokenizer]]
+    build: Callable[[str, int, int], Pretrainable]
+    load: Callable[[Path], tuple[Pretrainable, Tokenizer]]
     objective: Callable[[PretrainSettings, Tokenizer], LanguageObjective]
 
 
@@ -70,7 +69,7 @@ OBJECTIVES: dict[str, ObjectiveKind] = {
 """What a language model can be pre-trained for, by the name that the settings use."""
 
 
-def build_language_model(objective: str, preset: str | None, vocab_size: int, seed: int = 0) -> PretrainableModel:
+def build_language_model(objective: str, preset: str | None, vocab_size: int, seed: int = 0) -> Pretrainable:
     """Build a model with random weights for an objective; its smallest useful preset by default.
 
     Parameters

@@ -21,7 +21,7 @@ from lingome.config.ladder import SIZE, LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import count_parameters
 from lingome.train.identity import MAY_DIFFER
 from lingome.train.pretraining.corpus import Corpus

@@ -20,7 +20,7 @@ from lingome.train.objectives import LanguageObjective, MaskedObjective
 from lingome.train.objectives.contrastive import ContrastiveValidation
 from lingome.train.objectives.validation import Validation, build_validation
 from lingome.train.pretraining.corpus import Corpus, WindowSettings, repeat_share
-from lingome.train.pretraining.kinds import PretrainableModel
+from lingome.train.pretraining.kinds import Pretrainable
 from lingome.train.sources import PackedWindowSource, WindowSource
 
 PHASE = "pretrain"
@@ -65,7 +65,7 @@ class Pretrained:
 
 
 def pretrain_model(
-    model: PretrainableModel,
+    model: Pretrainable,
     corpus: Corpus,
     settings: TrainSettings,
     *,

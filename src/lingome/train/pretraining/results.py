@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lingome.core.warnings import RunWarning
 from lingome.tokens.overlap import words_over_a_base
 from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.pretraining.model import Pretrained
@@ -30,44 +31,34 @@ def language_rows(done: Pretrained) -> list[dict[str, object]]:
     return [{"name": name, "kind": kind, **values} for name, kind, values in named if values]
 
 
-def find_warnings(done: Pretrained) -> list[dict[str, str]]:
-    """Give the table ``warnings``: what a reader of the result has to know."""
-    rows = []
+def find_warnings(done: Pretrained) -> list[RunWarning]:
+    """Warn of what a reader of the result has to know."""
+    found = []
     if done.unknown:
-        rows.append({
-            "level": "info", "topic": "unknown letters",
-            "text": f"{done.unknown:,} tokens with letters other than A, C, G, T were left out of training",
-        })
+        text = f"{done.unknown:,} tokens with letters other than A, C, G, T were left out of training"
+        found.append(RunWarning("info", "unknown letters", text))
     masked = isinstance(done.objective, MaskedObjective)
     if advice := done.objective.advice:
         topic = "byte pairs and a causal model" if isinstance(done.objective, CausalObjective) else "overlapping tokens"
-        rows.append({"level": "warn", "topic": topic, "text": advice})
+        found.append(RunWarning("warn", topic, advice))
     elif masked and words_over_a_base(done.objective.tokenizer) > 1:
-        rows.append({
-            "level": "info", "topic": "overlapping tokens",
-            "text": "a hidden word shares bases with visible ones: its loss cannot be compared with other vocabularies",
-        })
+        text = "a hidden word shares bases with visible ones: its loss cannot be compared with other vocabularies"
+        found.append(RunWarning("info", "overlapping tokens", text))
     passes = done.result.tokens / max(1, done.train_tokens)
     if passes < 0.5:
-        rows.append({
-            "level": "info", "topic": "short training",
-            "text": f"the model saw as many tokens as {passes:.1%} of one pass over its training area",
-        })
+        text = f"the model saw as many tokens as {passes:.1%} of one pass over its training area"
+        found.append(RunWarning("info", "short training", text))
     if not done.after:
-        rows.append({"level": "warn", "topic": "no validation", "text": "nothing was set aside to measure on"})
+        found.append(RunWarning("warn", "no validation", "nothing was set aside to measure on"))
     elif "accuracy" in done.after:
         name, best = max(done.others, key=lambda other: other[1]["accuracy"])
         if done.after["accuracy"] <= best["accuracy"]:
-            rows.append({
-                "level": "warn", "topic": "a baseline is as good",
-                "text": f"{name} find partners as well as the model: {best['accuracy']:.3f}",
-            })
+            text = f"{name} find partners as well as the model: {best['accuracy']:.3f}"
+            found.append(RunWarning("warn", "a baseline is as good", text))
     elif done.after["loss"] >= done.unigram["loss"]:
-        rows.append({
-            "level": "warn", "topic": "little was learnt",
-            "text": f"token frequencies alone guess {done.objective.guesses} as well as the model: train longer",
-        })
-    return rows
+        text = f"token frequencies alone guess {done.objective.guesses} as well as the model: train longer"
+        found.append(RunWarning("warn", "little was learnt", text))
+    return found
 
 
 def describe(done: Pretrained) -> str:

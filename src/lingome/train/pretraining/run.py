@@ -10,14 +10,14 @@ from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.pretraining.corpus import Corpus, WindowSettings
-from lingome.train.pretraining.kinds import PretrainableModel, build_objective
+from lingome.train.pretraining.kinds import Pretrainable, build_objective
 from lingome.train.pretraining.model import Pretrained, pretrain_model
 from lingome.train.pretraining.record import build_card
 from lingome.train.state import remove_leftovers
 
 
 def pretrain_run(
-    settings: PretrainSettings, corpus: Corpus, model: PretrainableModel, run_dir: RunDir, *, resume: bool,
+    settings: PretrainSettings, corpus: Corpus, model: Pretrainable, run_dir: RunDir, *, resume: bool,
     resume_command: str, label: str = "pre-training", validation_seed: int | None = None,
 ) -> Pretrained:
     """Pre-train a model as settings say, with its checkpoint, metrics and state in a run directory.
@@ -50,7 +50,7 @@ def pretrain_run(
     card = build_card(settings, corpus.areas, objective)
 
     def publish(trained: nn.Module) -> None:
-        assert isinstance(trained, PretrainableModel), "the loop gives back the model it was given"
+        assert isinstance(trained, Pretrainable), "the loop gives back the model it was given"
         save_checkpoint(run_dir.checkpoint_path, trained, corpus.tokenizer, card, force=True)
 
     remove_leftovers(run_dir.path)

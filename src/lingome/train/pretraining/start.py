@@ -12,7 +12,7 @@ from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_folder
 from lingome.data.areas import Areas
 from lingome.data.genome import Genome
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.transformer.model import Transformer
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
@@ -20,12 +20,12 @@ from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives.contrastive import ContrastiveObjective
 from lingome.train.pretraining.corpus import WindowSettings
-from lingome.train.pretraining.kinds import OBJECTIVES, PretrainableModel, build_language_model, build_objective
+from lingome.train.pretraining.kinds import OBJECTIVES, Pretrainable, build_language_model, build_objective
 
 
 def given_tokenizer(
     sequence: Genome | TokenStore, settings: PretrainSettings
-) -> tuple[Tokenizer, PretrainableModel | None] | None:
+) -> tuple[Tokenizer, Pretrainable | None] | None:
     """Load the tokenizer, and the weights where there are some; None if byte pairs are still to be trained.
 
     Parameters
@@ -46,7 +46,7 @@ def given_tokenizer(
     tokenizer = settings.tokenizer
     start_from = settings.start_from
     own = sequence.tokenizer if isinstance(sequence, TokenStore) else None
-    model: PretrainableModel | None = None
+    model: Pretrainable | None = None
     if start_from is not None:
         if settings.preset is not None or tokenizer is not None:
             raise ConfigError(
@@ -96,7 +96,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         tokenizer.save(temporary)
 
 
-def start_model(settings: PretrainSettings, loaded: PretrainableModel | None, vocab_size: int) -> PretrainableModel:
+def start_model(settings: PretrainSettings, loaded: Pretrainable | None, vocab_size: int) -> Pretrainable:
     """Give the model to train: the loaded one, or a new one; with the dropout that the settings ask for.
 
     Raises
@@ -118,7 +118,7 @@ def start_model(settings: PretrainSettings, loaded: PretrainableModel | None, vo
     return model
 
 
-def with_dropout(model: PretrainableModel, share: float) -> PretrainableModel:
+def with_dropout(model: Pretrainable, share: float) -> Pretrainable:
     """Give the same model, built with another dropout.
 
     Raises
@@ -128,7 +128,7 @@ def with_dropout(model: PretrainableModel, share: float) -> PretrainableModel:
     """
     if not hasattr(model.config, "dropout"):
         raise ConfigError("this architecture has no dropout", where="dropout", got=type(model.config).__name__)
-    build: Callable[[Any], PretrainableModel] = type(model)
+    build: Callable[[Any], Pretrainable] = type(model)
     other = build(dataclasses.replace(model.config, dropout=share))
     other.load_state_dict(model.state_dict())
     return other

@@ -9,12 +9,19 @@ from scipy import stats
 from lingome.core.errors import ConfigError
 from lingome.data.variants import Edit, Variant
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
-from lingome.evaluate.baselines.scores import Contender, change_rows, measured_column, sequence_rows, untaught
+from lingome.evaluate.baselines.scores import (
+    Contender,
+    change_rows,
+    measured_column,
+    sequence_rows,
+    with_random_weights,
+)
 from lingome.evaluate.language.whole_sequences import score_whole
 from lingome.evaluate.measures.correlation import spearman, spearman_interval
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.models.scoring.scores import Allele, score_sequences
-from lingome.models.shape import DecoderConfig, TransformerConfig
 from lingome.tokens.alphabet import DNA, PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 
@@ -93,7 +100,7 @@ def test_random_weights_are_those_of_a_new_model():
     shape = TransformerConfig(vocab_size=9, hidden_size=32, n_layers=1, n_heads=2, ffn_size=48, max_positions=64,
                               pad_id=0, cls_id=2, sep_id=3)
     model = build_masked_lm(shape, LETTERS.vocab_size, seed=1)
-    again = untaught(model, 2)
+    again = with_random_weights(model, 2)
     expected = build_masked_lm(shape, LETTERS.vocab_size, seed=2)
     for (name, one), other in zip(again.named_parameters(), expected.parameters(), strict=True):
         assert (one == other).all(), name

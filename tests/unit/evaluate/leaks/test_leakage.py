@@ -12,7 +12,7 @@ from lingome.data.examples import Examples
 from lingome.data.interval import Interval
 from lingome.data.tables import read_examples
 from lingome.evaluate.baselines.features import base_codes
-from lingome.evaluate.leaks.leakage import canonical_kmers, check_leaks, leak_warnings, nearest_gap, pretraining_overlap
+from lingome.evaluate.leaks.leakage import canonical_kmers, check_leaks, leak_warnings, nearest_gap
 
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
@@ -67,7 +67,7 @@ def test_five_percent_of_copies_fail() -> None:
     train, test = sequences[:100], sequences[100:]
     test[0] = train[0]
     assert _counts(_examples(train, test))["exact copies"] == (1, "fail")
-    assert leak_warnings(check_leaks(_examples(train, test)))[0]["level"] == "fail"
+    assert leak_warnings(check_leaks(_examples(train, test)))[0].level == "fail"
 
 
 def test_sequences_shorter_than_a_word_and_repeats_do_no_harm() -> None:
@@ -101,19 +101,6 @@ def test_overlapping_and_close_windows() -> None:
     places[3] = Interval("1", 359, 479)
     rows = {row.check: row for row in check_leaks(_examples(sequences[:2], sequences[2:], places))}
     assert (rows["distance"].n, rows["distance"].verdict) == (1, "warn")
-
-
-def test_what_pretraining_saw() -> None:
-    seen = [
-        {"by": "pretrain", "genome": "g", "chrom": "1", "start": 0, "end": 100},
-        {"by": "pretrain", "genome": "other", "chrom": "1", "start": 0, "end": 1000},
-        {"by": "finetune", "genome": "g", "chrom": "1", "start": 500, "end": 600},
-    ]
-    windows = [Interval("1", 50, 60), Interval("1", 100, 110), Interval("1", 590, 610), Interval("2", 0, 10)]
-    rows = pretraining_overlap(seen, windows, "g")
-    assert [row["level"] for row in rows] == ["warn", "fail"]
-    assert "1 of 4 test windows (25%)" in rows[0]["text"]
-    assert pretraining_overlap(seen, [windows[3]], "g") == []
 
 
 def test_published_copies_in_gue_core_promoters(data_dir: Path) -> None:

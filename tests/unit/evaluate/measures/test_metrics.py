@@ -11,10 +11,9 @@ from lingome.evaluate.measures.metrics import (
     auroc,
     best_threshold,
     brier,
+    curve_at,
     expected_calibration_error,
     mcc,
-    pr_curve,
-    roc_curve,
 )
 
 
@@ -67,12 +66,13 @@ def test_brier_and_calibration_error_by_hand() -> None:
 
 def test_curves_by_hand() -> None:
     labels, scores = np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.8, 0.1])
-    false, true = roc_curve(labels, scores)
-    assert false.tolist() == [0, 0, 0.5, 1]
-    assert true.tolist() == [0, 0.5, 1, 1]
-    recall, precision = pr_curve(labels, scores)
-    assert recall.tolist() == [0.5, 1, 1]
-    assert precision.tolist() == pytest.approx([1, 2 / 3, 0.5])
+    once = np.ones((1, 4))
+    # False positive rates 0, 0, 0.5, 1 and true ones 0, 0.5, 1, 1, with straight lines between.
+    roc = curve_at("roc", labels == 1, scores, once, np.array([0.25, 0.5, 0.75]))
+    assert roc[0].tolist() == pytest.approx([0.75, 1, 1])
+    # Recalls 0.5, 1, 1 with precisions 1, 2/3, 1/2: the precision where a recall is first reached.
+    pr = curve_at("pr", labels == 1, scores, once, np.array([0.25, 0.5, 0.75, 1.0]))
+    assert pr[0].tolist() == pytest.approx([1, 1, 2 / 3, 2 / 3])
 
 
 def test_best_threshold_separates_and_ignores_one_class() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lingome.evaluate.scaling.attention_cost import PARTS, fit_growth, measure_attention, peak_tensor_bytes
-from lingome.models.shape import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 
 def test_peak_counts_what_is_alive_at_once() -> None:

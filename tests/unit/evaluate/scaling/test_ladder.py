@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lingome.core.warnings import RunWarning
 from lingome.evaluate.scaling.ladder import seed_noise, study_ladder
 from lingome.evaluate.scaling.laws import ScalingLaw, find_optimum
 
@@ -30,8 +31,8 @@ def planted_ladder(noise: float = 0.0, seeds: int = 3, seed_sd: float = 0.0) -> 
     return rows
 
 
-def topics(rows: list[dict[str, Any]], level: str = "warn") -> list[str]:
-    return [row["topic"] for row in rows if row["level"] == level]
+def topics(rows: list[RunWarning], level: str = "warn") -> list[str]:
+    return [row.topic for row in rows if row.level == level]
 
 
 def test_a_planted_law_comes_back_and_its_optimum_is_recommended() -> None:
@@ -48,30 +49,31 @@ def test_a_planted_law_comes_back_and_its_optimum_is_recommended() -> None:
     assert first["loss_low"] <= first["loss"] <= first["loss_high"] + 1e-9
     assert first["hours"] == pytest.approx(budget / RATE / 3600, rel=1e-3)
     assert first["bits_per_base"] == pytest.approx(first["loss"] / 2)
-    assert "extrapolation" not in topics(study.tables["warnings"])
+    assert "extrapolation" not in topics(study.warnings)
     fitted = study.tables["ladder"]
     assert max(abs(row["fitted"] - row["loss"]) for row in fitted) < 1e-3
 
 
 def test_a_far_budget_repeated_tokens_and_little_sequence_are_told() -> None:
     study = study_ladder(planted_ladder(), seed=0, repeats=20, budget_flops=1e18, pass_tokens=1.5e6)
-    warned = study.tables["warnings"]
+    warned = study.warnings
     assert {"extrapolation", "more than one pass"} <= set(topics(warned))
-    assert any("operations" in row["text"] and "1.28e+05 times" in row["text"] for row in warned)
+    assert any("operations" in row.text and "1.28e+05 times" in row.text for row in warned)
     assert "not enough sequence" in topics(warned, "info")
 
 
 def test_a_fit_worse_than_seeds_is_told_and_one_within_them_is_not() -> None:
-    rough = study_ladder(planted_ladder(noise=0.05, seed_sd=1e-4), seed=0, repeats=20).tables
-    assert any("Chinchilla (without embeddings)" in row["text"] for row in rough["warnings"]
-               if row["topic"] == "the fit is worse than seed noise")
+    rough = study_ladder(planted_ladder(noise=0.05, seed_sd=1e-4), seed=0, repeats=20)
+    assert any("Chinchilla (without embeddings)" in row.text for row in rough.warnings
+               if row.topic == "the fit is worse than seed noise")
     # Seed 0 of the repeated run lies one standard deviation off; kaplan has no floor and fits worse, rightly told.
-    smooth = study_ladder(planted_ladder(seed_sd=0.01), seed=0, repeats=20).tables
-    assert not any("Chinchilla (without" in row["text"] for row in smooth["warnings"] if row["level"] == "warn")
+    study = study_ladder(planted_ladder(seed_sd=0.01), seed=0, repeats=20)
+    smooth = study.tables
+    assert not any("Chinchilla (without" in row.text for row in study.warnings if row.level == "warn")
     assert smooth["ladder_noise"][0]["seed_sd"] == pytest.approx(0.01)
     # Without a budget, ten times the largest run, which is not too far.
     assert smooth["ladder_budget"][0]["flops"] == pytest.approx(10 * 6 * 6.5e5 * 2e6)
-    assert not any("operations" in row["text"] for row in smooth["warnings"] if row["topic"] == "extrapolation")
+    assert not any("operations" in row.text for row in study.warnings if row.topic == "extrapolation")
 
 
 def test_runs_that_learnt_nothing_and_a_ladder_without_seeds_are_told() -> None:
@@ -80,6 +82,6 @@ def test_runs_that_learnt_nothing_and_a_ladder_without_seeds_are_told() -> None:
     baselines = [{"name": "token frequencies", "loss": line}]
     study = study_ladder(rows, seed=0, repeats=20, budget_hours=2.0, baselines=baselines)
     assert study.tables["ladder_budget"][0]["flops"] == pytest.approx(2 * 3600 * RATE, rel=1e-6)
-    assert any(row["text"].startswith("3 of 16 runs guess no better") for row in study.tables["warnings"])
-    assert "chance is not known" in topics(study.tables["warnings"], "info")
+    assert any(row.text.startswith("3 of 16 runs guess no better") for row in study.warnings)
+    assert "chance is not known" in topics(study.warnings, "info")
     assert seed_noise(rows) == (None, 1)

@@ -18,12 +18,15 @@ from lingome.models.counting.formulas import count_decoder, count_encoder
 from lingome.models.counting.published import PUBLISHED, preset_model, preset_names
 from lingome.models.counting.rows import Count, Part, Rows, merge_counts
 from lingome.models.folders.families import find_family, to_config_json
-from lingome.models.heads.heads import MaskedLM, SequenceClassifier
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.decoder.model import CausalLM
-from lingome.models.networks.hyena.model import RELEASED, HyenaConfig, HyenaLM
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.hyena.model import HyenaLM
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import PRESETS, count_parameters, find_shape
 from lingome.models.registry import find_architecture
-from lingome.models.shape import DecoderConfig, TransformerConfig
 
 GPT3_ROWS = {  # the rows that lectures on GPT-3 add up
     "token embedding": 617_558_016, "query": 14_495_514_624, "key": 14_495_514_624, "value": 14_495_514_624,

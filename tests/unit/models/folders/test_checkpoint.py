@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lingome.core.errors import CheckpointError, DataError
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
-from lingome.models.networks.transformer.model import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import PRESETS, build_classifier, build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.layers.attention import AttentionContext, alibi, alibi_slopes
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_masked_lm
-from lingome.models.shape import TransformerConfig
 
 PLAIN = TransformerConfig(vocab_size=12, hidden_size=32, n_layers=3, n_heads=4, ffn_size=48, max_positions=24)
 MIXES = {

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from lingome.models.layers.compiled_steps import attend_step, fits_compiled_step
 from lingome.models.networks.decoder import model as decoder
-from lingome.models.networks.decoder.model import CausalLM, DecoderConfig, KvCache
+from lingome.models.networks.decoder.model import CausalLM, KvCache
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm
 
 CONFIG = DecoderConfig(hidden_size=32, n_layers=2, n_heads=4, n_kv_heads=2, ffn_size=48, max_positions=40)

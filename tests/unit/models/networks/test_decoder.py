@@ -19,7 +19,8 @@ from lingome.models.folders.checkpoint import (
     save_checkpoint,
 )
 from lingome.models.layers.blocks import attend
-from lingome.models.networks.decoder.model import CausalLM, DecoderConfig, KvCache, store_for_steps
+from lingome.models.networks.decoder.model import CausalLM, KvCache, store_for_steps
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer

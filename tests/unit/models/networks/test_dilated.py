@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.models.folders.checkpoint import load_body, load_masked_lm, save_checkpoint
 from lingome.models.folders.families import find_family, from_config_json, to_config_json
-from lingome.models.heads.heads import MaskedLM
-from lingome.models.networks.dilated.model import Dilated, DilatedConfig, initialise_dilated
-from lingome.models.networks.reverse_complement.model import Complement, ReverseComplement
+from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.heads.reverse_complement import Complement, ReverseComplement
+from lingome.models.networks.dilated.model import Dilated, initialise_dilated
+from lingome.models.networks.dilated.shape import DilatedConfig
 from lingome.models.presets import PRESETS, build_classifier, build_masked_lm, count_parameters
 from lingome.tokens.characters import CharacterTokenizer
 

@@ -18,12 +18,8 @@ from lingome.models.folders.checkpoint import (
     load_masked_lm,
     save_checkpoint,
 )
-from lingome.models.networks.encoder_decoder.model import (
-    DecoderCache,
-    EncoderDecoderConfig,
-    EncoderDecoderLM,
-    initialise_encoder_decoder,
-)
+from lingome.models.networks.encoder_decoder.model import DecoderCache, EncoderDecoderLM, initialise_encoder_decoder
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.presets import SEQ2SEQ_PRESETS, build_classifier, build_seq2seq_lm
 from lingome.tokens.characters import CharacterTokenizer
 

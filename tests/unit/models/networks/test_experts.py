@@ -6,7 +6,7 @@ import math
 import torch
 
 from lingome.models.networks.decoder.experts import Mixture
-from lingome.models.networks.decoder.model import DecoderConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm
 
 SHAPE = DecoderConfig(

@@ -10,16 +10,8 @@ import torch
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.folders.families import find_family
-from lingome.models.networks.hyena.model import (
-    RELEASED,
-    Hyena,
-    HyenaConfig,
-    HyenaLM,
-    build_hyena_lm,
-    convolve,
-    decay_rates,
-    position_features,
-)
+from lingome.models.networks.hyena.model import Hyena, HyenaLM, build_hyena_lm, convolve, decay_rates, position_features
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 
 _spec = importlib.util.spec_from_file_location("reference_hyena", Path(__file__).parent / "reference_hyena.py")
 assert _spec is not None

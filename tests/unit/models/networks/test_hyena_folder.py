@@ -11,7 +11,8 @@ import torch
 from lingome.core.errors import CheckpointError
 from lingome.models.folders.families import from_config_json, to_config_json
 from lingome.models.networks.hyena.folder import FAMILIES, published_tables
-from lingome.models.networks.hyena.model import RELEASED, HyenaConfig, HyenaLM, build_hyena_lm
+from lingome.models.networks.hyena.model import HyenaLM, build_hyena_lm
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 
 SMALL = HyenaConfig(
     hidden_size=16, n_layers=2, ffn_size=40, max_positions=66, filter_size=8, tie_head=False, embedding_dropout=0.0

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from lingome.models.networks.decoder.model import CausalLM, DecoderConfig, KvCache, store_for_steps
+from lingome.models.networks.decoder.model import CausalLM, KvCache, store_for_steps
 from lingome.models.networks.decoder.one_row import OneRow
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.decoder.step_layout import lay_out_rows
 from lingome.models.presets import build_causal_lm
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lingome.models.layers.packed_linear import PackedLinear, can_pack
-from lingome.models.networks.decoder.model import DecoderConfig, KvCache
+from lingome.models.networks.decoder.model import KvCache
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.decoder.step_layout import lay_out_for_steps, lay_out_rows
 from lingome.models.presets import build_causal_lm
 

@@ -14,17 +14,16 @@ from torch import Tensor
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.models.folders.checkpoint import load_body, load_model, save_checkpoint
-from lingome.models.networks.reverse_complement.model import Complement, ReverseComplement
+from lingome.models.heads.reverse_complement import Complement, ReverseComplement
 from lingome.models.networks.tracks.model import (
     RelativeAttention,
     SoftmaxPool,
     Tracks,
-    TracksConfig,
     build_tracks,
     distance_features,
     shift_rows,
 )
-from lingome.models.networks.tracks.shape import ENFORMER, tower_channels
+from lingome.models.networks.tracks.shape import ENFORMER, TracksConfig, tower_channels
 from lingome.tokens.characters import CharacterTokenizer
 
 SMALL = TracksConfig(

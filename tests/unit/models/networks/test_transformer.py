@@ -5,13 +5,15 @@ import math
 
 import pytest
 import torch
+import torch.nn.utils.parametrize
+from torch import nn
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.layers.blocks import Rotation, attend
 from lingome.models.networks.transformer.model import Transformer
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.models.registry import initialise
-from lingome.models.shape import TransformerConfig
 
 NANO = TransformerConfig(vocab_size=12, hidden_size=32, n_layers=2, n_heads=2, ffn_size=48, max_positions=24)
 BERT = dataclasses.replace(NANO, positions="learned", norm="post", ffn="gelu", bias=True, norm_eps=1e-12)
@@ -50,7 +52,7 @@ def test_both_ways_of_attention_agree() -> None:
 def test_rotation_by_hand_and_relative() -> None:
     """The first pair turns by its position in radians; a product depends on the distance only."""
     config = dataclasses.replace(NANO, hidden_size=8)
-    rotation = Rotation.of(10, config, torch.device("cpu"))
+    rotation = Rotation.of(10, config.head_size, config.rope_theta, torch.device("cpu"))
     x = torch.tensor([1.0, 0, 0, 0]).expand(1, 10, 1, 4)
     turned = rotation.turn(x)[0, 3, 0]
     torch.testing.assert_close(turned, torch.tensor([math.cos(3), 0, math.sin(3), 0]))
@@ -74,6 +76,61 @@ def test_masked_positions_alone_give_the_same(config: TransformerConfig) -> None
     torch.testing.assert_close(part, whole, atol=1e-6, rtol=1e-5)
     for got, expected in zip(gradients, torch.autograd.grad(whole.square().sum(), model.parameters()), strict=True):
         torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-4)
+
+
+class LowRank(nn.Module):
+    """A linear layer and a term of low rank, as an adapter adds it."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.layer = layer
+        draw = torch.Generator().manual_seed(2)
+        self.down = nn.Parameter(torch.randn(2, layer.in_features, generator=draw))
+        self.up = nn.Parameter(torch.randn(layer.out_features, 2, generator=draw))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Give what the layer gives, and the term."""
+        out: torch.Tensor = self.layer(x) + x @ self.down.T @ self.up.T
+        return out
+
+
+class Added(nn.Module):
+    """A matrix that is added to another."""
+
+    def __init__(self, matrix: torch.Tensor) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(matrix.detach().clone())
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Add it."""
+        return weight + self.matrix
+
+
+@pytest.mark.parametrize("config", [NANO, BERT, dataclasses.replace(NANO, n_heads=4, n_kv_heads=2)])
+@pytest.mark.parametrize("how", ["wrapped", "hooked", "parametrised"])
+def test_what_stands_in_the_place_of_qkv_is_not_bypassed_at_masked_positions(
+    config: TransformerConfig, how: str
+) -> None:
+    model = build_masked_lm(config, seed=1).eval()
+    ids, mask = batch()
+    masked = mask & (torch.arange(20) % 3 == 1)
+    plain = model.body(ids, mask, masked)
+    last = model.body.layers[-1]
+    adapted = LowRank(last.qkv)
+    if how == "wrapped":
+        last.qkv = adapted
+    elif how == "hooked":
+        last.qkv.register_forward_hook(lambda layer, given, out: out + given[0] @ adapted.down.T @ adapted.up.T)
+    else:
+        nn.utils.parametrize.register_parametrization(last.qkv, "weight", Added(adapted.up @ adapted.down))
+    whole = model.body(ids, mask)
+    alone = model.body(ids, mask, masked)
+    torch.testing.assert_close(alone, whole[masked], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(alone, plain, atol=1e-2)
+    alone.sum().backward()
+    if how == "wrapped":
+        assert adapted.up.grad is not None
+        assert bool(adapted.up.grad.abs().sum() > 0)
 
 
 def test_no_masked_position() -> None:

@@ -14,7 +14,7 @@ import torch
 from lingome.core.errors import CheckpointError
 from lingome.models.folders.checkpoint import load_body, load_masked_lm, save_checkpoint
 from lingome.models.folders.families import from_config_json, to_config_json
-from lingome.models.heads.heads import MaskedLM
+from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import count_parameters
 from lingome.models.registry import initialise
 from lingome.tokens.characters import CharacterTokenizer

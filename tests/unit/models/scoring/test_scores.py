@@ -11,6 +11,8 @@ from torch import nn
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.data.variants import Edit, parse_mutations
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.models.scoring.conventions import CONVENTIONS, find_convention
 from lingome.models.scoring.saturation import saturate, score_changes
@@ -22,7 +24,6 @@ from lingome.models.scoring.scores import (
     score_sequences,
     score_tokens,
 )
-from lingome.models.shape import DecoderConfig, TransformerConfig
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer

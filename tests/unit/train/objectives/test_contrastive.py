@@ -138,7 +138,7 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path):
     assert [row["name"] for row in language_rows(done)] == [row["name"] for row in language_rows(other)] == names
     assert language_columns(language_rows(done)) == ("name", "kind", "loss", "accuracy")
     assert "find their partner among 8" in describe(done)
-    assert "a baseline is as good" in {row["topic"] for row in find_warnings(done)}
+    assert "a baseline is as good" in {row.topic for row in find_warnings(done)}
 
 
 def test_the_two_strands_come_together():

@@ -10,11 +10,8 @@ from scipy.stats import chisquare
 from torch import nn
 
 from lingome.core.errors import ConfigError
-from lingome.models.networks.encoder_decoder.model import (
-    EncoderDecoderConfig,
-    EncoderDecoderLM,
-    initialise_encoder_decoder,
-)
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM, initialise_encoder_decoder
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.train.memory import cut_rows

@@ -9,7 +9,8 @@ from scipy import stats
 
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError
-from lingome.models.networks.tracks.model import TracksConfig, build_tracks
+from lingome.models.networks.tracks.model import build_tracks
+from lingome.models.networks.tracks.shape import TracksConfig
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.checkpointing import Phase
 from lingome.train.loop import train

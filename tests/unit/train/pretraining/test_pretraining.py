@@ -11,8 +11,8 @@ from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.language.likelihood import markov_baseline
+from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
-from lingome.models.shape import DecoderConfig
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
@@ -52,7 +52,7 @@ def test_a_tiny_model_learns_a_period(genome, tmp_path):
     rows = run.read_metrics()
     assert [row["step"] for row in rows if row["split"] == "valid"] == [0, 30, 60]
     assert [row["name"] for row in language_rows(done)] == ["trained", "at the start", "token frequencies"]
-    assert "unknown letters" in {row["topic"] for row in find_warnings(done)}
+    assert "unknown letters" in {row.topic for row in find_warnings(done)}
 
 
 def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
@@ -69,8 +69,8 @@ def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
     # The period is known after two or three letters; token frequencies have the entropy of GATTACA and specials.
     assert done.after["bits_per_base"] < 0.3 < 1.8 < done.unigram["bits_per_base"]
     assert done.result.best_metric == pytest.approx(done.after["loss"], rel=1e-3)
-    assert find_warnings(done)[0]["topic"] == "unknown letters"
-    assert not any(row["level"] == "warn" for row in find_warnings(done))
+    assert find_warnings(done)[0].topic == "unknown letters"
+    assert not any(row.level == "warn" for row in find_warnings(done))
     assert "next tokens cost" in describe(done)
     rows = markov_baseline(done)
     assert rows[0]["name"].startswith("Markov model of bases, order")
@@ -78,7 +78,7 @@ def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
     masked = dataclasses.replace(done, objective=MaskedObjective(TOKENIZER))
     assert markov_baseline(masked) == []
     spans = dataclasses.replace(done, objective=SpanCorruption(KmerTokenizer(6)))
-    assert ("warn", "overlapping tokens") in {(row["level"], row["topic"]) for row in find_warnings(spans)}
+    assert ("warn", "overlapping tokens") in {(row.level, row.topic) for row in find_warnings(spans)}
 
 
 def test_byte_pairs_and_a_causal_model_are_warned_of(genome):
@@ -89,7 +89,7 @@ def test_byte_pairs_and_a_causal_model_are_warned_of(genome):
         model, Corpus(genome, BPE, areas), brief, seed=0, objective=CausalObjective(BPE),
         windows=WindowSettings(max_tokens=32),
     )
-    assert ("warn", "byte pairs and a causal model") in {(row["level"], row["topic"]) for row in find_warnings(done)}
+    assert ("warn", "byte pairs and a causal model") in {(row.level, row.topic) for row in find_warnings(done)}
     assert markov_baseline(done) == []  # nothing to measure on
     assert CausalObjective(kmers).advice is None
     assert MaskedObjective(BPE).advice is None
@@ -136,7 +136,7 @@ def test_without_validation_the_last_weights_stay(genome):
     )
     assert done.after == {}
     assert done.result.best_metric is None
-    assert "no validation" in {row["topic"] for row in find_warnings(done)}
+    assert "no validation" in {row.topic for row in find_warnings(done)}
 
 
 BPE = train_bpe([np.frombuffer(b"GATTACAGATTGCA" * 20, dtype=np.uint8)], 6).tokenizer

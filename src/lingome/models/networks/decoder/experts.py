@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.models.shape import DecoderConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
 
 
 def activate(inner: Tensor, ffn: str) -> Tensor:

@@ -22,7 +22,7 @@ from typing import Any
 from lingome.core.errors import CheckpointError
 from lingome.models.mapping.config_json import check_values, read_number
 from lingome.models.mapping.family import CLASSIFIER, Family, own_family, read_fields, within
-from lingome.models.shape import DecoderConfig
+from lingome.models.networks.decoder.shape import DecoderConfig
 
 _GPT2_PARTS: dict[str, str | tuple[str, ...]] = {
     "body.tokens": "transformer.wte",

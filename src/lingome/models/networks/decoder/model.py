@@ -38,18 +38,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
-from lingome.models.layers.blocks import Rotation, attend, draw_weights, hide, is_padded
+from lingome.models.architecture import Body, CausalModel
+from lingome.models.layers.blocks import Rotation, attend, build_norm, drop, hide, is_padded, last_real
 from lingome.models.layers.compiled_steps import attend_step, fits_compiled_step
+from lingome.models.layers.first_weights import draw_weights
 from lingome.models.networks.decoder.experts import Mixture, activate
-from lingome.models.shape import DecoderConfig, require
-
-__all__ = [
-    "CausalLM", "Decoder", "DecoderConfig", "DecoderLayer", "KvCache", "initialise_causal", "store_for_steps",
-]
+from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.shape import require
 
 
 class KvCache:
@@ -96,7 +94,9 @@ class KvCache:
         self.keys_BGTK = [torch.empty(shape, device=device, dtype=dtype) for _ in range(config.n_layers)]
         self.values_BGTK = [torch.empty(shape, device=device, dtype=dtype) for _ in range(config.n_layers)]
         self.real_BT = torch.ones(batch_size, max_tokens, dtype=torch.bool, device=device)
-        self.rotation = Rotation.of(max_tokens, config, device) if config.positions == "rotary" else None
+        self.rotation = None
+        if config.positions == "rotary":
+            self.rotation = Rotation.of(max_tokens, config.head_size, config.rope_theta, device)
         # How many tokens two sequences have in common from the first on, as copies of one: those need no copying again.
         self._alike_BB = torch.zeros(batch_size, batch_size, dtype=torch.int64, device=device)
 
@@ -174,10 +174,10 @@ class DecoderLayer(nn.Module):
         H = config.n_heads
         G = config.n_kv_heads
         K = config.head_size
-        self.attention_norm = build_norm(config)
+        self.attention_norm = _norm(config)
         self.qkv = nn.Linear(D, (H + 2 * G) * K, bias=config.bias)
         self.attention_out = nn.Linear(H * K, D, bias=config.bias)
-        self.ffn_norm = build_norm(config)
+        self.ffn_norm = _norm(config)
         if config.n_experts:
             self.mixture = Mixture(config)
         else:
@@ -186,8 +186,9 @@ class DecoderLayer(nn.Module):
 
     def forward(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
         """Give (B, Q, D)."""
-        x_BQD = x_BQD + self._drop(self._attention(self.attention_norm(x_BQD), sight, rotation, cache))
-        return x_BQD + self._drop(self._ffn(self.ffn_norm(x_BQD)))
+        mixed_BQD = self._attention(self.attention_norm(x_BQD), sight, rotation, cache)
+        x_BQD = x_BQD + drop(mixed_BQD, self.config.dropout, self.training)
+        return x_BQD + drop(self._ffn(self.ffn_norm(x_BQD)), self.config.dropout, self.training)
 
     def _attention(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
         B, Q = x_BQD.shape[:2]
@@ -230,19 +231,19 @@ class DecoderLayer(nn.Module):
             out = self.ffn_out(activate(self.ffn_in(x_BQD), self.config.ffn))
         return out
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-def build_norm(config: DecoderConfig) -> nn.LayerNorm | nn.RMSNorm:
-    """Make a norm over D."""
-    if config.norm == "rms":
-        return nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
-    return nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.bias)
+def _norm(config: DecoderConfig) -> nn.LayerNorm | nn.RMSNorm:
+    return build_norm(config.norm, config.hidden_size, config.norm_eps, bias=config.bias)
 
 
-class Decoder(nn.Module):
-    """The body: token ids in, one vector a token out, which knows the tokens before it and itself."""
+class Decoder(Body):
+    """The body: token ids in, one vector per token out, which knows the tokens before it and itself."""
+
+    causal = True
+    config: DecoderConfig
+    tokens: nn.Embedding
+    final_norm: nn.LayerNorm | nn.RMSNorm
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -251,7 +252,7 @@ class Decoder(nn.Module):
         if config.positions == "learned":
             self.places = nn.Embedding(config.max_positions, config.hidden_size)
         self.layers = nn.ModuleList(DecoderLayer(config, index) for index in range(config.n_layers))
-        self.final_norm = build_norm(config)
+        self.final_norm = _norm(config)
 
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None, *,
@@ -308,11 +309,11 @@ class Decoder(nn.Module):
         if config.positions == "learned":
             x_BLD = x_BLD + self.places.weight[sight.places_BQ]
         else:
-            table = Rotation.of(L, config, device) if cache is None else cache.rotation
-            assert table is not None
+            table = None if cache is None else cache.rotation
+            if table is None:
+                table = Rotation.of(L, config.head_size, config.rope_theta, device)
             rotation = table.at(sight.places_BQ)
-        if config.dropout:
-            x_BLD = F.dropout(x_BLD, config.dropout, self.training)
+        x_BLD = drop(x_BLD, config.dropout, self.training)
         states = [x_BLD]
         for layer in self.layers:
             x_BLD = layer(states[-1], sight, rotation, cache)
@@ -336,10 +337,11 @@ class Decoder(nn.Module):
             )
 
 
-class CausalLM(nn.Module):
+class CausalLM(CausalModel):
     """A decoder and a head that guesses the next token."""
 
-    causal = True
+    config: DecoderConfig
+    body: Decoder
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -361,13 +363,7 @@ class CausalLM(nn.Module):
     ) -> Tensor:
         """Give logits (B, V) after the last real token of each sequence; the head is computed there alone."""
         hidden_BLD = self.body(input_ids_BL, attention_mask_BL, cache=cache)
-        if attention_mask_BL is None:
-            last_BD = hidden_BLD[:, -1]
-        else:
-            count = torch.arange(1, input_ids_BL.shape[1] + 1, device=input_ids_BL.device)
-            last_B = (attention_mask_BL.bool() * count).argmax(dim=1)
-            last_BD = hidden_BLD[torch.arange(len(last_B), device=last_B.device), last_B]
-        logits: Tensor = self.head(last_BD)
+        logits: Tensor = self.head(last_real(hidden_BLD, attention_mask_BL))
         return logits
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from lingome.models.mapping.config_json import check_values, read_number
 from lingome.models.mapping.family import Family, own_family, within
-from lingome.models.networks.dilated.model import MOST_POSITIONS, DilatedConfig
-from lingome.models.networks.tracks.shape import TracksConfig
+from lingome.models.networks.dilated.shape import MOST_POSITIONS, DilatedConfig
 
 _HEAD = {"head.dense": "cls.transform.0", "head.norm": "cls.transform.2", "head.decoder": "cls.decoder"}
 _GPN_PARTS: dict[str, str | tuple[str, ...]] = {
@@ -109,5 +108,4 @@ FAMILIES: tuple[Family, ...] = (
            fits=_fits_convnet, model_type="ConvNet", parts=_CONVNET_PARTS, body="model."),
     own_family("lingome-dilated", DilatedConfig, "masked_lm", "LingomeMaskedLM",
                ties={"head.decoder.weight": "body.tokens.weight"}),
-    own_family("lingome-tracks", TracksConfig, "tracks", "LingomeTracks"),
 )

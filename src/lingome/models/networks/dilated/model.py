@@ -44,136 +44,15 @@ other biases, norms      0; scale 1                               released code
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.errors import ConfigError
-from lingome.core.seeds import derive_seed
-from lingome.models.layers.blocks import check_length, is_padded
-from lingome.models.shape import require, require_tokens
-
-__all__ = ["Dilated", "DilatedConfig", "DilatedHead", "DilatedLayer", "initialise_dilated"]
-
-
-MOST_POSITIONS = 2**16
-
-
-@dataclass(frozen=True)
-class DilatedConfig:
-    """Shape of a dilated convolution encoder.
-
-    Parameters
-    ----------
-    vocab_size : int
-        Tokens of the vocabulary, V.
-    hidden_size, n_layers, ffn_size : int
-        D, number of blocks and F; the ``convnet`` block has no wider feed-forward, so there F is D.
-    first_kernel, kernel : int
-        K of the first convolution and of the others, odd.
-    dilation_cycle, dilation_max : int
-        The taps of layer i are ``min(dilation_max, 2 ** (i % dilation_cycle))`` tokens apart.
-    block : {"gpn", "convnet"}
-        The order of norms, see the module's text.
-    embedding : {"one_hot", "table"}
-        A token enters as 1 in the channel of its id, as published, or as a learned vector.
-    bias : bool
-        Whether convolutions, linear layers and norms have biases; the ``convnet`` block always has.
-    tie_head : bool
-        Whether the output matrix is the table of tokens.
-    dropout : float
-        Share of what each half block adds that is set to zero in training.
-    norm_eps : float
-        Epsilon of LayerNorm.
-    max_positions : int
-        Longest sequence in tokens that is read at once. The convolutions know no limit: this one bounds memory.
-    published : bool
-        Whether a folder has the names of GPN's own releases, which its programs read, if the shape is one of theirs.
-    pad_id, cls_id, sep_id : int
-        Tokens that a classifier leaves out of the mean.
-    label_names : tuple of str
-        Names of the classes; empty unless the model is a classifier.
-
-    Raises
-    ------
-    ConfigError
-        If a value is out of range or does not fit another.
-    """
-
-    vocab_size: int = 9
-    hidden_size: int = 192
-    n_layers: int = 8
-    ffn_size: int = 384
-    first_kernel: int = 9
-    kernel: int = 5
-    dilation_cycle: int = 8
-    dilation_max: int = 128
-    block: Literal["gpn", "convnet"] = "gpn"
-    embedding: Literal["one_hot", "table"] = "one_hot"
-    bias: bool = False
-    tie_head: bool = False
-    dropout: float = 0.0
-    norm_eps: float = 1e-5
-    max_positions: int = MOST_POSITIONS
-    published: bool = False
-    pad_id: int = 0
-    cls_id: int = 2
-    sep_id: int = 3
-    label_names: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        limits = {"n_layers": 1000, "first_kernel": 255, "kernel": 255, "dilation_cycle": 20}
-        sizes = ("vocab_size", "hidden_size", "ffn_size", "dilation_max", "max_positions")
-        for name in (*sizes, *limits):
-            most = limits.get(name, 2**20)  # a damaged file must not ask for the moon
-            require(1 <= getattr(self, name) <= most, name, getattr(self, name), f"1 to {most:,}")
-        for name in ("first_kernel", "kernel"):
-            require(getattr(self, name) % 2 == 1, name, getattr(self, name), "an odd number of taps")
-        for name, known in {"block": ("gpn", "convnet"), "embedding": ("one_hot", "table")}.items():
-            require(getattr(self, name) in known, name, getattr(self, name), " or ".join(known))
-        for name in ("bias", "tie_head", "published"):
-            require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
-        require_tokens(self)
-        one_hot = self.embedding == "one_hot"
-        if one_hot and self.vocab_size > self.hidden_size:
-            raise ConfigError(
-                "the model reads single letters, each in a channel of its own", where="hidden_size",
-                got=f"{self.vocab_size} tokens", expected=f"at most {self.hidden_size}, the hidden size",
-                hint="take a tokenizer of letters (lingome tokens train --kind characters -o letters), "
-                "or in Python embedding='table'",
-            )
-        require(not (one_hot and self.tie_head), "tie_head", self.tie_head, "false without a table of tokens")
-        if self.block == "convnet":
-            require(self.bias, "bias", self.bias, "true in a convnet block")
-            require(self.ffn_size == self.hidden_size, "ffn_size", self.ffn_size, f"{self.hidden_size}, as hidden_size")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
-        require(self.norm_eps > 0, "norm_eps", self.norm_eps, "above 0")
-
-    @property
-    def n_classes(self) -> int:
-        """C, the number of classes; 0 for a model that is no classifier."""
-        return len(self.label_names)
-
-    def taps(self, index: int) -> tuple[int, int]:
-        """Give K and the dilation of a layer.
-
-        >>> DilatedConfig().taps(0), DilatedConfig().taps(7), DilatedConfig(n_layers=9).taps(8)
-        ((9, 1), (5, 128), (5, 1))
-        """
-        dilation = min(self.dilation_max, 2 ** (index % self.dilation_cycle))
-        return (self.first_kernel if index == 0 else self.kernel), dilation
-
-    @property
-    def reach(self) -> int:
-        """How many tokens to either side the state of a token depends on.
-
-        >>> DilatedConfig().reach  # 4 * 1 + 2 * (2 + 4 + ... + 128)
-        512
-        """
-        return sum(taps // 2 * apart for taps, apart in (self.taps(index) for index in range(self.n_layers)))
+from lingome.models.architecture import Body
+from lingome.models.layers.blocks import check_length, drop, is_padded
+from lingome.models.layers.first_weights import constant, fill_weights
+from lingome.models.networks.dilated.shape import DilatedConfig
 
 
 class DilatedLayer(nn.Module):
@@ -204,9 +83,9 @@ class DilatedLayer(nn.Module):
             seen_BLD = seen_BLD * shown_BL1
         x = x_BLD if masked_BL is None else x_BLD[masked_BL]
         mixed = F.gelu(self._convolve(seen_BLD) if masked_BL is None else self._convolve_at(seen_BLD, masked_BL))
-        x = x + self._drop(self.conv_out(mixed) if gpn else self.conv_norm(mixed))
+        x = x + drop(self.conv_out(mixed) if gpn else self.conv_norm(mixed), self.config.dropout, self.training)
         inner = F.gelu(self.ffn_in(self.ffn_norm(x) if gpn else x))
-        out: Tensor = x + self._drop(self.ffn_out(inner) if gpn else self.ffn_norm(inner))
+        out: Tensor = x + drop(self.ffn_out(inner) if gpn else self.ffn_norm(inner), self.config.dropout, self.training)
         return out
 
     def _convolve(self, x_BLD: Tensor) -> Tensor:
@@ -227,8 +106,6 @@ class DilatedLayer(nn.Module):
         weight = self.conv.weight.transpose(1, 2).flatten(1)
         return F.linear(taps_MKD.flatten(1), weight, self.conv.bias)
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
 class OneHot(nn.Module):
@@ -248,8 +125,10 @@ class OneHot(nn.Module):
         return F.one_hot(input_ids_BL.long(), self.shape[1])
 
 
-class Dilated(nn.Module):
-    """The body: token ids in, one vector a token out, which depends on `DilatedConfig.reach` tokens to either side."""
+class Dilated(Body):
+    """The body: token ids in, one vector per token out; it knows `DilatedConfig.reach` tokens to either side."""
+
+    config: DilatedConfig
 
     def __init__(self, config: DilatedConfig) -> None:
         super().__init__()
@@ -318,19 +197,18 @@ class DilatedHead(nn.Module):
         return logits
 
 
-@torch.no_grad()
 def initialise_dilated(model: nn.Module, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
     convolutions = {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv1d)}
-    for name, parameter in model.named_parameters():
-        values = torch.empty(parameter.shape, dtype=torch.float32)
-        draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
+
+    def rule(name: str, values: Tensor, draw: torch.Generator) -> None:
         convolution = convolutions.get(name.rsplit(".", 1)[0])
         if convolution is not None:
             width = 1 / math.sqrt(convolution.in_channels * convolution.kernel_size[0])
             values.uniform_(-width, width, generator=draw)
-        elif parameter.dim() == 1:
-            values.fill_(0.0 if name.endswith("bias") else 1.0)
+        elif values.dim() == 1:
+            values.fill_(constant(name))
         else:
             values.normal_(0.0, 0.02, generator=draw)
-        parameter.copy_(values)
+
+    fill_weights(model, seed, rule)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.tensor_list import list_tensors
 from lingome.models.mapping.config_json import check_values, read_number
 from lingome.models.mapping.family import Family, within
-from lingome.models.networks.encoder_decoder.model import EncoderDecoderConfig
+from lingome.models.mapping.weight_files import tensor_names
+from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 
 ROOM = 4096
 """Tokens that a published T5 is given room for, where it was trained on fewer."""
@@ -125,7 +125,7 @@ def _token(content: Mapping[str, Any], name: str, default: int, vocab_size: int)
 def _has_head(folder: Path) -> bool:
     """Say whether a file holds an output matrix: transformers 5 writes that it is tied, whatever is so."""
     try:
-        return any(tensor.name == "lm_head.weight" for tensor in list_tensors(folder))
+        return "lm_head.weight" in tensor_names(folder)
     except CheckpointError:
         return False  # the weights are read next, and say what is wrong with them
 

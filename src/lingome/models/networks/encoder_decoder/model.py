@@ -42,16 +42,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.seeds import derive_seed
+from lingome.models.architecture import Body
 from lingome.models.layers.attention import relative_buckets
-from lingome.models.layers.blocks import attend, check_length, hide, is_padded
+from lingome.models.layers.blocks import attend, build_norm, check_length, drop, hide, is_padded
+from lingome.models.layers.first_weights import constant, fill_weights
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.shape import require
-
-__all__ = [
-    "DecoderCache", "DecoderStack", "EncoderDecoderConfig", "EncoderDecoderLM", "EncoderStack", "Source",
-    "initialise_encoder_decoder",
-]
 
 
 class RelativePositions(nn.Embedding):
@@ -136,15 +132,15 @@ class Block(nn.Module):
         self.crossed = crossed
         D = config.hidden_size
         width = config.n_heads * config.head_size
-        self.attention_norm = build_norm(config)
+        self.attention_norm = _norm(config)
         self.qkv = nn.Linear(D, 3 * width, bias=False)
         self.attention_out = nn.Linear(width, D, bias=False)
         if crossed:
-            self.cross_norm = build_norm(config)
+            self.cross_norm = _norm(config)
             self.cross_query = nn.Linear(D, width, bias=False)
             self.cross_keys = nn.Linear(D, 2 * width, bias=False)
             self.cross_out = nn.Linear(width, D, bias=False)
-        self.ffn_norm = build_norm(config)
+        self.ffn_norm = _norm(config)
         self.ffn_in = nn.Linear(D, config.ffn_size * (1 if config.ffn == "relu" else 2), bias=False)
         self.ffn_out = nn.Linear(config.ffn_size, D, bias=False)
 
@@ -156,7 +152,7 @@ class Block(nn.Module):
         q, k, v = self._heads(self.qkv(self.attention_norm(x_BQD)), 3)
         if cache is not None:
             k, v = cache.put(self.index, k, v)
-        x_BQD = x_BQD + self._drop(self.attention_out(self._attend(q, k, v, bias_BHQT)))
+        x_BQD = x_BQD + drop(self.attention_out(self._attend(q, k, v, bias_BHQT)), self.config.dropout, self.training)
         if self.crossed:
             (q,) = self._heads(self.cross_query(self.cross_norm(x_BQD)), 1)
             if cache is not None:
@@ -164,8 +160,8 @@ class Block(nn.Module):
             else:
                 assert source is not None, "a decoder without a cache reads the source itself"
                 k, v = self.read_source(source.states_BLD)
-            x_BQD = x_BQD + self._drop(self.cross_out(self._attend(q, k, v, source_bias)))
-        return x_BQD + self._drop(self._ffn(self.ffn_norm(x_BQD)))
+            x_BQD = x_BQD + drop(self.cross_out(self._attend(q, k, v, source_bias)), self.config.dropout, self.training)
+        return x_BQD + drop(self._ffn(self.ffn_norm(x_BQD)), self.config.dropout, self.training)
 
     def read_source(self, states_BLD: Tensor) -> tuple[Tensor, Tensor]:
         """Give keys and values of the source, each (B, H, L, K)."""
@@ -190,16 +186,13 @@ class Block(nn.Module):
         else:
             gate, value = inner.chunk(2, dim=-1)
             inner = F.gelu(gate, approximate="tanh") * value
-        out: Tensor = self.ffn_out(self._drop(inner))
+        out: Tensor = self.ffn_out(drop(inner, self.config.dropout, self.training))
         return out
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-def build_norm(config: EncoderDecoderConfig) -> nn.RMSNorm:
-    """Make an RMSNorm over D."""
-    return nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
+def _norm(config: EncoderDecoderConfig) -> nn.LayerNorm | nn.RMSNorm:
+    return build_norm("rms", config.hidden_size, config.norm_eps, bias=False)
 
 
 class Stack(nn.Module):
@@ -210,19 +203,19 @@ class Stack(nn.Module):
         self.config = config
         self.relative = RelativePositions(config, both_sides=not crossed)
         self.layers = nn.ModuleList(Block(config, index, crossed=crossed) for index in range(n_layers))
-        self.final_norm = build_norm(config)
+        self.final_norm = _norm(config)
 
     def blocks(self) -> list[Block]:
         """List the layers."""
         return [layer for layer in self.layers if isinstance(layer, Block)]
 
-    def drop(self, x: Tensor) -> Tensor:
-        """Set a share of activations to zero in training."""
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-class EncoderStack(Stack):
-    """The encoder, a body of its own: token ids in, one vector a token out."""
+class EncoderStack(Stack, Body):
+    """The encoder, a body of its own: token ids in, one vector per token out."""
+
+    config: EncoderDecoderConfig
+    tokens: nn.Embedding
 
     def __init__(self, config: EncoderDecoderConfig) -> None:
         super().__init__(config, config.n_layers, crossed=False)
@@ -261,10 +254,10 @@ class EncoderStack(Stack):
         bias = self.relative.bias(length, length)
         if is_padded(attention_mask_BL):
             bias = bias + hide(attention_mask_BL.bool())[:, None, None]
-        states = [self.drop(self.tokens(input_ids_BL))]
+        states = [drop(self.tokens(input_ids_BL), self.config.dropout, self.training)]
         for layer in self.layers:
             states.append(layer(states[-1], bias))
-        return [*states[:-1], self.drop(self.final_norm(states[-1]))]
+        return [*states[:-1], drop(self.final_norm(states[-1]), self.config.dropout, self.training)]
 
 
 class DecoderStack(Stack):
@@ -294,12 +287,12 @@ class DecoderStack(Stack):
             bias = bias + hide(real_BT)[:, None, None]
         source_real = source.real_BL if cache is None else cache.source_real_BL
         source_bias = None if source_real is None else hide(source_real)[:, None, None]
-        x_BQD = self.drop(x_BQD)
+        x_BQD = drop(x_BQD, self.config.dropout, self.training)
         for layer in self.layers:
             x_BQD = layer(x_BQD, bias, source, source_bias, cache)
         if cache is not None:
             cache.length = end
-        return self.drop(self.final_norm(x_BQD))
+        return drop(self.final_norm(x_BQD), self.config.dropout, self.training)
 
 
 class EncoderDecoderLM(nn.Module):
@@ -354,19 +347,18 @@ class EncoderDecoderLM(nn.Module):
         return logits
 
 
-@torch.no_grad()
 def initialise_encoder_decoder(model: nn.Module, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
     config: Any = model.config
-    for name, parameter in model.named_parameters():
-        if parameter.dim() == 1:
-            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
-            continue
+
+    def rule(name: str, values: Tensor, draw: torch.Generator) -> None:
+        if values.dim() == 1:
+            values.fill_(constant(name))
+            return
         owner = name.rsplit(".", 2)[-2]
-        width = config.hidden_size if owner == "relative" else parameter.shape[1]
-        std = 1.0 if owner == "tokens" else width**-0.5
-        draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
-        values = torch.empty(parameter.shape, dtype=torch.float32).normal_(0.0, std, generator=draw)
+        width = config.hidden_size if owner == "relative" else values.shape[1]
+        values.normal_(0.0, 1.0 if owner == "tokens" else width**-0.5, generator=draw)
         rows = {"qkv": len(values) // 3, "cross_query": len(values)}.get(owner, 0)
         values[:rows] *= config.head_size**-0.5
-        parameter.copy_(values)
+
+    fill_weights(model, seed, rule)

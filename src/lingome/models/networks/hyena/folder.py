@@ -19,7 +19,8 @@ from torch import Tensor
 from lingome.core.errors import CheckpointError
 from lingome.models.mapping.config_json import check_values, read_number
 from lingome.models.mapping.family import Family, within
-from lingome.models.networks.hyena.model import N_BANDS, SHORT_TAPS, HyenaConfig, decay_rates, position_features
+from lingome.models.networks.hyena.model import N_BANDS, SHORT_TAPS, decay_rates, position_features
+from lingome.models.networks.hyena.shape import HyenaConfig
 
 _FREQUENCIES = tuple(f"mixer.filter_fn.implicit_filter.{index}.freq" for index in (1, 3, 5))
 _FEATURES, _PLACES, _RATES = (

@@ -53,20 +53,17 @@ other biases, norms           0; scale 1                                   relea
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lingome.core.seeds import derive_seed
-from lingome.models.layers.blocks import check_length, is_padded
+from lingome.models.architecture import Body, CausalModel
+from lingome.models.layers.blocks import check_length, drop, is_padded, last_real
+from lingome.models.layers.first_weights import constant, fill_weights
 from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 from lingome.models.shape import require
-
-__all__ = [
-    "RELEASED", "Hyena", "HyenaConfig", "HyenaLM", "LongFilter", "build_hyena_lm", "convolve", "decay_rates",
-    "initialise_hyena", "position_features",
-]
 
 N_BANDS = 2
 """Waves among the features of a position: P = 1 + 2 * N_BANDS."""
@@ -161,9 +158,10 @@ class HyenaBlock(nn.Module):
 
     def forward(self, x_BLD: Tensor, features_LP: Tensor, window_LD: Tensor, shown_B1L: Tensor | None) -> Tensor:
         """Give (B, L, D); `shown_B1L` is False at padding, None if there is none."""
-        x_BLD = x_BLD + self._drop(self._mix(self.mixer_norm(x_BLD), features_LP, window_LD, shown_B1L))
+        mixed_BLD = self._mix(self.mixer_norm(x_BLD), features_LP, window_LD, shown_B1L)
+        x_BLD = x_BLD + drop(mixed_BLD, self.dropout, self.training)
         inner = F.gelu(self.ffn_in(self.ffn_norm(x_BLD)), approximate="tanh")
-        out: Tensor = x_BLD + self._drop(self.ffn_out(inner))
+        out: Tensor = x_BLD + drop(self.ffn_out(inner), self.dropout, self.training)
         return out
 
     def _mix(self, x_BLD: Tensor, features_LP: Tensor, window_LD: Tensor, shown_B1L: Tensor | None) -> Tensor:
@@ -179,14 +177,14 @@ class HyenaBlock(nn.Module):
         out: Tensor = self.mixer_out(mixed.transpose(1, 2))
         return out
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
-class Hyena(nn.Module):
-    """The body: token ids in, one vector a token out; no vector depends on later tokens."""
+class Hyena(Body):
+    """The body: token ids in, one vector per token out; no vector depends on later tokens."""
 
     causal = True
+    config: HyenaConfig
+    tokens: nn.Embedding
 
     def __init__(self, config: HyenaConfig) -> None:
         super().__init__()
@@ -228,8 +226,7 @@ class Hyena(nn.Module):
         length = input_ids_BL.shape[1]
         check_length(length, config.max_positions)
         x_BLD = self.tokens(input_ids_BL)
-        if config.embedding_dropout:
-            x_BLD = F.dropout(x_BLD, config.embedding_dropout, self.training)
+        x_BLD = drop(x_BLD, config.embedding_dropout, self.training)
         exact = torch.promote_types(x_BLD.dtype, torch.float32)
         features_LP = position_features(length, config, x_BLD.device).to(exact)
         window_LD = torch.exp(-features_LP[:, :1] * decay_rates(config, x_BLD.device).to(exact)) + SHIFT
@@ -243,14 +240,15 @@ class Hyena(nn.Module):
         return states
 
 
-class HyenaLM(nn.Module):
+class HyenaLM(CausalModel):
     """A body and a linear head without bias that scores the token after each position.
 
     Trained by any other objective it is still causal: what it says of a position knows only that
     position and those before it.
     """
 
-    causal = True
+    config: HyenaConfig
+    body: Hyena
 
     def __init__(self, config: HyenaConfig) -> None:
         super().__init__()
@@ -267,11 +265,7 @@ class HyenaLM(nn.Module):
     def last_logits(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
         """Give logits (B, V) after the last real token of each sequence; the head is computed there alone."""
         hidden_BLD = self.body(input_ids_BL, attention_mask_BL)
-        last_B = torch.full((len(hidden_BLD),), input_ids_BL.shape[1] - 1, device=input_ids_BL.device)
-        if attention_mask_BL is not None:
-            count = torch.arange(1, input_ids_BL.shape[1] + 1, device=input_ids_BL.device)
-            last_B = (attention_mask_BL.bool() * count).argmax(dim=1)
-        logits: Tensor = self.head(hidden_BLD[torch.arange(len(last_B), device=last_B.device), last_B])
+        logits: Tensor = self.head(last_real(hidden_BLD, attention_mask_BL))
         return logits
 
     def forward(
@@ -305,23 +299,21 @@ def build_hyena_lm(shape: str | HyenaConfig, seed: int = 0) -> HyenaLM:
     return model
 
 
-@torch.no_grad()
 def initialise_hyena(model: nn.Module, seed: int) -> None:
     """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
-    config = model.config
-    assert isinstance(config, HyenaConfig)
-    for name, parameter in model.named_parameters():
-        values = torch.empty(parameter.shape, dtype=torch.float32)
-        draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
+    config: Any = model.config
+
+    def rule(name: str, values: Tensor, draw: torch.Generator) -> None:
         if ".short." in name:
             values.uniform_(-1 / math.sqrt(SHORT_TAPS), 1 / math.sqrt(SHORT_TAPS), generator=draw)
         elif name.endswith("frequency"):
             values.fill_(FREQUENCY)
         elif name.endswith("skip"):
             values.normal_(0.0, 1.0, generator=draw)
-        elif parameter.dim() == 1:
-            values.fill_(0.0 if name.endswith("bias") else 1.0)
+        elif values.dim() == 1:
+            values.fill_(constant(name))
         else:
             out = name.endswith(("mixer_out.weight", "ffn_out.weight"))
             values.normal_(0.0, 0.02 / math.sqrt(2 * config.n_layers) if out else 0.02, generator=draw)
-        parameter.copy_(values)
+
+    fill_weights(model, seed, rule)

@@ -62,13 +62,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import DataError
-from lingome.core.seeds import derive_seed
+from lingome.models.layers.blocks import drop
+from lingome.models.layers.first_weights import constant, draw_cut_normal, fill_weights
 from lingome.models.networks.tracks.shape import TracksConfig, tower_channels
-
-__all__ = [
-    "RelativeAttention", "SoftmaxPool", "Tracks", "TracksBody", "TracksConfig", "build_tracks", "distance_features",
-    "initialise_tracks", "shift_rows",
-]
 
 
 def distance_features(config: TracksConfig, n_bins: int, device: torch.device | None = None) -> Tensor:
@@ -244,13 +240,11 @@ class TrackLayer(nn.Module):
 
     def forward(self, x_BnD: Tensor, features_dP: Tensor) -> Tensor:
         """Give (B, n, D)."""
-        x_BnD = x_BnD + self._drop(self.attention(self.attention_norm(x_BnD), features_dP))
-        inner = F.relu(self._drop(self.ffn_in(self.ffn_norm(x_BnD))))
-        out: Tensor = x_BnD + self._drop(self.ffn_out(inner))
+        x_BnD = x_BnD + drop(self.attention(self.attention_norm(x_BnD), features_dP), self.dropout, self.training)
+        inner = F.relu(drop(self.ffn_in(self.ffn_norm(x_BnD)), self.dropout, self.training))
+        out: Tensor = x_BnD + drop(self.ffn_out(inner), self.dropout, self.training)
         return out
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
 
 class TracksBody(nn.Module):
@@ -344,32 +338,27 @@ def build_tracks(config: TracksConfig, seed: int = 0) -> Tracks:
     return model
 
 
-@torch.no_grad()
-def initialise_tracks(model: nn.Module, seed: int) -> None:
-    """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
-    for name, parameter in model.named_parameters():
-        values = torch.zeros(parameter.shape, dtype=torch.float32)
-        draw = torch.Generator().manual_seed(derive_seed(seed, "weights", name))
-        if name.endswith("pool.weight"):
-            values = 2 * torch.eye(parameter.shape[0])
-        elif name.endswith(("content_bias", "distance_bias")):
-            _draw(values, math.sqrt(2 / parameter.shape[0]) / _CUT, draw)
-        elif parameter.dim() == 1:
-            values.fill_(0.0 if name.endswith("bias") else 1.0)
-        elif name.endswith(("query.weight", "key.weight", "value.weight", "distance.weight")):
-            _draw(values, math.sqrt(2 / parameter.shape[1]) / _CUT, draw)
-        elif not name.endswith("attention.out.weight"):
-            _draw(values, 1 / math.sqrt(parameter[0].numel()), draw)
-        parameter.copy_(values)
-    for module in model.modules():
-        if isinstance(module, BatchNorm):
-            module.running_mean.zero_()
-            module.running_variance.fill_(1.0)
-
-
 _CUT = 0.87962566103423978
 """Standard deviation of a standard normal that is cut at 2 sd."""
 
 
-def _draw(values: Tensor, std: float, draw: torch.Generator) -> None:
-    nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=draw)
+def initialise_tracks(model: nn.Module, seed: int) -> None:
+    """Set every weight by the module's table; each tensor's draw depends on `seed` and its name alone."""
+
+    def rule(name: str, values: Tensor, draw: torch.Generator) -> None:
+        if name.endswith("pool.weight"):
+            values.fill_diagonal_(2.0)
+        elif name.endswith(("content_bias", "distance_bias")):
+            draw_cut_normal(values, math.sqrt(2 / values.shape[0]) / _CUT, draw)
+        elif values.dim() == 1:
+            values.fill_(constant(name))
+        elif name.endswith(("query.weight", "key.weight", "value.weight", "distance.weight")):
+            draw_cut_normal(values, math.sqrt(2 / values.shape[1]) / _CUT, draw)
+        elif not name.endswith("attention.out.weight"):
+            draw_cut_normal(values, 1 / math.sqrt(values[0].numel()), draw)
+
+    fill_weights(model, seed, rule)
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.running_mean.zero_()
+            module.running_variance.fill_(1.0)

@@ -21,7 +21,7 @@ from torch import Tensor
 from lingome.core.errors import CheckpointError
 from lingome.models.mapping.config_json import check_values, read_number
 from lingome.models.mapping.family import Family, own_family, within
-from lingome.models.shape import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 _OUTPUT_BIAS = "cls.predictions.bias"
 _DECODER_BIAS = "cls.predictions.decoder.bias"

@@ -22,7 +22,7 @@ from torch import Tensor
 from lingome.models.mapping.config_json import check_values, read_number
 from lingome.models.mapping.family import Family, within
 from lingome.models.networks.transformer.folder import TIES, is_mix, read_shared, rename_norms, write_shared
-from lingome.models.shape import TransformerConfig
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 HIDDEN_SHARE = 0.15 * 0.8
 """Share of tokens that ESM's training hid as ``<mask>``."""

@@ -39,11 +39,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lingome.models.architecture import Body
 from lingome.models.layers.attention import N_BUCKETS, AttentionContext, Bias, Packed, alibi, relative_buckets
-from lingome.models.layers.blocks import check_length, draw_weights, is_padded
-from lingome.models.shape import TransformerConfig
-
-__all__ = ["Layer", "MaskedLMHead", "Transformer", "TransformerConfig", "initialise_transformer"]
+from lingome.models.layers.blocks import build_norm, check_length, drop, is_padded
+from lingome.models.layers.chosen_rows import project_chosen
+from lingome.models.layers.first_weights import draw_weights
+from lingome.models.networks.transformer.shape import TransformerConfig
 
 
 class Layer(nn.Module):
@@ -58,10 +59,10 @@ class Layer(nn.Module):
         K = config.head_size
         width = config.ffn_size * (1 if config.ffn == "gelu" else 2)
         bare = config.norm == "pre" and config.first_norm == "embedding" and index == 0
-        self.attention_norm = nn.Identity() if bare else build_norm(config)
+        self.attention_norm = nn.Identity() if bare else _norm(config)
         self.qkv = nn.Linear(D, D + 2 * G * K, bias=config.bias)
         self.attention_out = nn.Linear(D, D, bias=config.bias)
-        self.ffn_norm = build_norm(config)
+        self.ffn_norm = _norm(config)
         self.ffn_in = nn.Linear(D, width, bias=config.bias and config.ffn_bias == "all")
         self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias and config.ffn_bias != "none")
 
@@ -72,10 +73,10 @@ class Layer(nn.Module):
         mixed = self._attention(self.attention_norm(x_TD) if pre else x_TD, context)
         x = x_TD if rows_M is None else x_TD[rows_M]
         if pre:
-            x = x + self._drop(mixed)
-            return x + self._drop(self._ffn(self.ffn_norm(x)))
-        x = self.attention_norm(x + self._drop(mixed))
-        out: Tensor = self.ffn_norm(x + self._drop(self._ffn(x)))
+            x = x + drop(mixed, self.config.dropout, self.training)
+            return x + drop(self._ffn(self.ffn_norm(x)), self.config.dropout, self.training)
+        x = self.attention_norm(x + drop(mixed, self.config.dropout, self.training))
+        out: Tensor = self.ffn_norm(x + drop(self._ffn(x), self.config.dropout, self.training))
         return out
 
     def _attention(self, x_TD: Tensor, context: AttentionContext) -> Tensor:
@@ -85,12 +86,9 @@ class Layer(nn.Module):
         if context.rows_M is None:
             q, k, v = torch.split(self.qkv(x_TD).view(-1, H + 2 * G, K), [H, G, G], dim=1)
         else:
-            weight = self.qkv.weight
-            bias = self.qkv.bias
-            D = H * K
-            q_bias, kv_bias = (None, None) if bias is None else (bias[:D], bias[D:])
-            q = F.linear(x_TD[context.rows_M], weight[:D], q_bias).view(-1, H, K)
-            k, v = F.linear(x_TD, weight[D:], kv_bias).view(-1, 2 * G, K).chunk(2, dim=1)
+            q_MD, kv_T = project_chosen(self.qkv, x_TD, context.rows_M, H * K)
+            q = q_MD.view(-1, H, K)
+            k, v = kv_T.reshape(-1, 2 * G, K).chunk(2, dim=1)
         dropout = self.config.dropout if self.training else 0.0
         out: Tensor = self.attention_out(context.attend(q, k, v, local=self.local, dropout=dropout))
         return out
@@ -105,19 +103,17 @@ class Layer(nn.Module):
         out: Tensor = self.ffn_out(inner)
         return out
 
-    def _drop(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
 
-def build_norm(config: TransformerConfig) -> nn.LayerNorm | nn.RMSNorm:
-    """Make a norm over D."""
-    if config.norm_kind == "rms":
-        return nn.RMSNorm(config.hidden_size, eps=config.norm_eps)
-    return nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.bias)
+def _norm(config: TransformerConfig) -> nn.LayerNorm | nn.RMSNorm:
+    return build_norm(config.norm_kind, config.hidden_size, config.norm_eps, bias=config.bias)
 
 
-class Transformer(nn.Module):
-    """The body: token ids in, one vector a token out."""
+class Transformer(Body):
+    """The body: token ids in, one vector per token out."""
+
+    config: TransformerConfig
+    tokens: nn.Embedding
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -130,9 +126,9 @@ class Transformer(nn.Module):
             self.segments = nn.Embedding(config.segment_rows, D)
         if config.positions == "relative":
             self.relative = nn.Embedding(N_BUCKETS, config.n_heads)
-        self.embedding_norm = nn.Identity() if config.first_norm == "layer" else build_norm(config)
+        self.embedding_norm = nn.Identity() if config.first_norm == "layer" else _norm(config)
         self.layers = nn.ModuleList(Layer(config, index) for index in range(config.n_layers))
-        self.final_norm = build_norm(config) if config.norm == "pre" else nn.Identity()
+        self.final_norm = _norm(config) if config.norm == "pre" else nn.Identity()
 
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
@@ -250,7 +246,7 @@ class Transformer(nn.Module):
             else:
                 x_TD = x_TD + self.places(places_T + first)
         x_TD = self.embedding_norm(x_TD)
-        return F.dropout(x_TD, config.dropout, self.training) if config.dropout else x_TD
+        return drop(x_TD, config.dropout, self.training)
 
     def _rescale(
         self, x_TD: Tensor, input_ids_T: Tensor, context: AttentionContext, real_T: Tensor | None
@@ -289,7 +285,7 @@ class MaskedLMHead(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.dense = nn.Linear(config.hidden_size, config.hidden_size, bias=config.bias)
-        self.norm = build_norm(config)
+        self.norm = _norm(config)
         self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
 
     def forward(self, x_D: Tensor) -> Tensor:

@@ -1,1 +1,0 @@
-"""Equivariance to the reverse complement, for any network of single bases."""

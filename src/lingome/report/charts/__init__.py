@@ -1,0 +1,1 @@
+"""Charts of the page: one function for each, rows in, an Altair chart out."""

@@ -1,0 +1,1 @@
+"""Sections of the page, each from the tables that it needs."""

@@ -8,30 +8,24 @@ from lingome.config.pretrain import PretrainSettings
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
-from lingome.core.progress import say
 from lingome.core.rundir import RunDir
-from lingome.data.areas import Areas
-from lingome.data.genome import Genome
 from lingome.evaluate.language.likelihood import markov_baseline
 from lingome.evaluate.scaling.ladder_run import plan_ladder, run_ladder
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.presets import count_parameters
 from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
 from lingome.tokens.bpe import BpeTokenizer
-from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
-from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import estimate_bases_per_token
 from lingome.train.cost import duration
 from lingome.train.identity import MAY_DIFFER
-from lingome.train.pretraining.corpus import Corpus
 from lingome.train.pretraining.cost import estimate_pretraining
 from lingome.train.pretraining.inputs import open_genome, open_repeats
-from lingome.train.pretraining.kinds import Pretrainable, build_objective
-from lingome.train.pretraining.record import add_origins, add_seen, on_strands
+from lingome.train.pretraining.kinds import build_objective
+from lingome.train.pretraining.record import add_seen, on_strands
 from lingome.train.pretraining.results import describe, find_warnings, language_columns, language_rows
-from lingome.train.pretraining.run import pretrain_run
-from lingome.train.pretraining.start import given_tokenizer, start_model, train_tokenizer
+from lingome.train.pretraining.run import begin_run, pretrain_run
+from lingome.train.pretraining.start import given_tokenizer, start_model
 from lingome.train.state import StateStore
 
 BASES_A_TOKEN = 4.1  # of 600 merges, on human sequence
@@ -99,22 +93,18 @@ def run(settings: PretrainSettings) -> Outcome:
     clock = time.monotonic()
     pick_device(settings.device)  # refused now rather than after the vocabulary
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
-        genome, areas = open_genome(settings)
-        repeats = open_repeats(settings, genome, lineage)
         run_dir.write_config(settings.as_dict())
-        add_origins(lineage, settings, genome, settings.tokenizer)
-        tokenizer, loaded, trained = _begin(settings, genome, areas, run_dir)
-        model = start_model(settings, loaded, tokenizer.vocab_size)
+        corpus, model = begin_run(settings, run_dir, lineage)
         prepared_s = time.monotonic() - clock
-        corpus = Corpus(genome, tokenizer, areas, repeats, settings.repeat_weight, trained_tokenizer=trained)
         done = pretrain_run(settings, corpus, model, run_dir, resume=settings.resume, resume_command=again)
         add_seen(lineage, corpus)
         rows = [*language_rows(done), *markov_baseline(done)]
         run_dir.write_table("language", rows, language_columns(rows))
         run_dir.write_warnings(find_warnings(done))
         note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
+        size = f"{corpus.tokenizer.vocab_size} tokens"
         run_dir.write_table("steps", [
-            {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": f"{tokenizer.vocab_size} tokens"},
+            {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": size},
             {"step": "pre-training", "time_s": round(done.result.seconds, 2), "note": note},
         ])
         answer = describe(done)
@@ -129,19 +119,3 @@ def run(settings: PretrainSettings) -> Outcome:
     table = Table(title, columns, [[row.get(c) for c in columns] for row in rows])
     text = f"{answer}\nwaiting for data: {done.result.waiting_share:.2%} of the time\nmodel: {run_dir.checkpoint_path}"
     return Outcome(text, tables=[table] if rows else [], path=settings.out)
-
-
-def _begin(
-    settings: PretrainSettings, genome: Genome | TokenStore, areas: Areas, run_dir: RunDir
-) -> tuple[Tokenizer, Pretrainable | None, bool]:
-    """Give the tokenizer, weights to start from where there are some, and whether the tokenizer is trained here."""
-    given = given_tokenizer(genome, settings)
-    if given is not None:
-        tokenizer, loaded = given
-        if settings.merges != type(settings).model_fields["merges"].default:
-            say(f"merges={settings.merges} is left aside: the tokenizer is given, {tokenizer.vocab_size} tokens")
-        return tokenizer, loaded, False
-    kept = run_dir.path / "state" / "tokenizer"
-    if not kept.exists():
-        train_tokenizer(settings, genome, areas, kept)
-    return load_tokenizer(kept), None, True

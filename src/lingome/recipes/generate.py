@@ -148,7 +148,17 @@ def write_sequences(settings: GenerateSettings, opened: Opened, *, stream: bool 
 
 
 def compare(settings: GenerateSettings, genome: Genome, new: list[str], random: list[str]) -> Comparison:
-    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone."""
+    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone.
+
+    Parameters
+    ----------
+    settings : GenerateSettings
+        Length of k-mers, prompt and seed.
+    genome : Genome
+        The training data.
+    new, random : list of str
+        What the model wrote, and what the same model with random weights wrote.
+    """
     def pieces() -> Iterator[np.ndarray]:
         return (genome.sequence(chrom) for chrom in genome.lengths)
 

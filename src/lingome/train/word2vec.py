@@ -176,7 +176,7 @@ def thin_curve(curve: Sequence[tuple[int, float, float]], most: int = 200) -> li
 
 
 def count_within(ids: np.ndarray, segments: np.ndarray, vocab_size: int) -> np.ndarray:
-    """Count each id, (n,), inside segments, (S, 2): int64, shape (V,), a stretch at a time."""
+    """Count each of ids, shape (n,), inside segments, shape (S, 2): int64, shape (V,), a stretch at a time."""
     counts = np.zeros(vocab_size, dtype=np.int64)
     for start, end in segments.tolist():
         for first in range(start, end, 1 << 22):

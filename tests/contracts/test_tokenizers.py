@@ -15,9 +15,11 @@ from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.load import KINDS, load_tokenizer
+from lingome.tokens.load import load_tokenizer
+from lingome.tokens.published.build import build_published
+from lingome.tokens.published.gpt2 import vocabulary_of_ranks
 from lingome.tokens.published.sequence import PublishedBpe
-from lingome.tokens.published.text import tokenizer_of_ranks
+from lingome.tokens.saved import KINDS
 from lingome.tokens.tokenizer import Tokenizer, as_codes
 
 ROLES = {"unk": "<unk>", "pad": "<pad>", "cls": "<s>", "sep": "</s>", "mask": "<mask>"}
@@ -34,7 +36,9 @@ OF_SEQUENCE: dict[str, Tokenizer] = {
     ),
 }
 OF_TEXT: dict[str, Tokenizer] = {
-    "text": tokenizer_of_ranks({**{bytes([b]): b for b in range(256)}, b"AC": 256, b"GT": 257, b"ACGT": 258}),
+    "text": build_published(
+        vocabulary_of_ranks({**{bytes([b]): b for b in range(256)}, b"AC": 256, b"GT": 257, b"ACGT": 258})
+    ),
 }
 TOKENIZERS = OF_SEQUENCE | OF_TEXT
 of_sequence = pytest.mark.parametrize("tokenizer", OF_SEQUENCE.values(), ids=OF_SEQUENCE.keys())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lingome.cli.main import main
-from lingome.models.folders.checkpoint import load_masked_lm
+from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.train.loop import _Loop
 
 QUICK = [
@@ -50,7 +50,7 @@ def test_the_ladder_is_a_run_of_runs(ladder):
         "Nc", "Dc", "alpha_N", "alpha_D"}
     assert [(row["law"], row["counted"]) for row in table(ladder, "ladder_budget")] == [
         ("chinchilla", "without embeddings"), ("chinchilla", "all"), ("kaplan", "without embeddings")]
-    model, tokenizer = load_masked_lm(ladder / "runs" / "64x1-4000-seed0" / "checkpoint")
+    model, tokenizer = load_checkpoint(ladder / "runs" / "64x1-4000-seed0" / "checkpoint", "masked_lm")
     assert (model.config.hidden_size, tokenizer.vocab_size) == (64, 29)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from lingome.cli import model_export, model_import
 from lingome.cli.command import Config, split_words
-from lingome.config.model import ModelSettings, ShowSettings
+from lingome.config.model import ListSettings, ModelSettings, ShowSettings
 from lingome.config.settings import load_settings
 from lingome.core.errors import ConfigError
 
@@ -23,7 +23,11 @@ lingome model count grover --vocab-size 1009
 lingome model count human-mini
 
 lingome model count runs/mine"""
-LIST_EXAMPLES = "Example:  lingome model list"
+LIST_EXAMPLES = """Examples:
+
+lingome model list
+
+lingome model list --published"""
 SHOW_EXAMPLES = """Examples:
 
 lingome model show human-mini
@@ -57,12 +61,16 @@ def count_command(
 
 
 @app.command("list", epilog=LIST_EXAMPLES)
-def list_command() -> None:
+def list_command(
+    published: Annotated[
+        bool, typer.Option("--published", help="Models of the field that are read here.")
+    ] = False,
+) -> None:
     """List the models that lingome knows: with weights, as shapes to train, or to count only."""
     from lingome.cli.console import show_outcome
     from lingome.recipes.model import list_models
 
-    show_outcome(list_models())
+    show_outcome(list_models(load_settings(ListSettings, flags={"published": published})))
 
 
 @app.command("show", epilog=SHOW_EXAMPLES)

@@ -20,3 +20,9 @@ class ShowSettings(Settings):
     """Settings of ``lingome model show``: which model."""
 
     model: str = Field(description="packaged model, checkpoint or run; or a preset or published model")
+
+
+class ListSettings(Settings):
+    """Settings of ``lingome model list``: what is here, or what others published."""
+
+    published: bool = Field(default=False, description="models of the field that are read here")

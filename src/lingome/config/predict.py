@@ -31,7 +31,9 @@ class PredictSettings(RunSettings):
     width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on BED lines; as they are")
     region: str | None = Field(default=None, description="chrom:start-end (0-based, half-open) to stay within")
     too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
-    batch_tokens: int = Field(default=8192, ge=64, description="tokens of a batch, padding included")
+    batch_tokens: int | None = Field(
+        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+    )
     out: Path | None = Field(default=None, description=".bed or .tsv file; standard output by default")
     force: bool = Field(default=False, description="replace what is there")
 

@@ -45,7 +45,9 @@ class ScoreSettings(RunSettings):
         default="error", description="sequences beyond the context: refuse, cut at the end, or go by windows"
     )
     precision: Literal["fp32", "bf16", "auto"] = Field(default="fp32", description="of matrix products")
-    batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
+    batch_tokens: int | None = Field(
+        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+    )
     baseline_items: int = Field(default=200, ge=1, description="items that the model with random weights scores too")
     out: Path = Field(default=Path("scores.tsv"), description="table to write; how it was made goes beside it, .json")
     force: bool = Field(default=False, description="replace what is there")

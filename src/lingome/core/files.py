@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from lingome.core.errors import DataError
+from lingome.core.errors import CheckpointError, DataError
 
 
 def check_absent(path: Path, force: bool) -> None:
@@ -162,3 +164,58 @@ def digest_file(path: Path) -> str:
     """Compute the sha256 of a file, as 64 hex digits."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def name_file(file: Path) -> Iterator[None]:
+    """Add the file to an error of the block that names none; a number in its place is the number of a line.
+
+    Raises
+    ------
+    CheckpointError
+        The error of the block, with its place.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        where = error.where
+        if where is None:
+            where = file
+        elif isinstance(where, int):
+            where = f"{file}:{where}"
+        raise CheckpointError(
+            error.what, where=where, got=error.got, expected=error.expected, hint=error.hint
+        ) from error
+
+
+def read_text(file: Path) -> str:
+    """Read a file of text in UTF-8.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, or is not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError("the file cannot be read as text", where=file, got=error) from error
+
+
+def read_json_object(file: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object: names and values.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, or holds anything else.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError("cannot be read as JSON", where=file, got=error) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(
+            "this JSON file holds no object", where=file, got=type(content).__name__, expected="names and values"
+        )
+    return content

@@ -58,6 +58,17 @@ def set_sink(sink: Sink | None) -> None:
     _sink = sink
 
 
+@contextmanager
+def silence() -> Iterator[None]:
+    """Show neither messages nor bars for the duration of a block."""
+    sink = _sink
+    set_sink(None)
+    try:
+        yield
+    finally:
+        set_sink(sink)
+
+
 def say(message: str) -> None:
     """Tell the user one line."""
     if _sink is not None:

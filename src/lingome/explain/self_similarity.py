@@ -19,7 +19,7 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import track
 from lingome.models.devices import pick_device
 from lingome.models.networks.transformer.model import Transformer
-from lingome.models.reading.batching import collate, length_batches
+from lingome.models.reading.batching import collate, length_batches, pick_batch_tokens
 from lingome.tokens.tokenizer import Tokenizer
 
 SELF_SIMILARITY_COLUMNS = (
@@ -79,7 +79,7 @@ def read_contexts(
     *,
     n_occurrences: int = 5000,
     layer: int = -1,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     device: str = "auto",
     what: str = "reading tokens in context",
 ) -> ContextVectors:
@@ -94,7 +94,7 @@ def read_contexts(
         The model's body; it is moved to the device and left in evaluation mode.
     tokenizer : Tokenizer
         Its vocabulary.
-    windows : sequence of ndarray of int
+    windows : sequence of ndarray of int, shape (L,) each
         Ids without special tokens, each at most the model's context less two.
     n_occurrences : int
         Use at most so many occurrences of a token, those read first.
@@ -134,10 +134,9 @@ def read_contexts(
     own_pairs = 0
     lengths = np.array([len(one) + 2 for one in windows])
     with torch.inference_mode(), track(what, int(lengths.sum()), "tokens") as task:
-        for chosen in length_batches(lengths, batch_tokens):
+        for chosen in length_batches(lengths, pick_batch_tokens(batch_tokens, place)):
             ids_BL, mask_BL = collate(
-                [windows[index] for index in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
-                sep_id=tokenizer.sep_id, max_tokens=body.config.max_positions,
+                [windows[index] for index in chosen], tokenizer, max_tokens=body.config.max_positions
             )
             counted_BL = mask_BL & torch.isin(ids_BL, special, invert=True)
             ids_M = ids_BL[counted_BL]

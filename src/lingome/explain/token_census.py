@@ -60,6 +60,14 @@ class TokenCensus(NamedTuple):
 def merge_intervals(intervals: Iterable[Interval]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Join intervals that overlap or touch, a chromosome at a time; empty ones are left out.
 
+    Returns
+    -------
+    dict of str to (ndarray, ndarray)
+        For each chromosome starts and ends, 0-based half-open, int64, shape (stretches,) each, in order.
+
+    Examples
+    --------
+
     >>> starts, ends = merge_intervals([Interval("c", 4, 9), Interval("c", 0, 4), Interval("c", 12, 13)])["c"]
     >>> starts.tolist(), ends.tolist()
     ([0, 12], [9, 13])
@@ -94,7 +102,7 @@ def take_census(
 
     Parameters
     ----------
-    records : iterable of (str, ndarray of uint8)
+    records : iterable of (str, ndarray of uint8, shape (letters,))
         Name and ASCII letters of each record.
     tokenizer : Tokenizer
         The vocabulary.
@@ -200,6 +208,10 @@ def _steps(tokenizer: Tokenizer) -> np.ndarray:
     steps = tokenizer.token_lengths.copy()
     steps[tokenizer.unk_id] = 1
     return steps
+
+
+# Shapes in the kernels: ids (n,), counts, inside, steps and halves (V,), starts and ends (stretches,), sequence
+# (letters,), codes (256,).
 
 
 @numba.njit(cache=True, nogil=True)

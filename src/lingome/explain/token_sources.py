@@ -36,6 +36,12 @@ def read_records(
     soft_masked : {"upper", "n"}
         What becomes of lower-case DNA.
 
+    Yields
+    ------
+    name : str
+    letters : ndarray of uint8, shape (letters,)
+        ASCII codes.
+
     Raises
     ------
     DataError

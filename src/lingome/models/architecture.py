@@ -59,6 +59,11 @@ class Body(nn.Module, ABC):
         Returns
         -------
         Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
+
+        Raises
+        ------
+        DataError
+            If a sequence is longer than the model's positions.
         """
 
     @abstractmethod

@@ -23,6 +23,7 @@ from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.registry import find_architecture, initialise
 from lingome.models.shape import Shape, require
+from lingome.tokens.bpe import vocabulary_size
 
 S = TypeVar("S", bound=Shape)
 
@@ -48,7 +49,7 @@ et al. 2019 (arXiv:1908.08962); ``mini``, ``tiny`` and ``nano`` are small Modern
 
 def _hyena(name: str) -> HyenaConfig:
     """Give a published shape with lingome's own ids of padding, beginning and end."""
-    return dataclasses.replace(RELEASED[name], vocab_size=9, pad_id=0, cls_id=2, sep_id=3)
+    return dataclasses.replace(RELEASED[name], vocab_size=vocabulary_size(0), pad_id=0, cls_id=2, sep_id=3)
 
 
 CAUSAL_PRESETS: dict[str, Shape] = {
@@ -290,6 +291,11 @@ def build_classifier(
         Seed of the weights.
     body : Body, optional
         A trained body of any architecture; it is copied, not shared.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset, or the body has another shape than the classifier.
     """
     shape = find_shape(preset, vocab_size)
     config = dataclasses.replace(shape, label_names=tuple(label_names))

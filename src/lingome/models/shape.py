@@ -18,7 +18,7 @@ class Shape(Protocol):
 
     @property
     def hidden_size(self) -> int:
-        """D, numbers a token."""
+        """D, numbers per token."""
 
     @property
     def n_layers(self) -> int:
@@ -55,6 +55,23 @@ def require_tokens(config: Shape, *more: str) -> None:
 
 
 def require(fits: bool, name: str, got: object, expected: str) -> None:
-    """Raise a `ConfigError` about a field of the model's shape unless it fits."""
+    """Refuse a value of a field of the model's shape unless it fits.
+
+    Parameters
+    ----------
+    fits : bool
+        Whether it does.
+    name : str
+        Of the field.
+    got : object
+        The value.
+    expected : str
+        What it may be.
+
+    Raises
+    ------
+    ConfigError
+        If it does not.
+    """
     if not fits:
         raise ConfigError(f"the model's {name} does not fit", where=name, got=got, expected=expected)

@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lingome.config.model import ModelSettings, ShowSettings
+from lingome.config.model import ListSettings, ModelSettings, ShowSettings
 from lingome.core.errors import CheckpointError, ConfigError, LingomeError
 from lingome.core.outcome import Outcome, Table
 from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
 from lingome.models.counting.published import PUBLISHED, PublishedModel, preset_model, preset_names
 from lingome.models.counting.rows import Count, merge_counts
 from lingome.models.counting.tensor_list import weights_size
+from lingome.models.open import HUB, RANDOM, find_model, packaged_models, read_lineage
+from lingome.models.published import BATCH_TOKENS, HUB_MODELS, ROW_TOKENS, estimate_memory
 from lingome.models.registry import find_architecture, list_families
 from lingome.tokens.load import load_tokenizer
-from lingome.tune.start import packaged_models, read_lineage, resolve_model
 
 CARD_LINES = 4
 COLUMNS = ("component", "shape of one", "formula")
@@ -34,7 +35,7 @@ def count(settings: ModelSettings) -> Outcome:
     CheckpointError
         If a checkpoint is incomplete or damaged.
     """
-    found = find_model(settings.model)
+    found = find_known(settings.model)
     if isinstance(found, PublishedModel):
         return describe_counts(found.name, found.counts(settings.vocab_size))
     if settings.vocab_size is not None:
@@ -75,8 +76,10 @@ def describe_checkpoint(folder: Path) -> Outcome:
     )
 
 
-def list_models() -> Outcome:
+def list_models(settings: ListSettings | None = None) -> Outcome:
     """List packaged models, presets and published models: size, shape, and what each is for."""
+    if settings is not None and settings.published:
+        return list_published()
     rows: list[tuple[object, ...]] = []
     for name, folder in packaged_models().items():
         counted = count_checkpoint(folder)
@@ -100,6 +103,23 @@ def list_models() -> Outcome:
     return Outcome(message, [Table("models", columns, rows, thousands=True), Table("folders", heads, kinds)])
 
 
+def list_published() -> Outcome:
+    """List the models of the field that are read here: where they are, licence, size, context, data and checks."""
+    rows: list[tuple[object, ...]] = []
+    for model in HUB_MODELS:
+        memory = estimate_memory(model)
+        rows.append((f"hub:{model.hub}", model.count_parameters(), model.licence, model.context, model.alphabet,
+                     round(memory.embed / 1e9, 1), round(memory.tune / 1e9, 1)))
+    columns = ("model", "parameters", "licence", "context", "reads", "GB to embed", "GB to fine-tune")
+    about = [(f"hub:{model.hub}", model.learnt_from, model.checked, model.source) for model in HUB_MODELS]
+    message = (f"memory: float32, {BATCH_TOKENS:,} tokens per batch, rows of at most {ROW_TOKENS}; "
+               "a model is downloaded once, when a command is given its name: -m hub:OWNER/NAME")
+    return Outcome(message, [
+        Table("published models", columns, rows, thousands=True),
+        Table("what they are", ("model", "learnt from", "checked here with", "source"), about),
+    ])
+
+
 def show(settings: ShowSettings) -> Outcome:
     """Describe a model; of a preset or a published model, its shape and source.
 
@@ -110,7 +130,7 @@ def show(settings: ShowSettings) -> Outcome:
     CheckpointError
         If a checkpoint is incomplete or damaged.
     """
-    found = find_model(settings.model)
+    found = find_known(settings.model)
     if isinstance(found, PublishedModel):
         rows: list[tuple[str, object]] = [
             ("models", found.purpose), ("source", found.source), ("layers", found.layers),
@@ -161,7 +181,7 @@ def seen_rows(lineage: Mapping[str, Any]) -> list[tuple[object, ...]]:
     return [(*key, *entry) for key, entry in sums.items()]
 
 
-def find_model(name: str) -> Path | PublishedModel:
+def find_known(name: str) -> Path | PublishedModel:
     """Find a checkpoint's folder, or what is known by a name; a checkpoint wins over a name.
 
     Raises
@@ -173,12 +193,12 @@ def find_model(name: str) -> Path | PublishedModel:
     """
     place = Path(name).expanduser()
     is_checkpoint = any((folder / "config.json").is_file() for folder in (place, place / "checkpoint"))
-    if is_checkpoint or name in packaged_models():
-        return resolve_model(name)
+    if is_checkpoint or name in packaged_models() or name.startswith((HUB, RANDOM)):
+        return find_model(name)
     if name in PUBLISHED or name in preset_names():
         return PUBLISHED[name] if name in PUBLISHED else preset_model(name)
     if place.exists() or os.sep in name:
-        return resolve_model(name)
+        return find_model(name)
     known = [*packaged_models(), *preset_names(), *PUBLISHED]
     close = list(dict.fromkeys(difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.5)))
     raise ConfigError(

@@ -14,7 +14,7 @@ from lingome.evaluate.scaling.ladder_run import plan_ladder, run_ladder
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.presets import count_parameters
 from lingome.tokens.advice import BYTE_PAIRS_AND_CAUSAL
-from lingome.tokens.bpe import BpeTokenizer
+from lingome.tokens.bpe import BpeTokenizer, vocabulary_size
 from lingome.tokens.store import TokenStore
 from lingome.tokens.windows import estimate_bases_per_token
 from lingome.train.cost import duration
@@ -42,7 +42,7 @@ def plan(settings: PretrainSettings) -> Plan:
     open_repeats(settings, genome)  # refused now rather than later
     given = given_tokenizer(genome, settings)
     if given is None:
-        model = start_model(settings, None, 9 + settings.merges)
+        model = start_model(settings, None, vocabulary_size(settings.merges))
         per_token = BASES_A_TOKEN
         words = f"byte pairs, up to {settings.merges} merges, trained first"
         advice = BYTE_PAIRS_AND_CAUSAL if settings.objective == "causal" else None

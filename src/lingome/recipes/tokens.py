@@ -15,22 +15,21 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
-from lingome.data.compressed import read_blocks, sniff
+from lingome.data.compressed import estimate_bases, read_blocks
 from lingome.data.fasta import FastaStream
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, check_rows, count_tokens, summarize, vocabulary_table
 from lingome.tokens.alphabet import ALPHABETS
 from lingome.tokens.bpe import available_cores, train_bpe
 from lingome.tokens.bpe.unfinished import UnfinishedTraining
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.tokens.cost import measure_training
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
 SHOWN_MERGES = 20
-SECONDS_A_MEGABASE = 0.05  # at 600 merges, measured on one core of a Zen 4
-READING_SECONDS = 0.015  # a megabase of gzip
+START_SECONDS = 2
 BYTES_A_BASE = 1.6
-GZIP_RATIO = 4
 
 
 def plan_train(settings: TokensSettings) -> Plan:
@@ -42,18 +41,22 @@ def plan_train(settings: TokensSettings) -> Plan:
     bases = 0
     for path in settings.genomes:
         _check_fasta(path)
-        about = path.stat().st_size * (1 if sniff(path) == "plain" else GZIP_RATIO)
+        about = estimate_bases(path)
         bases += about
         rows.append(("input", f"{path}, about {about / 1e6:,.1f} Mb"))
     if settings.kind == "bpe":
         strands = 2 if settings.both_strands else 1
         cores = settings.threads or available_cores()
-        learning = bases / 1e6 * strands * SECONDS_A_MEGABASE * (settings.merges / 600) ** 0.7 / cores
         on = "1 core" if cores == 1 else f"{cores} cores"
+        cost = measure_training(
+            settings.genomes[0], settings.merges, alphabet=ALPHABETS[settings.alphabet],
+            both_strands=settings.both_strands, threads=cores,
+        )
+        seconds = START_SECONDS + bases * cost.seconds_per_base + cost.seconds
         memory = 150e6 + bases * strands * BYTES_A_BASE + (settings.merges + 5) ** 2 * 8
         rows += [
             ("memory", f"about {memory / 1e6:,.0f} MB, and two bytes a base of the longest record"),
-            ("time", f"about {2 + bases / 1e6 * READING_SECONDS + learning:,.0f} s on {on}"),
+            ("time", f"about {seconds:,.0f} s on {on}"),
         ]
     rows.append(("output", str(settings.out)))
     return Plan("tokens train", rows)

@@ -26,7 +26,7 @@ from lingome.models.devices import pick_device
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
 from lingome.report.page import write_report
 from lingome.tokens.advice import causal_warning
-from lingome.tokens.bpe import BpeTokenizer, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -40,7 +40,7 @@ def plan(settings: ChooseSettings) -> Plan:
     genome = Genome.open(settings.genome)
     learn, test = areas(genome, settings)
     names = candidate_names(settings)
-    largest = max([9 + merges for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
+    largest = max([vocabulary_size(merges) for merges in settings.merges] + [5 + 4**k for k in settings.kmers])
     parameters = count_parameters(build_masked_lm(settings.next.preset, largest))
     bases = sum(genome.lengths.values())
     return Plan("tokens choose", [

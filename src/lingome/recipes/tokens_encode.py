@@ -12,42 +12,41 @@ from lingome.core.files import atomic_file, atomic_folder, check_absent, check_n
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.rundir import RunDir
-from lingome.data.compressed import is_folder, read_blocks, sniff
+from lingome.data.compressed import estimate_bases, is_folder, read_blocks, sniff
 from lingome.data.fasta import FastaStream
 from lingome.data.sequence import as_text
 from lingome.data.tables import read_sequences
 from lingome.tokens.alphabet import DNA
+from lingome.tokens.cost import measure_encoding
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import fill_store, is_store
-from lingome.tokens.tokenizer import Tokenizer, as_codes
+from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import check_alphabet
 
-SECONDS_A_MEGABASE = 0.035  # read, encode and write, measured on one core of a Zen 4
 START_SECONDS = 2
-GZIP_RATIO = 4
-SAMPLE = 1_000_000
 BYTES_A_BASE = 8  # of the longest record: letters, ids and what the encoder works on
 
 
 def plan(settings: EncodeSettings) -> Plan:
     """Check the tokenizer and the input, and say how many tokens there would be, how much disk and time they take."""
     tokenizer = _check(settings)
-    sample = _sample(settings.input, tokenizer)
     rows = [("tokenizer", f"{settings.tokenizer}: {tokenizer.kind}, {tokenizer.vocab_size} tokens")]
     rows.append(("input", str(settings.input)))
-    if sample is not None:
-        bases, per_token = sample
-        n_tokens = bases / per_token
+    if _is_fasta(settings.input):
+        cost = measure_encoding(settings.input, tokenizer)
+        bases = estimate_bases(settings.input)
+        n_tokens = bases / cost.bases_per_token
         size = n_tokens * np.dtype(tokenizer.ids_dtype).itemsize
+        judged = f"{cost.bases_per_token:.2f} letters a token, judged by the first of them"
         rows += [
             ("sequence", f"about {bases / 1e6:,.1f} Mb"),
-            ("tokens", f"about {n_tokens:,.0f} ({per_token:.2f} letters a token, judged by the first of them)"),
+            ("tokens", f"about {n_tokens:,.0f} ({judged})"),
         ]
         if settings.is_store:
             rows.append(("disk", f"about {size / 1e6:,.1f} MB"))
         rows += [
             ("memory", f"about 0.2 GB, and {BYTES_A_BASE} bytes for each base of the longest sequence"),
-            ("time", f"about {START_SECONDS + bases / 1e6 * SECONDS_A_MEGABASE:,.0f} s on one core"),
+            ("time", f"about {START_SECONDS + bases * cost.seconds_per_base:,.0f} s on one core"),
         ]
     rows.append(("output", str(settings.out or "standard output")))
     return Plan("tokens encode", rows)
@@ -159,19 +158,3 @@ def _read(settings: EncodeSettings, tokenizer: Tokenizer) -> tuple[list[str], li
     records = FastaStream([settings.input], written="protein")
     sequences = [as_text(letters) for letters in records]
     return list(records.lengths[0]), sequences
-
-
-def _sample(path: Path, tokenizer: Tokenizer) -> tuple[float, float] | None:
-    """Estimate a FASTA's letters from its size, and letters a token from the first million that are known."""
-    if not _is_fasta(path):
-        return None
-    letters = n_tokens = 0
-    for block in read_blocks(path):
-        raw = b"".join(line.strip() for line in block.split(b"\n") if not line.startswith(b">"))
-        ids, _ = tokenizer.encode_flat(as_codes(raw), np.array([0, len(raw)], dtype=np.int64))
-        known = ids[ids != tokenizer.unk_id]
-        letters, n_tokens = letters + tokenizer.covered_bp(known, 0), n_tokens + len(known)
-        if letters > SAMPLE:
-            break
-    ratio = 1 if sniff(path) == "plain" else GZIP_RATIO
-    return float(path.stat().st_size * ratio), max(1.0, letters / max(1, n_tokens))

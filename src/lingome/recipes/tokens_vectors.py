@@ -26,12 +26,12 @@ from lingome.explain.vocabulary import VOCABULARY_COLUMNS, vocabulary_table
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.networks.word2vec.model import build_static
+from lingome.models.open import read_lineage
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
 from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
-from lingome.tune.start import read_lineage
 
 Row = dict[str, Any]
 

@@ -84,7 +84,20 @@ class CharacterTokenizer(Tokenizer):
         return {"kind": self.kind, **layout, **self.alphabet_settings()}
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
+        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            ASCII codes.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each sequence begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+        """
         return self._id_of_ascii[bases], starts.copy()
 
     def write_model(self, folder: Path) -> None:

@@ -92,7 +92,20 @@ class KmerTokenizer(Tokenizer):
         return {"kind": self.kind, "k": self.k, "overlap": self.overlap, "layout": self.layout}
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
+        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            ASCII codes.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each sequence begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+        """
         ids = np.empty(len(bases), dtype=self.ids_dtype)
         cuts = np.zeros(len(starts), dtype=np.int64)
         kernel = _encode_overlapping if self.overlap else _encode_side_by_side
@@ -101,7 +114,21 @@ class KmerTokenizer(Tokenizer):
         return ids, cuts
 
     def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Give where each token begins and the last ends; see `Tokenizer.borders`."""
+        """Give where each token begins and the last ends; see `Tokenizer.borders`.
+
+        Parameters
+        ----------
+        ids : ndarray, shape (m,)
+            Tokens of all sequences.
+        cuts : ndarray of int64, shape (R + 1,)
+            Where the tokens of each sequence begin.
+        starts : ndarray of int64, shape (R + 1,)
+            Where the bases of each sequence begin.
+
+        Returns
+        -------
+        ndarray of int64, shape (m + 1,)
+        """
         if not self.overlap:
             return super().borders(ids, cuts, starts)
         # A token begins at its own base, so the one before ends there: also the last of a sequence.
@@ -110,13 +137,13 @@ class KmerTokenizer(Tokenizer):
         return borders
 
     def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
-        """Count the bases under known words that form `n_stretches` stretches of sequence."""
+        """Count the bases under known words `ids`, shape (m,), that form `n_stretches` stretches of sequence."""
         if not self.overlap:
             return super().covered_bp(ids, n_stretches)
         return len(ids) + n_stretches * (self.k - 1)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the letters of tokens; with overlap, what any word says of a base."""
+        """Give the letters of tokens `ids`, shape (m,); with overlap, what any word says of a base."""
         if not self.overlap:
             return super().decode(ids)
         skip = set(self.special_ids.tolist()) - {self.unk_id}
@@ -130,7 +157,7 @@ class KmerTokenizer(Tokenizer):
         return "".join(letters)
 
     def decode_tokens(self, ids: Sequence[int] | np.ndarray) -> list[str]:
-        """Give the words themselves."""
+        """Give the words of tokens `ids`, shape (m,)."""
         return [self.vocab[int(i)] for i in ids]
 
     def write_model(self, folder: Path) -> None:
@@ -161,6 +188,10 @@ class KmerTokenizer(Tokenizer):
                 "other readers of vocab.txt need k-mers separated by spaces, as DNABERT does."
             ),
         }
+
+
+# Shapes in the kernels: bases (n,), starts and cuts (R + 1,), digit_of (256,), letter_ids (5,), and ids (n,), of which
+# the first m are written.
 
 
 @numba.njit(cache=True, nogil=True)

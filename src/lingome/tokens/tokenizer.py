@@ -38,9 +38,18 @@ class Encoding(NamedTuple):
     offsets: np.ndarray
 
     def token_at(self, bases: int | np.ndarray) -> np.ndarray:
-        """Give the index of the token that owns each base (0-based, within the sequence).
+        """Give the index of the token that owns each base.
 
         Back again: token `i` owns bases ``offsets[i]`` to ``offsets[i + 1] - 1``.
+
+        Parameters
+        ----------
+        bases : int or ndarray of int, any shape
+            0-based, within the sequence.
+
+        Returns
+        -------
+        ndarray of int64, shape of `bases`
 
         Raises
         ------
@@ -85,7 +94,7 @@ class Encodings(Sequence[Encoding]):
 
     @cached_property
     def borders(self) -> np.ndarray:
-        """Where tokens begin, in letters of all sequences; see `Tokenizer.borders`. Made when first asked for."""
+        """Where tokens begin, in letters of all sequences, shape (m + 1,); see `Tokenizer.borders`."""
         return self.tokenizer.borders(self.input_ids, self.cuts, self.starts)
 
     @property
@@ -190,7 +199,7 @@ class Tokenizer(ABC):
 
     @cached_property
     def special_ids(self) -> np.ndarray:
-        """Ids of the tokens that stand for no letters, int64, ascending; `unk_id` among them."""
+        """Ids of the tokens that stand for no letters, ascending, int64, shape (n_special,); `unk_id` among them."""
         return np.array(sorted(i for i, t in enumerate(self.vocab) if not self.alphabet.has(t)), dtype=np.int64)
 
     @cached_property
@@ -241,7 +250,7 @@ class Tokenizer(ABC):
 
         Parameters
         ----------
-        ids, cuts : ndarray
+        ids, cuts : ndarray, shapes (m,) and (R + 1,)
             What `encode_flat` gave.
         starts : ndarray of int64, shape (R + 1,)
             What it was given.
@@ -255,7 +264,7 @@ class Tokenizer(ABC):
         return borders
 
     def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
-        """Count the bases under known tokens that form `n_stretches` stretches of sequence."""
+        """Count the bases under known tokens `ids`, shape (m,), that form `n_stretches` stretches of sequence."""
         counts = np.zeros(self.vocab_size, dtype=np.int64)
         for first in range(0, len(ids), 1 << 22):  # bincount makes a copy of 8 bytes an id
             counts += np.bincount(ids[first : first + (1 << 22)], minlength=self.vocab_size)
@@ -296,7 +305,10 @@ class Tokenizer(ABC):
         return Encodings(self, ids, cuts, starts)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the letters of tokens; unknown tokens become N (X in protein), other special tokens nothing."""
+        """Give the letters of tokens `ids`, shape (m,).
+
+        Unknown tokens become N (X in protein), other special tokens nothing.
+        """
         skip = set(self.special_ids.tolist()) - {self.unk_id}
         unknown = "N" if self.alphabet is DNA else "X"
         return "".join(unknown if i == self.unk_id else self.vocab[i] for i in map(int, ids) if i not in skip)
@@ -327,7 +339,7 @@ class Tokenizer(ABC):
 
 
 def as_codes(sequence: SequenceLike) -> np.ndarray:
-    """Give a sequence as ASCII codes, uint8, one a letter; no copy of bytes or arrays.
+    """Give a sequence as ASCII codes, uint8, shape (letters,); no copy of bytes or arrays.
 
     Raises
     ------
@@ -367,7 +379,7 @@ def join_codes(sequences: Sequence[SequenceLike]) -> tuple[np.ndarray, np.ndarra
 
 @numba.njit(cache=True, nogil=True)
 def _add_up(ids: np.ndarray, owned: np.ndarray, borders: np.ndarray) -> None:
-    """Add up the bases that tokens own."""
+    """Add up the bases that tokens own: ids (m,), owned (V,), borders (m + 1,)."""
     end = 0
     borders[0] = 0
     for i in range(len(ids)):
@@ -377,7 +389,7 @@ def _add_up(ids: np.ndarray, owned: np.ndarray, borders: np.ndarray) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _count_anew(borders: np.ndarray, cuts: np.ndarray, starts: np.ndarray, offsets: np.ndarray) -> None:
-    """Count the borders of each sequence from its own start."""
+    """Count the borders (m + 1,) of each sequence from its own start, into offsets (m + R,); cuts, starts (R + 1,)."""
     for r in range(len(starts) - 1):
         for i in range(cuts[r], cuts[r + 1] + 1):
             offsets[i + r] = borders[i] - starts[r]

@@ -30,11 +30,11 @@ class StoredIds(Protocol):
         ...
 
     def part(self, first: int, last: int) -> np.ndarray:
-        """Give the tokens from `first` to before `last`."""
+        """Give the tokens from `first` to before `last`, shape (last - first,)."""
         ...
 
     def rows(self, starts: np.ndarray, length: int) -> np.ndarray:
-        """Give a row of `length` tokens from each start, (R, length); no row leaves its stretch."""
+        """Give a row of `length` tokens from each of `starts`, shape (R,): (R, length); no row leaves its stretch."""
         ...
 
 
@@ -155,6 +155,12 @@ def estimate_bases_per_token(
 
     Parameters
     ----------
+    genome : Genome
+        Sequence.
+    tokenizer : Tokenizer
+        Vocabulary.
+    intervals : sequence of Interval
+        The parts.
     sample_bp : int
         Bases to look at, about; at least one piece of a thousand in every interval.
     """
@@ -169,7 +175,7 @@ def estimate_bases_per_token(
 
 
 def true_runs(known: np.ndarray) -> np.ndarray:
-    """Give the stretches where a mask is true, int64, shape (runs, 2)."""
+    """Give the stretches where a mask `known`, shape (n,), is true: first and the one after the last, (runs, 2)."""
     padded = np.concatenate([np.zeros(1, dtype=np.bool_), known, np.zeros(1, dtype=np.bool_)])
     return np.flatnonzero(padded[1:] != padded[:-1]).reshape(-1, 2)
 
@@ -274,7 +280,7 @@ class TokenWindows:
         return self.rows(*self.draw(epoch, step))
 
     def draw(self, epoch: int, step: int) -> tuple[np.ndarray, int]:
-        """Draw where the windows of a batch begin, int64 (windows,), and their length."""
+        """Draw where the windows of a batch begin, int64, shape (windows,), and their length."""
         random = generator(self.seed, "windows", epoch, step)
         length = self._draw_length(random)
         return self._draw_starts(random, length, max(1, self.batch_tokens // length)), length
@@ -308,7 +314,7 @@ class TokenWindows:
         return starts
 
     def rows(self, starts: np.ndarray, length: int) -> np.ndarray:
-        """Give the tokens of windows that begin at `starts`: (windows, length), type of the ids."""
+        """Give the tokens of windows that begin at `starts`, shape (windows,): shape (windows, length)."""
         if isinstance(self.ids, np.ndarray):
             rows: np.ndarray = self.ids[starts[:, None] + np.arange(length)]
             return rows
@@ -337,7 +343,13 @@ class TokenWindows:
         return self.rows(starts, length)
 
     def tile_starts(self, length: int | None = None, most: int | None = None) -> tuple[np.ndarray, int]:
-        """Say where the windows of `tiles` begin, int64 (windows,), and how long they are; raises as it."""
+        """Say where the windows of `tiles` begin, int64, shape (windows,), and how long they are.
+
+        Raises
+        ------
+        ConfigError
+            If no segment has that many tokens.
+        """
         length = self.max_tokens if length is None else length
         counts = (self.segments[:, 1] - self.segments[:, 0]) // length
         ends = np.cumsum(counts)

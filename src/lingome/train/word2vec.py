@@ -34,11 +34,11 @@ class Vectors(NamedTuple):
     Parameters
     ----------
     table : ndarray of float32, shape (V, D)
-        One row an id; zeros for tokens that were left out.
+        One row per id; zeros for tokens that were left out.
     counts : ndarray of int64, shape (V,)
         Occurrences in the training text.
     curve : list of (int, float, float)
-        Tokens read so far, mean loss since the point before (nats a token: the sum of -ln of the
+        Tokens read so far, mean loss since the point before (nats per token: the sum of -ln of the
         probabilities that true words are true and drawn ones are not), and seconds since the start.
     """
 
@@ -176,7 +176,7 @@ def thin_curve(curve: Sequence[tuple[int, float, float]], most: int = 200) -> li
 
 
 def count_within(ids: np.ndarray, segments: np.ndarray, vocab_size: int) -> np.ndarray:
-    """Count each of ids, shape (n,), inside segments, shape (S, 2): int64, shape (V,), a stretch at a time."""
+    """Count `ids`, shape (n,), inside segments, shape (S, 2): int64, shape (V,), a stretch at a time."""
     counts = np.zeros(vocab_size, dtype=np.int64)
     for start, end in segments.tolist():
         for first in range(start, end, 1 << 22):

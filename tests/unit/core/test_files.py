@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from lingome.core.errors import DataError
-from lingome.core.files import atomic_file, atomic_folder, digest_file, write_text
+from lingome.core.errors import CheckpointError, DataError
+from lingome.core.files import (
+    atomic_file,
+    atomic_folder,
+    digest_file,
+    name_file,
+    read_json_object,
+    read_text,
+    write_text,
+)
 
 
 def test_a_folder_that_cannot_be_moved_into_place_leaves_the_old_one(
@@ -81,3 +89,32 @@ def test_digest_is_the_published_sha256_of_abc(tmp_path: Path):
     write_text(tmp_path / "abc", "abc")
     # FIPS 180-2, appendix B.1
     assert digest_file(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"{", "as JSON"), (b"[1]", "no object"), (b"\xff", "as JSON"), (b"[" * 100_000, "as JSON")]
+)
+def test_a_file_that_holds_no_object_is_named(content: bytes, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    with pytest.raises(CheckpointError, match=r"settings\.json: cannot be read as JSON"):
+        read_json_object(file)
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"settings\.json: .*{said}"):
+        read_json_object(file)
+    file.write_text('{"a": 1}')
+    assert read_json_object(file) == {"a": 1}
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(CheckpointError, match=r"list\.txt"):
+        read_text(file)
+
+
+@pytest.mark.parametrize(("where", "named"), [(None, "a.txt"), (3, "a.txt:3"), ("b.txt", "b.txt")])
+def test_an_error_without_a_file_gets_one(where: object, named: str) -> None:
+    with pytest.raises(CheckpointError) as caught, name_file(Path("a.txt")):
+        raise CheckpointError("broken", where=where, got=1, expected=2, hint="mend it")
+    lines = str(caught.value).splitlines()
+    assert lines == [f"{named}: broken", "  got:      1", "  expected: 2", "  try:      mend it"]

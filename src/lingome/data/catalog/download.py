@@ -6,6 +6,7 @@ import http.client
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from lingome.core.errors import DataError
@@ -17,7 +18,10 @@ ATTEMPTS = 4
 _BLOCK = 1 << 18
 
 
-def download(url: str, target: Path, *, sha256: str = "", attempts: int = ATTEMPTS, wait_s: float = 1.0) -> Path:
+def download(
+    url: str, target: Path, *, sha256: str = "", headers: Mapping[str, str] | None = None, attempts: int = ATTEMPTS,
+    wait_s: float = 1.0,
+) -> Path:
     """Download to `target`; what is half there (``target.part``) is continued.
 
     Parameters
@@ -28,6 +32,8 @@ def download(url: str, target: Path, *, sha256: str = "", attempts: int = ATTEMP
         Where the whole file goes.
     sha256 : str
         Expected digest of the file, where known.
+    headers : mapping, optional
+        More headers of the request, as a token; they are not sent to an address that the server redirects to.
     attempts : int
         How often a broken connection is taken up again.
     wait_s : float
@@ -49,7 +55,7 @@ def download(url: str, target: Path, *, sha256: str = "", attempts: int = ATTEMP
         if attempt:
             time.sleep(wait_s * 2 ** (attempt - 1))
         try:
-            if _receive(url, part):
+            if _receive(url, part, headers or {}):
                 break
             reason = "the connection broke"
         except urllib.error.HTTPError as error:
@@ -76,10 +82,12 @@ def download(url: str, target: Path, *, sha256: str = "", attempts: int = ATTEMP
     return target
 
 
-def _receive(url: str, part: Path) -> bool:
+def _receive(url: str, part: Path, headers: Mapping[str, str]) -> bool:
     """Append to `part` what is missing; say whether it is whole now."""
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "lingome", "Accept-Encoding": "identity"})
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)
     if have:
         request.add_header("Range", f"bytes={have}-")
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:

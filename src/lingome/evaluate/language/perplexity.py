@@ -30,7 +30,7 @@ from lingome.evaluate.baselines.markov import MarkovModel, WordCounts
 from lingome.models.architecture import CausalModel
 from lingome.models.heads.language_model import LanguageModel
 from lingome.models.heads.masked_lm import MaskedLM
-from lingome.models.reading.batching import collate, length_batches
+from lingome.models.reading.batching import collate, length_batches, pick_batch_tokens
 from lingome.models.scoring.scores import score_tokens
 from lingome.tokens.tokenizer import Encoding, Tokenizer
 
@@ -116,7 +116,7 @@ def masked_perplexity(
     seed: int = 0,
     *,
     rate: float = 0.15,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     name: str = "model",
 ) -> LanguageScore:
     """Measure a masked language model on windows of sequence; see the module for definitions.
@@ -149,14 +149,11 @@ def masked_perplexity(
     total = 0.0
     model.eval()
     with torch.no_grad(), track("guessing hidden tokens", total=len(rows), unit="windows") as task:
-        for chosen in length_batches([len(row) + 2 for row in rows], batch_tokens):
+        for chosen in length_batches([len(row) + 2 for row in rows], pick_batch_tokens(batch_tokens, device)):
             chosen = chosen[[bool(shown.hidden[i].any()) for i in chosen]]
             if not len(chosen):
                 continue
-            input_ids, mask = collate(
-                [rows[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
-                sep_id=tokenizer.sep_id, max_tokens=model.config.max_positions,
-            )
+            input_ids, mask = collate([rows[i] for i in chosen], tokenizer, max_tokens=model.config.max_positions)
             where = input_ids == tokenizer.mask_id
             targets = np.concatenate([shown.encodings[i].input_ids[shown.hidden[i]] for i in chosen]).astype(np.int64)
             logits = model(input_ids.to(device), mask.to(device), where.to(device)).float().cpu()

@@ -10,9 +10,9 @@ import numpy as np
 from lingome.config.embed import LongPolicy
 from lingome.core.errors import ConfigError
 from lingome.data.sequence import as_bases, as_text, reverse_complement
-from lingome.embed.pieces import cut_to_fit
 from lingome.models.devices import Precision
 from lingome.models.heads.language_model import LanguageModel
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.models.scoring.scores import SequenceScore, Strands, score_tokens
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -25,7 +25,7 @@ def score_whole(
     *,
     too_long: LongPolicy = "error",
     strands: Strands = "forward",
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     precision: Precision = "fp32",
 ) -> tuple[list[SequenceScore], np.ndarray]:
     """Score sequences of any length.

@@ -26,7 +26,7 @@ from lingome.evaluate.scaling.laws import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import find_config
-from lingome.tokens.bpe import BpeTokenizer
+from lingome.tokens.bpe import BpeTokenizer, vocabulary_size
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
@@ -60,7 +60,7 @@ def plan_ladder(settings: PretrainSettings) -> Plan:
     given = given_tokenizer(genome, settings)
     pick_device(settings.device)
     tokenizer = BpeTokenizer([]) if given is None else given[0]
-    vocab_size = 9 + settings.merges if given is None else tokenizer.vocab_size
+    vocab_size = vocabulary_size(settings.merges) if given is None else tokenizer.vocab_size
     seconds = 0.0
     memory = 0.0
     flops = 0.0

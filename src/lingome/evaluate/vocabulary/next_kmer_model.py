@@ -99,11 +99,7 @@ class Positions:
 
 
 def _collated(ids: Sequence[np.ndarray], tokenizer: Tokenizer) -> dict[str, Any]:
-    input_ids, attention_mask = collate(
-        ids, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id,
-        max_tokens=max(len(each) for each in ids) + 2,
-    )
-    return {"input_ids": input_ids, "attention_mask": attention_mask}
+    return collate(ids, tokenizer, max_tokens=max(len(each) for each in ids) + 2)._asdict()
 
 
 class NextKmerModel(nn.Module):

@@ -31,10 +31,11 @@ from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.registry import find_architecture
 from lingome.models.shape import Shape
+from lingome.tokens.bpe import vocabulary_size
 
-PRESET_VOCABULARY = 609
+PRESET_VOCABULARY = vocabulary_size(600)
 """Four letters, 600 merges and five special tokens."""
-PRESET_LETTERS = 9
+PRESET_LETTERS = vocabulary_size(0)
 """Four letters and five special tokens."""
 _PRESET_PURPOSES = {
     "bert-mini": "DNA, to compare with BERT", "mini": "DNA, to train on a laptop", "tiny": "DNA, to try things out",

@@ -18,9 +18,6 @@ _TASK: dict[Kind, str] = {
     "masked_lm": "fill-mask", "causal_lm": "text-generation", "seq2seq_lm": "text2text-generation",
     "encoder": "feature-extraction", "static": "feature-extraction", "tracks": "other",
 }
-_LOADER: dict[Kind, str] = {
-    "masked_lm": "load_masked_lm", "causal_lm": "load_causal_lm", "encoder": "load_body", "static": "load_body",
-}
 _AUTO: dict[Kind, str] = {"masked_lm": "MaskedLM", "causal_lm": "CausalLM", "seq2seq_lm": "Seq2SeqLM"}
 _SEES: dict[Kind, str] = {
     "masked_lm": "; each token sees all others", "causal_lm": "; each token sees those before it",
@@ -42,7 +39,7 @@ class ModelCard:
     tags : sequence of str
         Words to be found by.
     data : sequence of str
-        What it was trained on, one a line.
+        What it was trained on, one per line.
     training : mapping
         Settings and results of the training, by name.
     limits : sequence of str
@@ -58,7 +55,21 @@ class ModelCard:
     limits: Sequence[str] = ("For research; it gives no medical advice.",)
 
     def render(self, config: Shape, family: Family, tokenizer: str, n_parameters: int, note: str = "") -> str:
-        """Write the card: a YAML header, then Markdown; `note` is what others must know to use the tokenizer."""
+        """Write the card: a YAML header, then Markdown.
+
+        Parameters
+        ----------
+        config : shape
+            The model's.
+        family : Family
+            The kind of folder.
+        tokenizer : str
+            The tokenizer's kind.
+        n_parameters : int
+            Shared ones once.
+        note : str
+            What others must know to use the tokenizer.
+        """
         classifier = bool(config.label_names)
         kind = {"causal_lm": " decoder", "seq2seq_lm": "n encoder and decoder", "tracks": " model of tracks"}
         summary = self.summary or f"A{kind.get(family.kind, 'n encoder')} of DNA sequence made with lingome."
@@ -91,7 +102,7 @@ def _is_foreign(config: Shape, family: Family) -> bool:
 def _shape(config: Shape, family: Family) -> str:
     if isinstance(config, StaticConfig):
         algorithm = {"cbow": "CBOW", "skipgram": "skip-gram"}[config.algorithm]
-        return f"A table of {config.hidden_size} numbers a token, the same in any context (Word2Vec, {algorithm})"
+        return f"A table of {config.hidden_size} numbers per token, the same in any context (Word2Vec, {algorithm})"
     second = config.n_decoder_layers if isinstance(config, EncoderDecoderConfig) and not config.label_names else 0
     layers = f"{config.n_layers} and {second}" if second else str(config.n_layers)
     said = [f"{layers} layers of {config.hidden_size}"]
@@ -115,12 +126,10 @@ def _cell(value: object) -> str:
 
 def _use(config: Shape, family: Family) -> str:
     label_names = config.label_names
-    name = "load_classifier" if label_names else _LOADER.get(family.kind, "load_model")
-    more = f', "{family.kind}"' if name == "load_model" else ""
+    promise = "classifier" if label_names else {"encoder": "body", "static": "body"}.get(family.kind, family.kind)
     text = (
-        "```python\nfrom pathlib import Path\n\n"
-        f"from lingome.models.folders.checkpoint import {name}\n\n"
-        f'model, tokenizer = {name}(Path("this-folder"){more})\n```\n\n'
+        "```python\nfrom lingome.models.open import load_model\n\n"
+        f'opened = load_model("this-folder", "{promise}")  # opened.model, opened.tokenizer\n```\n\n'
     )
     if label_names:
         text += f"Classes, in the order of the logits: {', '.join(label_names)}. "

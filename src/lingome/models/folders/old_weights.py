@@ -52,7 +52,7 @@ def find_old_weights(folder: Path) -> list[Path]:
 
 
 def read_pickle(file: Path) -> dict[str, Tensor]:
-    """Read the tensors of an old ``.bin``, ``.pt`` or ``.ckpt`` file, running none of what it holds.
+    """Read the tensors of an old ``.bin``, ``.pt`` or ``.ckpt`` file by name, of any shape; run none of what it holds.
 
     Only tensors and plain values are taken (PyTorch calls it ``weights_only``). The dictionary of tensors may be
     the file's content, or lie in it under ``state_dict``, ``model`` or ``model_state_dict``, as training code

@@ -8,12 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lingome.models.layers.pooling import find_tokens, pool_mean
 from lingome.models.registry import build_body
 from lingome.models.shape import Shape, require
 
 
 class SequenceClassifier(nn.Module):
-    """A body of any kind, one vector a sequence, and one linear layer.
+    """A body of any kind, one vector per sequence, and one linear layer.
 
     The vector is the mean over tokens, which leaves out ``[PAD]``, ``[CLS]`` and ``[SEP]``; unknown letters
     (``[UNK]``) count; a sequence with no token left pools to zeros. A shape with ``pooling="last"`` takes the
@@ -30,18 +31,13 @@ class SequenceClassifier(nn.Module):
         self.head = nn.Linear(config.hidden_size, len(config.label_names), bias=not self.pools_last)
 
     def pool(self, hidden_BLD: Tensor, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
-        """Make one vector a sequence, in float32: (B, D)."""
+        """Make one vector per sequence, in float32: (B, D)."""
         if self.pools_last:
             shown_BL = input_ids_BL != self.config.pad_id if attention_mask_BL is None else attention_mask_BL.bool()
             last_B = (shown_BL * torch.arange(1, shown_BL.shape[1] + 1, device=shown_BL.device)).argmax(dim=1)
             return hidden_BLD[torch.arange(len(last_B), device=last_B.device), last_B].float()
-        counted_BL = input_ids_BL != self.config.pad_id
-        for special in (self.config.cls_id, self.config.sep_id):
-            counted_BL = counted_BL & (input_ids_BL != special)
-        if attention_mask_BL is not None:
-            counted_BL = counted_BL & attention_mask_BL.bool()
-        weight_BL1 = counted_BL[:, :, None].float()
-        return (hidden_BLD.float() * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+        special_ids = (self.config.pad_id, self.config.cls_id, self.config.sep_id)
+        return pool_mean(hidden_BLD, find_tokens(input_ids_BL, special_ids, attention_mask_BL))
 
     def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
         """Give logits (B, C)."""

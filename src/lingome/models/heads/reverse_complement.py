@@ -1,4 +1,4 @@
-"""Equivariance to the reverse complement, for any model that reads one base a token.
+"""Equivariance to the reverse complement, for any model that reads one base per token.
 
 A double strand has no first strand: read from the other side, a site is the same site. A model trained on
 one strand does not know that. `ReverseComplement` lets one set of weights read both strands and averages
@@ -49,7 +49,7 @@ class Complement(NamedTuple):
         Parameters
         ----------
         tokenizer : Tokenizer
-            One letter a token.
+            One letter per token.
         n_rows : int, optional
             Rows of the model's output where it has more than the vocabulary; the others stay.
 
@@ -68,7 +68,7 @@ class Complement(NamedTuple):
         longest = int(tokenizer.token_lengths.max())
         if longest != 1 or not all(letter in tokenizer.ids for letter in _PAIRS):
             raise ConfigError(
-                "only a model that reads one base a token can be turned round", where="tokenizer",
+                "only a model that reads one base per token can be turned round", where="tokenizer",
                 got=f"{tokenizer.kind}, tokens of up to {longest} letters", expected="tokens A, C, G and T",
             )
         n_rows = tokenizer.vocab_size if n_rows is None else n_rows
@@ -154,7 +154,19 @@ class ReverseComplement(nn.Module):
         return self.opposite_V[input_ids_BL].gather(1, self.places(input_ids_BL, attention_mask_BL))
 
     def flip(self, output: Tensor, places_BL: Tensor) -> Tensor:
-        """Change an output as the reverse complement changes it; twice is back again."""
+        """Change an output as the reverse complement changes it; twice is back again.
+
+        Parameters
+        ----------
+        output : Tensor, (B, L, V), (B, L, D), (B, ...) or (B, n, T) float
+            What the model gives, of the kind that `output` says of it.
+        places_BL : Tensor, (B, L) int64
+            What each position changes places with (`places`).
+
+        Returns
+        -------
+        Tensor of float, of the shape of `output`
+        """
         if self.output == "bins":
             return flip_bins(output, self.opposite_tracks)
         if self.output == "sequence":
@@ -194,8 +206,21 @@ class ReverseComplement(nn.Module):
 
 
 def flip_bins(signal: Tensor, opposite_tracks: Sequence[int] | None = None) -> Tensor:
-    """Read the bins of (..., n, T) from the other end, and each track where its opposite stands.
+    """Read bins from the other end, and each track where its opposite stands.
 
+    Parameters
+    ----------
+    signal : Tensor, shape (..., n, T)
+        Bins and tracks.
+    opposite_tracks : sequence of int, optional
+        The track on the other strand for each track; None: each is itself.
+
+    Returns
+    -------
+    Tensor, shape (..., n, T)
+
+    Examples
+    --------
     >>> flip_bins(torch.tensor([[1, 2], [3, 4]]), [1, 0]).tolist()
     [[4, 3], [2, 1]]
     """

@@ -1,6 +1,6 @@
 """What the attention of a batch sees: rows of tokens, grouped by sequences of one length.
 
-A layer knows nothing of sequences: its input is one matrix, (T, D), a row a token. An `AttentionContext` says
+A layer knows nothing of sequences: its input is one matrix, (T, D), one row per token. An `AttentionContext` says
 which rows belong together, where they stand, and what is added to their scores. A padded batch is one
 group of B sequences of L rows, some hidden; a packed batch (no padding) has a group for each length, so
 linear layers and norms see real tokens alone, and no token sees another sequence.
@@ -16,9 +16,9 @@ K     size of a head
 Positions that act inside attention:
 
 - rotary: queries and keys are turned (Su et al. 2021, arXiv:2104.09864);
-- ALiBi: ``-slope * |i - j|`` is added, a slope a head (Press et al. 2022, arXiv:2108.12409); the symmetric
+- ALiBi: ``-slope * |i - j|`` is added, a slope per head (Press et al. 2022, arXiv:2108.12409); the symmetric
   form of encoders (Portes et al. 2023, arXiv:2312.17482);
-- relative: a learned number a head and a bucket of distances, shared by the layers (T5; Raffel et al. 2020,
+- relative: a learned number per head and bucket of distances, shared by the layers (T5; Raffel et al. 2020,
   arXiv:1910.10683).
 """
 
@@ -86,7 +86,18 @@ def alibi_slopes(n_heads: int) -> Tensor:
 
 
 def alibi(distance: Tensor, n_heads: int) -> Tensor:
-    """Compute ALiBi of distances (..., Q, L): ``-slope * |distance|`` of each head, (..., H, Q, L) float32.
+    """Compute ALiBi: ``-slope * |distance|`` of each head.
+
+    Parameters
+    ----------
+    distance : Tensor, shape (..., Q, L)
+        Key minus query, in tokens.
+    n_heads : int
+        H.
+
+    Returns
+    -------
+    Tensor of float32, shape (..., H, Q, L)
 
     Examples
     --------
@@ -100,11 +111,26 @@ def alibi(distance: Tensor, n_heads: int) -> Tensor:
 def relative_buckets(
     distance: Tensor, n_buckets: int = N_BUCKETS, farthest: int = FARTHEST, *, both_sides: bool = True
 ) -> Tensor:
-    """Sort distances, the key's place minus the query's, into T5's buckets: int64, of any shape.
+    """Sort distances into T5's buckets.
 
     Half of the buckets of a side hold one distance each, from 0 on; the others grow by a constant factor up to
     `farthest`, from which on all share the last (arXiv:1910.10683, 2.1). With `both_sides` the second half of all
     buckets is for keys after the query; else those share bucket 0 and are hidden anyway.
+
+    Parameters
+    ----------
+    distance : Tensor of int64, of any shape
+        The key's place minus the query's, in tokens.
+    n_buckets : int
+        All buckets.
+    farthest : int
+        Distance from which all share the last bucket of their side.
+    both_sides : bool
+        Whether keys after the query have buckets of their own.
+
+    Returns
+    -------
+    Tensor of int64, of the shape of `distance`
 
     Examples
     --------
@@ -150,6 +176,15 @@ class Packed(NamedTuple):
     def of(cls, lengths: Sequence[int] | Tensor, n_rows: int, device: torch.device) -> Packed:
         """Find the order.
 
+        Parameters
+        ----------
+        lengths : sequence of int, or Tensor of shape (B,)
+            Tokens of each sequence.
+        n_rows : int
+            T, which they add up to.
+        device : device
+            Of the batch.
+
         Raises
         ------
         DataError
@@ -168,11 +203,11 @@ class Packed(NamedTuple):
         return cls(sorted_B.tolist(), (torch.arange(n_rows) + moved_B.repeat_interleave(sorted_B)).to(device))
 
     def arrange(self, x_T: Tensor) -> Tensor:
-        """Bring rows into the order of computation."""
+        """Bring rows into the order of computation: shape (T, ...), as before."""
         return x_T if self.order_T is None else x_T[self.order_T]
 
     def restore(self, x_TD: Tensor, masked_T: Tensor | None) -> Tensor:
-        """Bring rows back into the order of the input; with `masked_T`, they are those that it wants."""
+        """Bring rows back into the order of the input, (T, D); with `masked_T`, they are the wanted ones, (M, D)."""
         if self.order_T is None:
             return x_TD
         there = self.order_T if masked_T is None else self.order_T[masked_T[self.order_T]]
@@ -214,7 +249,23 @@ class AttentionContext:
         cls, config: AttentionShape, n_sequences: int, length: int, real_BL: Tensor | None, bias: Bias | None,
         device: torch.device,
     ) -> AttentionContext:
-        """See a batch of B sequences of L rows; `real_BL` is False at padding, None if there is none."""
+        """See a padded batch.
+
+        Parameters
+        ----------
+        config : AttentionShape
+            Of the model's shape, what attention needs.
+        n_sequences : int
+            B.
+        length : int
+            L, rows of each.
+        real_BL : Tensor, (B, L) bool, optional
+            False at padding; None: there is none.
+        bias : callable, optional
+            What positions add to scores.
+        device : device
+            Of the batch.
+        """
         hidden = None if real_BL is None else hide(real_BL)[:, None, None]
         return cls(config, [Group(0, n_sequences, length, hidden)], bias, device)
 
@@ -222,7 +273,19 @@ class AttentionContext:
     def packed(
         cls, config: AttentionShape, lengths: Sequence[int], bias: Bias | None, device: torch.device
     ) -> AttentionContext:
-        """See sequences of these lengths, one after the other, without padding; neighbours of one length group."""
+        """See sequences one after the other, without padding; neighbours of one length are one group.
+
+        Parameters
+        ----------
+        config : AttentionShape
+            Of the model's shape, what attention needs.
+        lengths : sequence of int
+            Tokens of each sequence.
+        bias : callable, optional
+            What positions add to scores.
+        device : device
+            Of the batch.
+        """
         groups = []
         start = 0
         for length, same in groupby(lengths):
@@ -258,7 +321,23 @@ class AttentionContext:
         return AttentionContext(self.config, groups, self.bias, self.device, wanted_T.nonzero()[:, 0])
 
     def attend(self, q_MHK: Tensor, k_TGK: Tensor, v_TGK: Tensor, *, local: bool, dropout: float) -> Tensor:
-        """Mix values by attention within each sequence: (M, H * K); M is T if all rows are wanted."""
+        """Mix values by attention within each sequence.
+
+        Parameters
+        ----------
+        q_MHK : Tensor, (M, H, K) float
+            Queries of the wanted rows; M is T if all are.
+        k_TGK, v_TGK : Tensor, (T, G, K) float
+            Keys and values of every row.
+        local : bool
+            Whether the layer sees a window alone.
+        dropout : float
+            Share of the weights set to zero.
+
+        Returns
+        -------
+        Tensor, (M, H * K) float
+        """
         if self.config.positions == "rotary":
             table = self._rotation(local, q_MHK.dtype)
             if self.rows_M is None:

@@ -52,7 +52,7 @@ class Rotation(NamedTuple):
         return torch.addcmul(x_BLHK * self.cos.to(x_BLHK.dtype), halves, self.sin.to(x_BLHK.dtype))
 
     def at(self, places_BQ: Tensor | slice) -> Rotation:
-        """Give the table of chosen positions, (B, Q) or one a row, (T,); a slice is the same for every sequence."""
+        """Give the table of chosen positions, (B, Q) or one per row, (T,); a slice is the same for every sequence."""
         if isinstance(places_BQ, slice):
             return Rotation(self.cos[:, places_BQ], self.sin[:, places_BQ])
         return Rotation(self.cos[0, places_BQ], self.sin[0, places_BQ])
@@ -105,7 +105,10 @@ def attend(
 
 
 def is_padded(attention_mask_BL: Tensor | None) -> TypeGuard[Tensor]:
-    """Say whether a batch has padding. While a model is exported it always may: a graph cannot ask its input."""
+    """Say whether a batch with this mask, (B, L), has padding.
+
+    While a model is exported it always may: a graph cannot ask its input.
+    """
     if attention_mask_BL is None:
         return False
     return torch.compiler.is_exporting() or not bool(attention_mask_BL.all())
@@ -125,12 +128,36 @@ def check_length(n_tokens: int, most: int) -> None:
 
 
 def hide(visible: Tensor) -> Tensor:
-    """Give the scores to add, of the shape of `visible`: 0 where True, `HIDDEN_SCORE` where False."""
+    """Give the scores to add: 0 where True, `HIDDEN_SCORE` where False.
+
+    Parameters
+    ----------
+    visible : Tensor of bool, of any shape
+        What may be seen.
+
+    Returns
+    -------
+    Tensor of float32, of the shape of `visible`
+    """
     return torch.where(visible, 0.0, HIDDEN_SCORE)
 
 
 def drop(x: Tensor, share: float, training: bool) -> Tensor:
-    """Set a share of activations to zero in training, and scale the others up: a tensor of the shape of `x`."""
+    """Set a share of activations to zero in training, and scale the others up.
+
+    Parameters
+    ----------
+    x : Tensor of float, of any shape
+        Activations.
+    share : float
+        0 leaves them as they are, and draws nothing.
+    training : bool
+        Whether the module trains.
+
+    Returns
+    -------
+    Tensor of float, of the shape of `x`
+    """
     return F.dropout(x, share, training) if share else x
 
 

@@ -1,6 +1,6 @@
 """Loops of a step of one token, compiled: attention to a cache, and a decoder's layer in one sequence.
 
-With one row a step is a reading of every matrix once. torch's product of one row with a matrix reads it at half the
+With one row, a step is a reading of every matrix once. torch's product of one row with a matrix reads it at half the
 speed of memory, and a small decoder spends more time between its operations than in them. Here a layer is one
 compiled call, and each matrix is read once from its first to its last number, at 27 GB/s on a core where torch
 reaches 14 as matrices lie and 18 transposed.
@@ -44,7 +44,21 @@ def fits_compiled_step(q_BHK: Tensor, keys_BGTK: Tensor) -> bool:
 
 
 def attend_step(q_BHK: Tensor, keys_BGTK: Tensor, values_BGTK: Tensor, first: int, end: int) -> Tensor:
-    """Give softmax(q k' / sqrt(K)) v over the tokens from `first` to before `end` of each row, (B, H, K)."""
+    """Compute softmax(q k' / sqrt(K)) v for one new token of each row.
+
+    Parameters
+    ----------
+    q_BHK : Tensor, (B, H, K) float32
+        Queries.
+    keys_BGTK, values_BGTK : Tensor, (B, G, T, K) float32
+        The cache of a layer.
+    first, end : int
+        Tokens from `first` to before `end` are seen.
+
+    Returns
+    -------
+    Tensor, (B, H, K) float32
+    """
     out_BHK = np.empty(q_BHK.shape, np.float32)
     _attend_rows(q_BHK.contiguous().numpy(), keys_BGTK.numpy(), values_BGTK.numpy(), first, end, out_BHK)
     return torch.from_numpy(out_BHK)

@@ -60,7 +60,7 @@ def draw_weights(model: nn.Module, seed: int, residual_layers: int | None) -> No
 
 
 def draw_cut_normal(values: Tensor, std: float, draw: torch.Generator) -> None:
-    """Fill a tensor of any shape, in place, from a normal of standard deviation `std` that is cut at 2 of them."""
+    """Fill `values`, of any shape, in place, from a normal of standard deviation `std` that is cut at 2 of them."""
     nn.init.trunc_normal_(values, 0.0, std, -2 * std, 2 * std, generator=draw)
 
 

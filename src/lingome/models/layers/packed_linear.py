@@ -60,7 +60,7 @@ class PackedLinear(nn.Linear):
         return PackedLinear(layer, self.dtype, self.n_rows)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map (..., in) to (..., out)."""
+        """Map `input`, (B, L, in) or (T, in), to outputs, (B, L, out) or (T, out)."""
         wanted = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else input.dtype
         if torch.is_grad_enabled() or wanted != self.dtype:
             return F.linear(input, self.weight, self.bias)

@@ -26,6 +26,19 @@ def check_values(content: Mapping[str, Any], expected: Mapping[str, object], fil
 def read_number(content: Mapping[str, Any], name: str, kind: type, file: Path, default: float | None = None) -> Any:
     """Read an int or a float, or give the default.
 
+    Parameters
+    ----------
+    content : mapping
+        Of ``config.json``.
+    name : str
+        Of the setting.
+    kind : {int, float}
+        What it has to be.
+    file : Path
+        Named in errors.
+    default : float, optional
+        For a file that leaves it out; None: it has to be there.
+
     Raises
     ------
     CheckpointError

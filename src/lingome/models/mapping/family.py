@@ -162,7 +162,20 @@ class Family:
         return {ours: source for ours, source in self.ties.items() if not (config.label_names and ours[:4] == "head")}
 
     def to_file(self, state: Mapping[str, Tensor], config: Any) -> Tensors:
-        """Turn our tensors into those of the file; a tied matrix is left out."""
+        """Turn our tensors into those of the file; a tied matrix is left out.
+
+        Parameters
+        ----------
+        state : mapping
+            Our tensors by name, of the shapes that the model has.
+        config : shape
+            The model's shape.
+
+        Returns
+        -------
+        dict
+            Tensors by the file's names, several where one of ours is theirs stacked.
+        """
         tensors: Tensors = {}
         tied = self.tied(config)
         for name, tensor in state.items():

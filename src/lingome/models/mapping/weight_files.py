@@ -53,7 +53,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read every tensor of a folder's safetensors files, on the CPU, in their own types.
+    """Read every tensor of a folder's safetensors files, on the CPU, in their own shape and type.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def digest_weights(folder: Path) -> str:
 
 
 def read_safetensors(file: Path, what: str = "the weights") -> dict[str, Tensor]:
-    """Read one safetensors file.
+    """Read one safetensors file: its tensors by name, each of the shape that it has there.
 
     Raises
     ------

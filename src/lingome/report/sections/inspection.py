@@ -247,7 +247,7 @@ def tree_rows(rows: Sequence[Row], share: Mapping[str, float]) -> list[dict[str,
     Returns
     -------
     list of dict
-        As `charts.tree_chart` takes them: ``row`` counts from 0; no two tokens share one,
+        As `lingome.report.charts.tokens.tree_chart` takes them: ``row`` counts from 0; no two tokens share one,
         and a token comes after its left part.
     """
     by_token = {row["token"]: row for row in rows}

@@ -136,6 +136,8 @@ def encode_flat(
         Sequence `r` is ``bases[starts[r]:starts[r + 1]]``.
     code_of : ndarray of uint8, shape (256,)
         Code of each character; the number of letters for those that are unknown.
+    tables : EncodingTables
+        Of the vocabulary; see `build_tables`.
     block_bp : int
         Bases read before their tokens are written; changes nothing but time and memory.
 
@@ -151,6 +153,11 @@ def encode_flat(
     n = _encode(bases, starts, code_of, *tables, block_bp, ids, cuts)
     ids.resize(n, refcheck=False)
     return ids, cuts
+
+
+# Shapes in the kernels: those of `EncodingTables`; spelled (letters of all tokens,), words (windows, letters of each),
+# left_of and right_of (V,), bases (n,), starts and cuts (R + 1,), code_of (256,), ids (n,), and last, the last token
+# of each prefix, (letters read + 1,) after as many walls as the longest token has letters.
 
 
 @numba.njit(cache=True, nogil=True)

@@ -56,7 +56,7 @@ class Learnt(NamedTuple):
     ----------
     merges : list of Merge
         In order. Symbols are letters 0..A-1, A a break that never pairs, then one a merge.
-    counts : ndarray of int64
+    counts : ndarray of int64, shape (A + 1 + merges,)
         Occurrences of each symbol once all merges are made.
     seconds : dict of str to float
         Wall time of ``reading``, ``choosing`` and ``merging``.
@@ -88,7 +88,7 @@ def learn_merges(
 
     Parameters
     ----------
-    sequences : iterable of ndarray of uint8
+    sequences : iterable of ndarray of uint8, shape (letters,) each
         ASCII letters; a letter outside the alphabet, and the end of a sequence, break it. Each is
         taken in and let go.
     merges : int

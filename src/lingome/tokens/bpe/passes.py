@@ -83,7 +83,7 @@ class Changes:
         self.hits = np.zeros(n, dtype=np.int64)
 
     def apply(self, pairs: Pairs, counts: np.ndarray) -> None:
-        """Correct the table of pair counts."""
+        """Correct the table `counts` of pairs, int64, shape (symbols, symbols), in place."""
         old = slice(pairs.first_new)
         new = pairs.first_new + np.arange(len(pairs.pairs))
         for index, (left, right) in enumerate(pairs.pairs):
@@ -112,7 +112,7 @@ class Text:
         self.append(np.full(1, alphabet.unknown, dtype=np.uint8))
 
     def append(self, symbols: np.ndarray) -> None:
-        """Add symbols at the end, in blocks; the first ones are small, so that little text has several too."""
+        """Add `symbols`, shape (n,), at the end in blocks; the first are small, so that short text has several."""
         start = 0
         while start < len(symbols):
             if self._fill is None or self._fill.n == len(self._fill.symbols) or \
@@ -127,7 +127,7 @@ class Text:
             start += take
 
     def append_letters(self, letters: np.ndarray, reverse: bool = False) -> None:
-        """Add a sequence of ASCII letters and a break; with `reverse` its reverse complement."""
+        """Add a sequence of ASCII `letters`, shape (n,), and a break; with `reverse` its reverse complement."""
         for start in range(0, len(letters), _BLOCK[1]):
             end = min(len(letters), start + _BLOCK[1])
             part = letters[len(letters) - end : len(letters) - start] if reverse else letters[start:end]
@@ -137,7 +137,17 @@ class Text:
             self.append(codes[:n])
 
     def append_encoded(self, letters: np.ndarray, encode: Callable[[np.ndarray], np.ndarray], reverse: bool) -> None:
-        """Add a sequence already merged: the symbols that `encode` gives, and a break."""
+        """Add a sequence that is merged already, and a break.
+
+        Parameters
+        ----------
+        letters : ndarray of uint8, shape (n,)
+            ASCII letters.
+        encode : callable
+            Gives the symbols of letters, shape (m,).
+        reverse : bool
+            Add the reverse complement instead.
+        """
         if reverse:
             upper = np.frombuffer(self.alphabet.letters[::-1].encode() + b"N", dtype=np.uint8)
             letters = upper[self.alphabet.codes[letters[::-1]]]
@@ -147,7 +157,7 @@ class Text:
         self.append(np.full(1, self.alphabet.unknown, dtype=self.blocks[-1].symbols.dtype))
 
     def count_pairs(self, counts: np.ndarray) -> None:
-        """Count neighbouring symbols; pairs with a break are left at 0."""
+        """Count neighbouring symbols into `counts`, shape (symbols, symbols); pairs with a break are left at 0."""
         last = self.alphabet.unknown
         for block in self.blocks:
             _count_pairs(block.symbols, block.n, last, counts)
@@ -171,7 +181,21 @@ class Text:
     def merge(
         self, chosen: Sequence[tuple[int, int]], first_new: int, counts: np.ndarray, pool: Executor, workers: int
     ) -> None:
-        """Replace all occurrences of some pairs, and correct the counts."""
+        """Replace all occurrences of some pairs, and correct the counts.
+
+        Parameters
+        ----------
+        chosen : sequence of (int, int)
+            Left and right symbols; see `Pairs`.
+        first_new : int
+            Symbol of the first pair's merge; the others follow.
+        counts : ndarray of int64, shape (symbols, symbols)
+            Occurrences of each pair, changed in place.
+        pool : Executor
+            Runs the workers.
+        workers : int
+            How many share the blocks.
+        """
         pairs = Pairs(chosen, first_new)
         if first_new + len(chosen) > 256:
             self.widen()
@@ -244,6 +268,12 @@ def _edge_of_run(block: Block, edge: Edge, after: int, pairs: Pairs) -> Edge:
     if run % 2 and after == symbol:
         return Edge(1, symbol, 0)
     return Edge(0, int(block.symbols[block.n - 1]), 0 if run and run % 2 == 0 else -1)
+
+
+# Shapes in the kernels: letters (n,), code_of (256,), codes (n + 1,), symbols (capacity,) of which n are in use,
+# counts (symbols, symbols), lefts and rights (pairs,), row_of (symbols,), pair_at (rows, symbols), change_left
+# (symbols, pairs), change_right (pairs, symbols), change_both (pairs, pairs), hits (pairs,), chunk (_CHUNK + 1,), marks
+# (_CHUNK,), and words, which are the marks seen as uint64.
 
 
 @numba.njit(cache=True, nogil=True)

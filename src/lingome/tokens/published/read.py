@@ -1,27 +1,22 @@
-"""Recognise the vocabulary files of others, alone or in a folder."""
+"""Read a vocabulary that others published: find its file, parse it by its format, build its tokenizer."""
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
-from lingome.tokens.characters import LAYOUTS, CharacterTokenizer
-from lingome.tokens.kmers import LAYOUTS as KMER_LAYOUTS
-from lingome.tokens.kmers import MAX_K, KmerTokenizer
-from lingome.tokens.published.sentencepiece import read_sentencepiece
-from lingome.tokens.published.text import END_OF_TEXT, GPT2_TOKENS, TextTokenizer, read_ranks, tokenizer_of_ranks
-from lingome.tokens.published.tokenizer_json import read_object, read_pairs, read_published, refuse, tokens_by_id
+from lingome.core.files import name_file, read_json_object, read_text
+from lingome.tokens.published.build import build_published
+from lingome.tokens.published.gpt2 import parse_gpt2, parse_tiktoken
+from lingome.tokens.published.sentencepiece import parse_sentencepiece
+from lingome.tokens.published.tokenizer_json import parse_named_roles, parse_tokenizer_json
+from lingome.tokens.published.vocabulary import PublishedVocabulary, refusal, tokens_by_id
+from lingome.tokens.published.words import is_word_level, parse_word_level, parse_word_list
 from lingome.tokens.tokenizer import Tokenizer
 
 _READ = "tokenizer.json, vocab.txt, *.model, *.tiktoken, or GPT-2's encoder.json and vocab.bpe"
 _NAMES_OF_GPT2 = (("encoder.json", "vocab.bpe"), ("vocab.json", "merges.txt"))
-_SIDE_BY_SIDE = tuple(name for name in KMER_LAYOUTS if name != "dnabert")
-# Parts of tokenizer.json that decide the ids of a sequence.
-_DECIDING = ("model", "normalizer", "pre_tokenizer")
+_NAMES_OF_ROLES = ("special_tokens_map.json", "tokenizer_config.json")
 
 
 def find_vocabulary(folder: Path) -> Path:
@@ -49,7 +44,7 @@ def find_vocabulary(folder: Path) -> Path:
 
 
 def read_vocabulary(file: Path) -> Tokenizer:
-    """Read a vocabulary file by its name.
+    """Read the tokenizer of a vocabulary file; its name says the format.
 
     Raises
     ------
@@ -57,120 +52,47 @@ def read_vocabulary(file: Path) -> Tokenizer:
         If the name is of no known format.
     CheckpointError
         If the file is corrupt, or holds a tokenizer that lingome cannot reproduce exactly.
+    MissingExtraError
+        If it is a SentencePiece model and `sentencepiece` is not installed.
     """
+    with name_file(file):
+        published = _parse(file)
+        try:
+            return build_published(published)
+        except ConfigError as error:
+            raise refusal(error.got, error.expected, error.what) from error
+
+
+def _parse(file: Path) -> PublishedVocabulary:
+    """Parse a file by the format that its name says."""
     if file.suffix == ".model":
-        return read_sentencepiece(file)
+        return parse_sentencepiece(file.read_bytes())
     if file.suffix == ".tiktoken":
-        return _read_tiktoken(file)
+        return parse_tiktoken(file.read_bytes())
     for vocabulary, merges in _NAMES_OF_GPT2:
         if file.name in (vocabulary, merges):
-            return _read_gpt2(file.with_name(vocabulary), file.with_name(merges))
+            return _parse_pair(file.with_name(vocabulary), file.with_name(merges))
     if file.suffix == ".json":
-        model = read_object(file).get("model")
-        if isinstance(model, dict) and model.get("type") == "WordLevel":
-            return _read_words(model, file)
-        return read_published(file)
+        content = read_json_object(file)
+        if is_word_level(content):
+            return parse_word_level(content)
+        beside = [file.with_name(name) for name in _NAMES_OF_ROLES]
+        named = parse_named_roles([read_json_object(one) for one in beside if one.is_file()])
+        return parse_tokenizer_json(content, named)
     if file.suffix == ".txt":
-        return _read_list(file)
+        return parse_word_list(read_text(file))
     raise DataError(
         "this is no vocabulary file that lingome knows", where=file, expected=_READ,
         hint="give the folder of a tokenizer or a checkpoint",
     )
 
 
-def check_tokenizer_json(tokenizer: Tokenizer, file: Path) -> None:
-    """Compare a ``tokenizer.json`` with what the tokenizer would write, where it decides ids.
-
-    Raises
-    ------
-    CheckpointError
-        If another reader of the file would give other ids.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        tokenizer.write_model(Path(scratch))
-        expected = read_object(Path(scratch) / file.name)
-    found = read_object(file)
-    for part in _DECIDING:
-        if found.get(part) != expected[part]:
-            raise CheckpointError(
-                f"its {part} is not that of this tokenizer", where=file, got=json.dumps(found.get(part))[:80],
-                expected=json.dumps(expected[part])[:80], hint="save the tokenizer again, or restore its files",
-            )
-
-
-def _known_layouts(size: int) -> Iterator[Tokenizer]:
-    """Give the tokenizers of one word or letter at a time with a vocabulary of this size."""
-    yield from (t for t in (CharacterTokenizer(), *(CharacterTokenizer(layout=name) for name in LAYOUTS))
-                if t.vocab_size == size)
-    for k in range(1, MAX_K + 1):
-        for overlap, layout in ((True, "dnabert"), (False, "dnabert"), *((False, name) for name in _SIDE_BY_SIDE)):
-            if 4**k <= size <= 4**k + 11:
-                words = KmerTokenizer(k, overlap, layout)
-                if words.vocab_size == size:
-                    yield words
-
-
-def _read_list(file: Path) -> Tokenizer:
-    """Read ``vocab.txt``: k-mers of DNABERT or the Nucleotide Transformer, or letters of ESM."""
-    try:
-        tokens = tuple(file.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError("the vocabulary cannot be read", where=file, got=error) from error
-    nearest: tuple[int, str, str] | None = None
-    for tokenizer in _known_layouts(len(tokens)):
-        if tokenizer.vocab == tokens:
-            return tokenizer
-        line = next(i for i, (found, right) in enumerate(zip(tokens, tokenizer.vocab, strict=True)) if found != right)
-        nearest = max(nearest or (-1, "", ""), (line, tokens[line], tokenizer.vocab[line]))
-    where = file.as_posix()
-    got = f"{len(tokens)} lines"
-    expected = "k-mers of DNABERT or the Nucleotide Transformer, or ESM's 33 letters"
-    if nearest is not None:
-        where = f"{file}:{nearest[0] + 1}"
-        got = nearest[1]
-        expected = nearest[2]
-    raise CheckpointError(
-        "this list of tokens is of no published layout", where=where, got=got, expected=expected,
-        hint="byte pairs need their merges too: give tokenizer.json",
-    )
-
-
-def _read_words(model: dict[str, Any], file: Path) -> Tokenizer:
-    """Read a ``tokenizer.json`` of whole words: one that a known layout would write."""
-    vocab = model.get("vocab")
-    tokens = tuple(tokens_by_id(vocab, file)) if isinstance(vocab, dict) else ()
-    for tokenizer in _known_layouts(len(tokens)):
-        if tokenizer.vocab == tokens and not (isinstance(tokenizer, KmerTokenizer) and tokenizer.overlap):
-            check_tokenizer_json(tokenizer, file)
-            return tokenizer
-    raise refuse(file, f"{len(tokens)} words", "k-mers or letters in a published order of ids")
-
-
-def _read_tiktoken(file: Path) -> TextTokenizer:
-    ranks = read_ranks(file)
-    if len(ranks) != GPT2_TOKENS:
-        raise refuse(
-            file, f"{len(ranks)} ranks: the file does not say how text is cut into words",
-            f"{GPT2_TOKENS}, those of GPT-2",
-        )
-    try:
-        return tokenizer_of_ranks(ranks)
-    except ConfigError as error:
-        raise refuse(file, error.got, error.expected, error.what) from error
-
-
-def _read_gpt2(vocabulary: Path, merges: Path) -> TextTokenizer:
-    """Read GPT-2's own two files: ids of tokens, and merges in order under a line of version."""
+def _parse_pair(vocabulary: Path, merges: Path) -> PublishedVocabulary:
+    """Parse GPT-2's two files; an error names the one that is wrong."""
     for file in (vocabulary, merges):
         if not file.is_file():
             raise CheckpointError("one of the two files of the vocabulary is missing", where=file)
-    vocab = tokens_by_id(read_object(vocabulary), vocabulary)
-    try:
-        lines = merges.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError("the merges cannot be read", where=merges, got=error) from error
-    pairs = read_pairs([line for line in lines if line and not line.startswith("#version")], set(vocab), merges)
-    try:
-        return TextTokenizer(vocab, pairs, (END_OF_TEXT,))
-    except ConfigError as error:
-        raise refuse(vocabulary, error.got, error.expected, error.what) from error
+    with name_file(vocabulary):
+        tokens = tokens_by_id(read_json_object(vocabulary))
+    with name_file(merges):
+        return parse_gpt2(tokens, read_text(merges))

@@ -17,8 +17,8 @@ from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.extras import require
 from lingome.core.files import atomic_file
 from lingome.tokens.bpe.merges import merges_of_ranks
-from lingome.tokens.published.sequence import PublishedBpe
 from lingome.tokens.published.text import BYTES, as_utf8, texts_of
+from lingome.tokens.published.vocabulary import PublishedVocabulary
 from lingome.tokens.tokenizer import Encoding, Roles, SequenceLike, Tokenizer
 
 MODEL_FILE = "tokenizer.model"
@@ -77,7 +77,13 @@ class SentencePieceTokenizer(Tokenizer):
         return {"kind": self.kind, "model_digest": hashlib.sha256(self.model).hexdigest()[:16]}
 
     def encode_batch(self, sequences: Sequence[SequenceLike]) -> list[Encoding]:
-        """Cut many texts into tokens; a text may be given as the bytes of its UTF-8."""
+        """Cut many texts into tokens; a text may be given as the bytes of its UTF-8.
+
+        Raises
+        ------
+        DataError
+            If a text is an array of another type, or no UTF-8.
+        """
         encodings: list[Encoding] = []
         for text in sequences:
             codes = as_utf8(text)
@@ -102,14 +108,37 @@ class SentencePieceTokenizer(Tokenizer):
         return Encoding(ids, offsets)
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode texts that lie one after the other as UTF-8; see `Tokenizer.encode_flat`."""
+        """Encode texts that lie one after the other as UTF-8; see `Tokenizer.encode_flat`.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            The bytes of the texts.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each text begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+        """
         found = [self._encode_one(text).input_ids for text in texts_of(bases, starts)]
         cuts = np.zeros(len(starts), dtype=np.int64)
         np.cumsum([len(ids) for ids in found], out=cuts[1:])
         return np.concatenate([np.zeros(0, dtype=self.ids_dtype), *found]), cuts
 
     def borders(self, ids: np.ndarray, cuts: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Refuse: ids do not say which letters they came from; `encode` does.
+        """Refuse: `ids`, shape (m,), do not say which letters they came from; `encode` does.
+
+        Parameters
+        ----------
+        ids, cuts, starts : ndarray, shapes (m,), (R + 1,) and (R + 1,)
+            As in `Tokenizer.borders`.
+
+        Returns
+        -------
+        ndarray of int64, shape (m + 1,)
+            Never.
 
         Raises
         ------
@@ -119,7 +148,7 @@ class SentencePieceTokenizer(Tokenizer):
         raise DataError("ids of SentencePiece do not say which letters they own", hint="use encode, which does")
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the text of tokens; what was unknown stays unknown."""
+        """Give the text of tokens `ids`, shape (m,); what was unknown stays unknown."""
         return str(self._engine.decode([int(i) for i in ids]))
 
     def write_model(self, folder: Path) -> None:
@@ -132,17 +161,13 @@ class SentencePieceTokenizer(Tokenizer):
         return {"lingome_note": f"A SentencePiece model: {MODEL_FILE} is the vocabulary; there is no tokenizer.json."}
 
 
-def read_sentencepiece(file: Path) -> Tokenizer:
-    """Read a SentencePiece ``.model`` file.
+def parse_sentencepiece(model: bytes) -> PublishedVocabulary:
+    """Parse the content of a SentencePiece ``.model`` file.
 
     A vocabulary in upper-case letters is one of sequence. It must be of type BPE and put no space
     before a text; then the merges that its scores imply give the same ids (see
     `lingome.tokens.bpe.merges`), except that each unknown letter is a token of its own, where
     SentencePiece makes one of a run. Any other model is one of text.
-
-    Returns
-    -------
-    PublishedBpe or SentencePieceTokenizer
 
     Raises
     ------
@@ -152,20 +177,19 @@ def read_sentencepiece(file: Path) -> Tokenizer:
         If `sentencepiece` is not installed.
     """
     try:
-        whole = SentencePieceTokenizer(file.read_bytes())
+        whole = SentencePieceTokenizer(model)
     except ConfigError as error:
-        raise CheckpointError(
-            error.what, where=file, got=error.got, expected="a .model file of SentencePiece"
-        ) from error
+        raise CheckpointError(error.what, got=error.got, expected="a .model file of SentencePiece") from error
+    engine = whole._engine
     special = set(whole.special_ids.tolist())
-    pieces = [piece for i, piece in enumerate(whole.vocab) if i not in special and not whole._engine.is_byte(i)]
+    pieces = [piece for i, piece in enumerate(whole.vocab) if i not in special and not engine.is_byte(i)]
     letters = set("".join(pieces)) - {_SPACE}
     if not all(letter.isascii() and letter.isupper() for letter in letters):
-        return whole
-    return _of_sequence(whole, pieces, file)
+        return PublishedVocabulary("sentencepiece", whole.vocab, model=model)
+    return _parse_sequence(whole, pieces)
 
 
-def _of_sequence(whole: SentencePieceTokenizer, pieces: list[str], file: Path) -> PublishedBpe:
+def _parse_sequence(whole: SentencePieceTokenizer, pieces: list[str]) -> PublishedVocabulary:
     engine = whole._engine
     ranks = {piece: -engine.get_score(whole.ids[piece]) for piece in pieces if len(piece) > 1}
     why = None
@@ -175,13 +199,12 @@ def _of_sequence(whole: SentencePieceTokenizer, pieces: list[str], file: Path) -
         why = "it has bytes or unused pieces among its tokens"
     elif any(_SPACE in piece for piece in engine.encode(pieces[0], out_type=str)):
         why = "it puts a space before each sequence, a token that owns no letter"
-    if why is None:
-        sequence = PublishedBpe(whole.vocab, merges_of_ranks(ranks), whole.roles)
-        differ = [p for p in pieces if sequence.encode(p).input_ids.tolist() != engine.encode(p)]
-        why = f"the piece {differ[0]!r} is cut in another way" if differ else None
     if why is not None:
         raise CheckpointError(
-            "this SentencePiece model of sequence cannot be reproduced exactly", where=file, got=why,
+            "this SentencePiece model of sequence cannot be reproduced exactly", got=why,
             hint="train with --model_type=bpe --add_dummy_prefix=false",
         )
-    return sequence
+    return PublishedVocabulary(
+        "sequence", whole.vocab, tuple(merges_of_ranks(ranks)), roles=whole.roles,
+        published_ids={piece: list(engine.encode(piece)) for piece in pieces},
+    )

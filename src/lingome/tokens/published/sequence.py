@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,20 +14,11 @@ from lingome.core.errors import ConfigError
 from lingome.tokens.alphabet import DNA, ESM, PROTEIN, Alphabet
 from lingome.tokens.bpe.byte_pairs import FIRST_LETTER, BpeTokenizer
 from lingome.tokens.bpe.merges import Pair, merges_of_pairs
+from lingome.tokens.published.vocabulary import NOTHING, Around
 from lingome.tokens.tokenizer import Roles, Tokenizer
 from lingome.tokens.tokenizer_json import byte_pairs, write_tokenizer_json
 
 _CODES_OF_DNA = "ACGTNRYSWKMBDHV"  # IUPAC
-
-
-class Around(NamedTuple):
-    """Special tokens put around a sequence when special tokens are asked for."""
-
-    before: str | None
-    after: str | None
-
-
-NOTHING = Around(None, None)
 
 
 class PublishedBpe(Tokenizer):
@@ -90,7 +81,20 @@ class PublishedBpe(Tokenizer):
         }
 
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`."""
+        """Encode sequences that lie one after the other; see `Tokenizer.encode_flat`.
+
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            ASCII codes.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each sequence begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+        """
         ids, cuts = self.cutter.encode_flat(bases, starts)
         return self._id_of[ids], cuts
 

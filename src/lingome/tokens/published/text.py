@@ -7,11 +7,9 @@ within each word. The merging is done by the package `tokenizers`.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,14 +17,13 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from lingome.core.errors import CheckpointError, ConfigError, DataError
+from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import write_text
 from lingome.tokens.alphabet import Alphabet
-from lingome.tokens.bpe.merges import Pair, merges_of_ranks
+from lingome.tokens.bpe.merges import Pair
 from lingome.tokens.tokenizer import Encoding, Roles, SequenceLike, Tokenizer
 
 END_OF_TEXT = "<|endoftext|>"
-GPT2_TOKENS = 50_256
 ROLES = ("pad", "unk", "cls", "sep", "mask")
 
 
@@ -108,7 +105,7 @@ class TextTokenizer(Tokenizer):
 
     @cached_property
     def special_ids(self) -> np.ndarray:
-        """Ids of the tokens that stand for no text, int64, ascending."""
+        """Ids of the tokens that stand for no text, ascending, int64, shape (n_special,)."""
         return np.array(sorted(self.ids[token] for token in self.special), dtype=np.int64)
 
     def settings(self) -> dict[str, Any]:
@@ -123,6 +120,18 @@ class TextTokenizer(Tokenizer):
     def encode_flat(self, bases: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Encode texts that lie one after the other as UTF-8; see `Tokenizer.encode_flat`.
 
+        Parameters
+        ----------
+        bases : ndarray of uint8, shape (n,)
+            The bytes of the texts.
+        starts : ndarray of int64, shape (R + 1,)
+            Where each text begins, and the last ends.
+
+        Returns
+        -------
+        ids : ndarray of uint16 or int32, shape (m,)
+        cuts : ndarray of int64, shape (R + 1,)
+
         Raises
         ------
         DataError
@@ -134,7 +143,7 @@ class TextTokenizer(Tokenizer):
         return np.array([i for one in found for i in one.ids], dtype=self.ids_dtype), cuts
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Give the text of tokens; bytes that are no whole character become U+FFFD."""
+        """Give the text of tokens `ids`, shape (m,); bytes that are no whole character become U+FFFD."""
         skip = set(self.special_ids.tolist())
         letters = "".join(self.vocab[i] for i in map(int, ids) if i not in skip)
         return bytes(_BYTE[letter] for letter in letters).decode("utf-8", "replace")
@@ -150,7 +159,7 @@ class TextTokenizer(Tokenizer):
 
 
 def as_utf8(text: SequenceLike) -> bytes | np.ndarray:
-    """Give a text as the bytes of its UTF-8.
+    """Give a text as the bytes of its UTF-8; an array, shape (n,), is given back.
 
     Raises
     ------
@@ -171,6 +180,13 @@ def as_utf8(text: SequenceLike) -> bytes | np.ndarray:
 def texts_of(codes: np.ndarray, starts: np.ndarray) -> list[str]:
     """Give texts that lie one after the other as UTF-8.
 
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (n,)
+        The bytes of the texts.
+    starts : ndarray of int64, shape (R + 1,)
+        Where each text begins, and the last ends.
+
     Raises
     ------
     DataError
@@ -184,48 +200,3 @@ def texts_of(codes: np.ndarray, starts: np.ndarray) -> list[str]:
             raise DataError("the text is not UTF-8", where=f"text {number}, byte {error.start}", got=error.reason,
                             hint="convert it, for example with iconv") from error
     return texts
-
-
-def tokenizer_of_ranks(ranks: Mapping[bytes, int]) -> TextTokenizer:
-    """Build the tokenizer of tiktoken's ranks, cut by GPT-2's rule; ``<|endoftext|>`` follows as the last id.
-
-    Parameters
-    ----------
-    ranks : mapping of bytes to int
-        Rank of each token, which is its id; 0 to V - 1.
-
-    Raises
-    ------
-    ConfigError
-        If ranks are missing, or a byte has none.
-    """
-    visible = {"".join(VISIBLE[byte] for byte in token): rank for token, rank in ranks.items()}
-    vocab = sorted(visible, key=visible.__getitem__)
-    if [visible[token] for token in vocab] != list(range(len(vocab))):
-        raise ConfigError("ranks are missing or given twice", expected=f"0 to {len(vocab) - 1}, each once")
-    return TextTokenizer([*vocab, END_OF_TEXT], merges_of_ranks(visible), whole_words=True)
-
-
-def read_ranks(file: Path) -> dict[bytes, int]:
-    """Read a ``.tiktoken`` file: on each line a token in base64 and its rank.
-
-    Raises
-    ------
-    CheckpointError
-        If a line is anything else, or a token is given twice.
-    """
-    ranks: dict[bytes, int] = {}
-    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
-        if not line:
-            continue
-        try:
-            token, rank = line.split()
-            text = base64.b64decode(token, validate=True)
-            value = int(rank)
-        except (ValueError, binascii.Error) as error:
-            raise CheckpointError("not a token in base64 and its rank", where=f"{file}:{number}", got=line[:60],
-                                  hint="download the file again") from error
-        if not text or text in ranks:
-            raise CheckpointError("an empty token, or one given twice", where=f"{file}:{number}", got=line[:60])
-        ranks[text] = value
-    return ranks

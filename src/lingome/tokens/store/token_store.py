@@ -1,7 +1,7 @@
 """A genome's tokens on disk, read where they lie: from tokens to bases, and back.
 
 Tokens are counted through all shards; bases are 0-based, half-open, in their record. Letters that
-are unknown (N above all) have no token. The files are those of `lingome.tokens.store.writing`.
+are unknown (N above all) have no token. The files are those of `lingome.tokens.store.layout`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.progress import say
-from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.names import unknown_chromosome
 from lingome.tokens.tokenizer import Tokenizer
@@ -89,7 +88,7 @@ class ShardedIds:
         return int(self._ends[-1])
 
     def part(self, first: int, last: int) -> np.ndarray:
-        """Give the ids from `first` to before `last`; a view unless they lie in several files."""
+        """Give the ids from `first` to before `last`, shape (last - first,); a view where one file has them all."""
         pieces = []
         at = int(np.searchsorted(self._ends, first, side="right"))
         while first < last:
@@ -100,7 +99,7 @@ class ShardedIds:
         return pieces[0] if len(pieces) == 1 else np.concatenate([self._shards[0][:0], *pieces])
 
     def rows(self, starts: np.ndarray, length: int) -> np.ndarray:
-        """Give a row of `length` ids from each start, (R, length); no row leaves its record."""
+        """Give a row of `length` ids from each of `starts`, shape (R,): (R, length); no row leaves its record."""
         rows = np.empty((len(starts), length), dtype=self._shards[0].dtype)
         shards = np.searchsorted(self._ends, starts, side="right").tolist()
         for row, (shard, start) in enumerate(zip(shards, starts.tolist(), strict=True)):
@@ -148,16 +147,6 @@ class TokenStore:
     def bases_per_token(self) -> float:
         """Mean length of a token, in bases."""
         return float(self.manifest["totals"]["bases"]) / len(self.ids)
-
-    def check_genome(self, genome: Genome) -> None:
-        """Refuse a genome that is not the one whose tokens these are.
-
-        Raises
-        ------
-        DataError
-            If its digest is another.
-        """
-        check_digest(self.path, self.digest, genome.digest, genome.path)
 
     def spans(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Say which bases tokens stand for; the work for each does not grow with the store.
@@ -322,13 +311,24 @@ class TokenStore:
 
 
 def token_starts(tokenizer: Tokenizer, ids: np.ndarray) -> np.ndarray:
-    """Give where tokens that follow each other begin, counted from the first; int64, shape of `ids`."""
+    """Give where tokens `ids`, shape (m,), that follow each other begin, from the first; int64, shape (m,)."""
     ends = np.array([0, len(ids)], dtype=np.int64)
     return tokenizer.borders(ids, ends, np.zeros(2, dtype=np.int64))[:-1]
 
 
 def check_digest(store: Path, expected: str, got: str, genome: Path) -> None:
     """Refuse a genome by its digest.
+
+    Parameters
+    ----------
+    store : Path
+        The store.
+    expected : str
+        Digest of the sequence whose tokens it holds.
+    got : str
+        Digest of the genome.
+    genome : Path
+        The genome's file.
 
     Raises
     ------

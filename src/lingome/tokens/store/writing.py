@@ -1,15 +1,7 @@
-"""The files of a token store: written once, whole or not at all, and opened as maps.
+"""Write a token store: whole or not at all, one record of the genome in memory at a time.
 
-::
-
-    manifest.json       version, digests, where each record's tokens are, totals; written last
-    tokens-00000.npy    ids, whole records one after the other; then tokens-00001.npy ...
-    segments.npy        stretches between N, int64 (5, S): record, first token, end of tokens, first base, end
-    anchors.npy         base at which every 4,096th token begins, int64
-    tokenizer files     as `Tokenizer.save` writes them, so that the store needs no other folder
-
-Every array is plain ``.npy``. Nothing is written through a map, because a disk that fills up under a
-map kills the process; a write that fails is an error that can be told.
+Nothing is written through a map, because a disk that fills up under a map kills the process; a write
+that fails is an error that can be told. See `lingome.tokens.store.layout` for the files.
 """
 
 from __future__ import annotations
@@ -17,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,21 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from lingome.core.errors import CheckpointError, DataError
+from lingome.core.errors import DataError
 from lingome.core.files import atomic_folder, write_text
-from lingome.core.progress import say, track
+from lingome.core.progress import track
 from lingome.data.compressed import sniff
 from lingome.data.fasta import FastaStream
-from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store.token_store import LAST, WRITE_AGAIN, Record, TokenStore, check_digest, token_starts
+from lingome.tokens.store.layout import ANCHORS, FORMAT, MANIFEST, SEGMENTS, VERSION, manifest_digest, raw_bytes
+from lingome.tokens.store.token_store import Record, token_starts
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import check_alphabet, true_runs
 
-FORMAT = "lingome token store"
-VERSION = 1
-MANIFEST = "manifest.json"
-SEGMENTS = "segments.npy"
-ANCHORS = "anchors.npy"
 SHARD_TOKENS = 1 << 27
 ANCHOR_TOKENS = 4096
 CHUNK_TOKENS = 1 << 20
@@ -78,10 +65,18 @@ def write_store(
 
     Parameters
     ----------
+    folder : Path
+        The store.
+    tokenizer : Tokenizer
+        A vocabulary of DNA.
+    fasta : Path
+        The genome, plain or gzip.
     soft_masked : {"upper", "n"}
         Read lower case as upper case, or as N.
     chroms : sequence of str
         Only these records; all when empty.
+    force : bool
+        Replace a folder that exists.
     shard_tokens : int
         A file takes no further record once it has this many tokens.
     anchor_tokens : int
@@ -104,7 +99,20 @@ def fill_store(
     folder: Path, tokenizer: Tokenizer, fasta: Path, *, soft_masked: str = "upper", chroms: Sequence[str] = (),
     shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
 ) -> StoreTotals:
-    """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place."""
+    """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    tokenizer, fasta, soft_masked, chroms, shard_tokens, anchor_tokens
+        As in `write_store`.
+
+    Raises
+    ------
+    DataError
+        If the FASTA cannot be read or has no known sequence, or the tokenizer reads no DNA.
+    """
     check_alphabet(tokenizer)
     sniff(fasta)
     stat = fasta.stat()
@@ -142,7 +150,7 @@ def fill_store(
         "record_columns": ["chrom", "length_bp", "shard", "first_token", "n_tokens"],
     }
     rows = [list(asdict(record).values()) for record in writer.records]
-    manifest["sha256"] = _manifest_digest({**manifest, "records": rows})
+    manifest["sha256"] = manifest_digest({**manifest, "records": rows})
     lines = ",\n  ".join(map(json.dumps, rows))
     text = json.dumps(manifest, indent=1).removesuffix("\n}")
     write_text(folder / MANIFEST, f'{text},\n "records": [\n  {lines}\n ]\n}}\n')
@@ -264,12 +272,6 @@ class _ArrayFile:
         }
 
 
-def raw_bytes(array: np.ndarray) -> memoryview:
-    """Give an array's bytes, without a copy if they lie in one piece."""
-    raw: memoryview = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    return raw
-
-
 def _begins(tokenizer: Tokenizer, ids: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Give the bases at which some tokens of a sequence begin, with a look at a million tokens at a time."""
     order = np.argsort(asked, kind="stable")
@@ -281,138 +283,3 @@ def _begins(tokenizer: Tokenizer, ids: np.ndarray, asked: np.ndarray) -> np.ndar
         found[rows] = starts[asked[rows] - first]
         base = int(starts[-1])
     return found
-
-
-def is_store(path: Path) -> bool:
-    """Say whether there is a token store at a path."""
-    return (path / MANIFEST).is_file()
-
-
-def open_store(path: Path, *, verify: bool = False) -> TokenStore:
-    """Open a token store; nothing but its manifest is read into memory.
-
-    When the FASTA it was made from is still where it was, but with another size or time of change, its
-    sequence is read again and compared.
-
-    Parameters
-    ----------
-    verify : bool
-        Read all tokens through once, to be sure that no byte changed.
-
-    Raises
-    ------
-    DataError
-        If there is no store, or the genome changed since.
-    CheckpointError
-        If a file is missing, cut short or damaged, or the store is of another version.
-    """
-    manifest = _read_manifest(path)
-    try:
-        arrays = {name: _open_array(path, name, manifest) for name in (*manifest["shards"], SEGMENTS, ANCHORS)}
-        checked = arrays if verify else (SEGMENTS, ANCHORS)
-        with track("checking the store", total=sum(arrays[name].nbytes for name in checked), unit="bytes") as task:
-            for name in checked:
-                if hashlib.sha256(raw_bytes(arrays[name])).hexdigest() != manifest["files"][name]["sha256"]:
-                    raise CheckpointError("the file is damaged: its content changed since it was written",
-                                          where=path / name, hint=WRITE_AGAIN)
-                task.advance(arrays[name].nbytes, name)
-        store = TokenStore(
-            path, _load_tokenizer(path, manifest), manifest, [arrays[name] for name in manifest["shards"]],
-            arrays[SEGMENTS], arrays[ANCHORS],
-        )
-        n_tokens = sum(record.n_tokens for record in store.records)
-        if not n_tokens == len(store.ids) == int(arrays[SEGMENTS][LAST, -1]):
-            raise ValueError(f"records of {n_tokens} tokens, files of {len(store.ids)}")
-        _check_source(path, manifest["genome"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CheckpointError("the manifest does not fit the store", where=path / MANIFEST, got=repr(error),
-                              hint=WRITE_AGAIN) from error
-    return store
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST
-    if not file.is_file():
-        raise DataError(
-            "there is no token store here", where=path, expected=f"a folder with {MANIFEST}",
-            hint="write one: lingome tokens encode TOKENIZER GENOME -o STORE",
-        )
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError("cannot be read as JSON", where=file, got=error, hint=WRITE_AGAIN) from error
-    found = (manifest.get("format"), manifest.get("version")) if isinstance(manifest, dict) else (None, None)
-    if found != (FORMAT, VERSION):
-        raise CheckpointError(
-            "the store is of another format or version", where=file, got=f"{found[0]}, version {found[1]}",
-            expected=f"{FORMAT}, version {VERSION}", hint=WRITE_AGAIN,
-        )
-    if manifest.get("sha256") != _manifest_digest(manifest):
-        raise CheckpointError("the manifest does not fit the store", where=file, hint=WRITE_AGAIN,
-                              got="its content changed since it was written")
-    return dict(manifest)
-
-
-def _manifest_digest(manifest: Mapping[str, Any]) -> str:
-    """Compute the sha256 of everything else that a manifest says."""
-    content = {name: value for name, value in manifest.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _open_array(path: Path, name: str, manifest: Mapping[str, Any]) -> np.ndarray:
-    """Open an array as a map of its file, and compare its type and shape with the manifest."""
-    said = manifest["files"][name]
-    if not (path / name).is_file():
-        raise CheckpointError("a file of the store is missing", where=path / name, hint=WRITE_AGAIN)
-    try:
-        array: np.ndarray = np.load(path / name, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise CheckpointError(
-            "the file is cut short or damaged", where=path / name, got=error, hint=WRITE_AGAIN
-        ) from error
-    got = (array.dtype.name, list(array.shape), (path / name).stat().st_size)
-    expected = (said["dtype"], said["shape"], said["size_bytes"])
-    if got != expected:
-        raise CheckpointError(
-            "the file is not the one that was written", where=path / name, got=got, expected=expected,
-            hint=WRITE_AGAIN,
-        )
-    return array
-
-
-def _load_tokenizer(path: Path, manifest: Mapping[str, Any]) -> Tokenizer:
-    tokenizer = load_tokenizer(path)
-    expected = str(manifest["tokenizer"]["digest"])
-    if tokenizer.digest != expected:
-        raise CheckpointError(
-            "the tokenizer in the store is not the one that made it", where=path,
-            got=f"digest {tokenizer.digest[:12]}", expected=f"digest {expected[:12]}", hint=WRITE_AGAIN,
-        )
-    check_alphabet(tokenizer)
-    return tokenizer
-
-
-def _check_source(path: Path, said: Mapping[str, Any]) -> None:
-    source = Path(said["path"])
-    try:
-        stat = source.stat()
-    except OSError:
-        return  # moved, or not mounted here: the store stands for itself
-    if (stat.st_size, stat.st_mtime_ns) != (said["size_bytes"], said["mtime_ns"]):
-        say(f"{source} was touched since the store was written: comparing its sequence")
-        check_digest(path, said["digest"], fasta_digest(source), source)
-
-
-def fasta_digest(path: Path) -> str:
-    """Compute the digest that `Genome.digest` gives, with one record in memory at a time.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read as a FASTA of DNA.
-    """
-    records = FastaStream([path])
-    with track(f"reading {path.name}", unit="bases") as task:
-        for bases in records:
-            task.advance(len(bases))
-    return records.digests[0]

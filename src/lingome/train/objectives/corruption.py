@@ -32,7 +32,6 @@ from torch.nn import functional
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.seeds import generator
-from lingome.models.folders.checkpoint import load_model
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_seq2seq_lm
 from lingome.tokens.overlap import words_over_a_base
@@ -315,22 +314,19 @@ def build_span_model(preset: str, vocab_size: int, seed: int = 0) -> EncoderDeco
     return build_seq2seq_lm(preset, vocab_size + SENTINELS, seed)
 
 
-def load_span_model(folder: Path) -> tuple[EncoderDecoderLM, Tokenizer]:
-    """Load an encoder-decoder and its tokenizer to train them further.
+def check_sentinels(model: EncoderDecoderLM, tokenizer: Tokenizer, folder: Path | None) -> None:
+    """Refuse a model whose embedding has no rows for the sentinels behind the tokenizer's vocabulary.
 
     Raises
     ------
     CheckpointError
-        If it is no such model, or its embedding has no rows for the sentinels behind the tokenizer's vocabulary.
+        Names the folder that it was loaded from.
     """
-    model, tokenizer = load_model(folder, "seq2seq_lm")
-    assert isinstance(model, EncoderDecoderLM)
     if (spare := model.config.vocab_size - tokenizer.vocab_size) < SENTINELS:
         raise CheckpointError(
             "this model has too few rows for sentinels", where=folder, got=f"{spare} behind its tokenizer's vocabulary",
             expected=f"{SENTINELS} or more", hint="start from a model that was pre-trained with objective=span",
         )
-    return model, tokenizer
 
 
 class SpanValidation:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from lingome.config.pretrain import PretrainSettings
-from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
+from lingome.models.folders.checkpoint import Promise
 from lingome.models.heads.language_model import LanguageModel
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives import CausalObjective, LanguageObjective
 from lingome.train.objectives.contrastive import ContrastiveObjective
-from lingome.train.objectives.corruption import build_span_model, load_span_model, span_objective
+from lingome.train.objectives.corruption import build_span_model, span_objective
 from lingome.train.objectives.mask_schemes import masked_objective
 
 Pretrainable = LanguageModel | EncoderDecoderLM
@@ -31,15 +30,15 @@ class ObjectiveKind:
         Smallest useful shape, where none is asked for.
     build : callable
         Takes a preset, the size of the vocabulary and a seed, and gives a model with random weights.
-    load : callable
-        Takes a checkpoint's folder, and gives model and tokenizer.
+    promise : str
+        What a checkpoint to start from must hold, see `lingome.models.open.load_model`.
     objective : callable
         Takes the settings and the tokenizer.
     """
 
     preset: str
     build: Callable[[str, int, int], Pretrainable]
-    load: Callable[[Path], tuple[Pretrainable, Tokenizer]]
+    promise: Promise
     objective: Callable[[PretrainSettings, Tokenizer], LanguageObjective]
 
 
@@ -61,10 +60,10 @@ def _span(settings: PretrainSettings, tokenizer: Tokenizer) -> LanguageObjective
 
 
 OBJECTIVES: dict[str, ObjectiveKind] = {
-    "masked": ObjectiveKind("mini", build_masked_lm, load_masked_lm, _masked),
-    "causal": ObjectiveKind("gpt-mini", build_causal_lm, load_causal_lm, _causal),
-    "span": ObjectiveKind("t5-mini", build_span_model, load_span_model, _span),
-    "contrastive": ObjectiveKind("mini", build_masked_lm, load_masked_lm, _contrastive),
+    "masked": ObjectiveKind("mini", build_masked_lm, "masked_lm", _masked),
+    "causal": ObjectiveKind("gpt-mini", build_causal_lm, "causal_lm", _causal),
+    "span": ObjectiveKind("t5-mini", build_span_model, "seq2seq_lm", _span),
+    "contrastive": ObjectiveKind("mini", build_masked_lm, "masked_lm", _contrastive),
 }
 """What a language model can be pre-trained for, by the name that the settings use."""
 

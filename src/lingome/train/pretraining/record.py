@@ -6,10 +6,10 @@ from pathlib import Path
 
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.lineage import Lineage
-from lingome.core.rundir import RunDir
 from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.models.folders.card import ModelCard
+from lingome.models.open import find_model, read_lineage
 from lingome.tokens.store import TokenStore
 from lingome.train.objectives import LanguageObjective
 from lingome.train.pretraining.corpus import Corpus
@@ -37,10 +37,8 @@ def add_origins(
         lineage.add_input("genome", settings.genome)
     start_from = settings.start_from
     if start_from is not None:
-        for folder in (start_from, start_from.parent):
-            if (folder / "run.json").is_file():
-                lineage.add_parent(RunDir(folder).read_lineage())
-                break
+        if before := read_lineage(find_model(start_from)):
+            lineage.add_parent(before)
     elif isinstance(genome, TokenStore):
         lineage.add_tokenizer(settings.genome)
     elif tokenizer is not None:

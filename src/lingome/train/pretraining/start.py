@@ -13,12 +13,15 @@ from lingome.core.files import atomic_folder
 from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.transformer.model import Transformer
+from lingome.models.open import find_model, load_model
 from lingome.tokens.bpe import BpeTokenizer, train_bpe
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives.contrastive import ContrastiveObjective
+from lingome.train.objectives.corruption import check_sentinels
 from lingome.train.pretraining.corpus import WindowSettings
 from lingome.train.pretraining.kinds import OBJECTIVES, Pretrainable, build_language_model, build_objective
 
@@ -33,7 +36,7 @@ def given_tokenizer(
     sequence : Genome or TokenStore
         A store brings its own tokenizer.
     settings : PretrainSettings
-        `tokenizer` is the folder of one; `start_from`, a checkpoint or a run with one, brings shape and tokenizer,
+        `tokenizer` is the folder of one; `start_from`, a model by name, folder or run, brings shape and tokenizer,
         so that neither `preset` nor `tokenizer` may stand beside it.
 
     Raises
@@ -53,7 +56,11 @@ def given_tokenizer(
                 "a checkpoint brings its own shape and tokenizer", where="start_from",
                 hint="leave out preset and tokenizer, or start_from",
             )
-        model, given = OBJECTIVES[settings.objective].load(_model_folder(start_from))
+        opened = load_model(find_model(start_from), OBJECTIVES[settings.objective].promise)
+        model = opened.model
+        given = opened.tokenizer
+        if isinstance(model, EncoderDecoderLM):
+            check_sentinels(model, given, opened.folder)
     elif tokenizer is not None:
         given = load_tokenizer(tokenizer)
     elif own is not None:
@@ -132,7 +139,3 @@ def with_dropout(model: Pretrainable, share: float) -> Pretrainable:
     other = build(dataclasses.replace(model.config, dropout=share))
     other.load_state_dict(model.state_dict())
     return other
-
-
-def _model_folder(path: Path) -> Path:
-    return path / "checkpoint" if (path / "checkpoint" / "config.json").is_file() else path

@@ -174,7 +174,7 @@ def test_an_unknown_output() -> None:
 
 def test_tokens_longer_than_a_base_are_refused() -> None:
     tokenizer = train_bpe([as_codes("ACGTACGTACGT")], 2).tokenizer
-    with pytest.raises(ConfigError, match="one base a token"):
+    with pytest.raises(ConfigError, match="one base per token"):
         Complement.of(tokenizer)
     with pytest.raises(ConfigError, match="fewer rows"):
         Complement.of(HYENA, n_rows=8)

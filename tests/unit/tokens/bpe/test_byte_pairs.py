@@ -14,7 +14,7 @@ from lingome.core.progress import set_sink
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_text, reverse_complement
 from lingome.tokens.alphabet import PROTEIN
-from lingome.tokens.bpe import BpeTokenizer, byte_pairs, passes, train_bpe
+from lingome.tokens.bpe import BpeTokenizer, passes, train_bpe, training
 from lingome.tokens.tokenizer import as_codes
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -33,7 +33,7 @@ def cuts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(passes, "_CHUNK", chunk)
     monkeypatch.setattr(passes, "_BLOCK", (block, block))
     monkeypatch.setattr(passes, "_SMALLEST", 4)
-    monkeypatch.setattr(byte_pairs, "available_cores", lambda: threads)
+    monkeypatch.setattr(training, "available_cores", lambda: threads)
 
 
 def learn(texts: list[str], merges: int) -> list[tuple[int, int, int, int]]:

@@ -17,14 +17,9 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.published.text import (
-    END_OF_TEXT,
-    GPT2_TOKENS,
-    VISIBLE,
-    TextTokenizer,
-    read_ranks,
-    tokenizer_of_ranks,
-)
+from lingome.tokens.published.build import build_published
+from lingome.tokens.published.gpt2 import GPT2_TOKENS, parse_ranks, vocabulary_of_ranks
+from lingome.tokens.published.text import END_OF_TEXT, VISIBLE, TextTokenizer
 
 tiktoken = pytest.importorskip("tiktoken")
 GPT2_SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
@@ -34,7 +29,7 @@ WORDS = ["an", "ana", "nan", "na", "aa", "aaa", "aaaa", " a", " ba", "ban", "th"
 RANKS = {bytes([byte]): (byte + 97) % 256 for byte in range(256)}
 RANKS |= {word.encode(): 256 + i for i, word in enumerate(WORDS)}
 PEER = tiktoken.Encoding("small", pat_str=GPT2_SPLIT, mergeable_ranks=RANKS, special_tokens={END_OF_TEXT: len(RANKS)})
-SMALL = tokenizer_of_ranks(RANKS)
+SMALL = build_published(vocabulary_of_ranks(RANKS))
 
 
 @settings(max_examples=100, deadline=None)
@@ -120,12 +115,17 @@ def test_special_tokens_of_text_are_found_by_name(tmp_path: Path) -> None:
     assert load_tokenizer(tmp_path).sep_id == 5
 
 
+PREFIXED = {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}
+NESTED = {"type": "Sequence", "pretokenizers": [{"type": "Sequence", "pretokenizers": [PREFIXED]}]}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"normalizer": {"type": "NFC"}}, "GPT-2's rule"),
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}}, "GPT-2's rule"),
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}}, "GPT-2's rule"),
+        ({"pre_tokenizer": NESTED}, "GPT-2's rule"),
         ({"added_tokens": []}, "one that ends a text"),
     ],
 )
@@ -146,22 +146,22 @@ def test_a_corrupt_rank_file_is_named_with_its_line(line: bytes, said: str, tmp_
     file = tmp_path / "bad.tiktoken"
     file.write_bytes(b"YQ== 0\n" + line + b"\n")
     with pytest.raises(CheckpointError, match=rf"bad\.tiktoken:2: .*{said}"):
-        read_ranks(file)
+        load_tokenizer(file)
 
 
 def test_ranks_that_do_not_say_how_text_is_cut_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "other.tiktoken"
     file.write_bytes(b"".join(base64.b64encode(token) + b" %d\n" % rank for token, rank in RANKS.items()))
-    assert read_ranks(file) == RANKS
+    assert parse_ranks(file.read_bytes()) == RANKS
     with pytest.raises(CheckpointError, match="273 ranks"):
         load_tokenizer(file)
 
 
 def test_impossible_vocabularies_of_text() -> None:
-    with pytest.raises(ConfigError, match="ranks are missing"):
-        tokenizer_of_ranks({b"a": 0, b"b": 2})
+    with pytest.raises(CheckpointError, match="ranks are missing"):
+        vocabulary_of_ranks({b"a": 0, b"b": 2})
     with pytest.raises(ConfigError, match="every byte"):
-        tokenizer_of_ranks({b"a": 0, b"b": 1})
+        build_published(vocabulary_of_ranks({b"a": 0, b"b": 1}))
     with pytest.raises(ConfigError, match="do not fit"):
         TextTokenizer([*VISIBLE, END_OF_TEXT], [("a", "b")])
 
@@ -171,6 +171,16 @@ def test_text_that_is_not_utf8() -> None:
         SMALL.encode_batch([b"ab", b"ab\xff"])
     with pytest.raises(DataError, match="character 1"):
         SMALL.encode("a\ud800")
+
+
+def test_the_wrong_one_of_gpt2_s_files_is_named(tmp_path: Path) -> None:
+    (tmp_path / "encoder.json").write_text('{"a": 0}')
+    (tmp_path / "vocab.bpe").write_text("#version: 0.2\na b\n")
+    with pytest.raises(CheckpointError, match=r"vocab\.bpe: .*\n.*of or to 'b'"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "encoder.json").write_text('{"a": 1}')
+    with pytest.raises(CheckpointError, match=r"encoder\.json: .*\n.*'a' has id 1"):
+        load_tokenizer(tmp_path)
 
 
 def test_a_missing_half_of_gpt2_s_files(tmp_path: Path) -> None:

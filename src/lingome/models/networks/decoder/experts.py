@@ -30,7 +30,19 @@ from lingome.models.networks.decoder.shape import DecoderConfig
 
 
 def activate(inner: Tensor, ffn: str) -> Tensor:
-    """Apply a feed-forward's bend: GELU by its tanh formula, or SiLU of the first half times the second."""
+    """Apply a feed-forward's activation: GELU by its tanh formula, or SiLU of the first half times the second.
+
+    Parameters
+    ----------
+    inner : Tensor, shape (..., F); (..., 2 F) for ``swiglu``
+        What the first matrix gives.
+    ffn : {"gelu_tanh", "swiglu"}
+        Which of them.
+
+    Returns
+    -------
+    Tensor, shape (..., F)
+    """
     if ffn == "swiglu":
         gate, value = inner.chunk(2, dim=-1)
         return F.silu(gate) * value

@@ -60,7 +60,7 @@ class KvCache:
     batch_size : int
         B, sequences.
     max_tokens : int
-        Most tokens a sequence, padding included; at most the model's positions.
+        Most tokens per sequence, padding included; at most the model's positions.
     device, dtype
         Where the numbers are kept, and how.
 
@@ -85,7 +85,7 @@ class KvCache:
     ) -> None:
         require(batch_size >= 1, "cache", f"{batch_size} sequences", "at least 1")
         fits = 1 <= max_tokens <= config.max_positions
-        require(fits, "cache", f"{max_tokens} tokens a sequence", f"1 to the model's {config.max_positions}")
+        require(fits, "cache", f"{max_tokens} tokens per sequence", f"1 to the model's {config.max_positions}")
         device = torch.device(device)
         shape = (batch_size, config.n_kv_heads, max_tokens, config.head_size)
         self.max_tokens = max_tokens
@@ -106,7 +106,22 @@ class KvCache:
         return self.real_BT.shape[0]
 
     def put(self, index: int, k_BGQK: Tensor, v_BGQK: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
-        """Write one layer's new keys and values; give all of that layer's from `first` on, (B, G, T, K)."""
+        """Write one layer's new keys and values, and give all of that layer's.
+
+        Parameters
+        ----------
+        index : int
+            The layer, counted from 0.
+        k_BGQK, v_BGQK : Tensor, (B, G, Q, K) float
+            Keys and values of the new tokens.
+        first : int
+            Token from which on the layer's are given.
+
+        Returns
+        -------
+        tuple of two Tensors, (B, G, T, K) float
+            Keys and values, T counted from `first`.
+        """
         end = self.length + k_BGQK.shape[2]
         keys = self.keys_BGTK[index]
         values = self.values_BGTK[index]
@@ -129,7 +144,7 @@ class KvCache:
         self._alike_BB = alike_BB.masked_fill(index_B[:, None] == index_B, self.length)
 
 
-class Sight(NamedTuple):
+class CausalMask(NamedTuple):
     """Where the new tokens stand, and what each may see: keys from `first` on, as far as the bias lets it."""
 
     places_BQ: Tensor | slice
@@ -140,8 +155,22 @@ class Sight(NamedTuple):
     @classmethod
     def of(
         cls, length: int, real_BQ: Tensor | None, cache: KvCache | None, device: torch.device, window: int = 0
-    ) -> Sight:
-        """Count positions over real tokens; hide later tokens, those before the window, and padding."""
+    ) -> CausalMask:
+        """Count positions over real tokens; hide later tokens, those before the window, and padding.
+
+        Parameters
+        ----------
+        length : int
+            Q, new tokens of a sequence, padding included.
+        real_BQ : Tensor, (B, Q) bool, optional
+            True at real tokens; None: no padding among the new ones.
+        cache : KvCache, optional
+            What came before them.
+        device : device
+            Of the batch.
+        window : int
+            Tokens that a token sees, itself included; 0 for all.
+        """
         start = 0 if cache is None else cache.length
         end = start + length
         window = window or end
@@ -184,13 +213,29 @@ class DecoderLayer(nn.Module):
             self.ffn_in = nn.Linear(D, width, bias=config.bias)
             self.ffn_out = nn.Linear(config.ffn_size, D, bias=config.bias)
 
-    def forward(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
-        """Give (B, Q, D)."""
-        mixed_BQD = self._attention(self.attention_norm(x_BQD), sight, rotation, cache)
+    def forward(self, x_BQD: Tensor, mask: CausalMask, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
+        """Compute the block.
+
+        Parameters
+        ----------
+        x_BQD : Tensor, (B, Q, D) float
+            States of the new tokens.
+        mask : CausalMask
+            Where they stand, and what each may see.
+        rotation : Rotation, optional
+            Rotary positions of the new tokens; None where positions are learned.
+        cache : KvCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, D) float
+        """
+        mixed_BQD = self._attention(self.attention_norm(x_BQD), mask, rotation, cache)
         x_BQD = x_BQD + drop(mixed_BQD, self.config.dropout, self.training)
         return x_BQD + drop(self._ffn(self.ffn_norm(x_BQD)), self.config.dropout, self.training)
 
-    def _attention(self, x_BQD: Tensor, sight: Sight, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
+    def _attention(self, x_BQD: Tensor, mask: CausalMask, rotation: Rotation | None, cache: KvCache | None) -> Tensor:
         B, Q = x_BQD.shape[:2]
         H = self.config.n_heads
         G = self.config.n_kv_heads
@@ -200,29 +245,29 @@ class DecoderLayer(nn.Module):
             q, k = rotation.turn(q), rotation.turn(k)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         if cache is not None:
-            k, v = cache.put(self.index, k, v, sight.first)
+            k, v = cache.put(self.index, k, v, mask.first)
         dropout = self.config.dropout if self.training else 0.0
         if Q == 1:
-            out: Tensor = self.attention_out(self._attend_one(q[:, :, 0], k, v, sight, cache).reshape(B, 1, H * K))
+            out: Tensor = self.attention_out(self._attend_one(q[:, :, 0], k, v, mask, cache).reshape(B, 1, H * K))
             return out
         if G < H:
             k, v = k.repeat_interleave(H // G, dim=1), v.repeat_interleave(H // G, dim=1)
-        o_BHQK = attend(q, k, v, sight.bias_BQT, dropout, causal=sight.causal)
+        o_BHQK = attend(q, k, v, mask.bias_BQT, dropout, causal=mask.causal)
         out = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, Q, H * K))
         return out
 
     def _attend_one(
-        self, q_BHK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, sight: Sight, cache: KvCache | None
+        self, q_BHK: Tensor, k_BGTK: Tensor, v_BGTK: Tensor, mask: CausalMask, cache: KvCache | None
     ) -> Tensor:
-        """Mix values for one new token a sequence."""
-        if cache is not None and sight.bias_BQT is None and fits_compiled_step(q_BHK, cache.keys_BGTK[self.index]):
+        """Mix values for one new token per sequence."""
+        if cache is not None and mask.bias_BQT is None and fits_compiled_step(q_BHK, cache.keys_BGTK[self.index]):
             stores = cache.keys_BGTK[self.index], cache.values_BGTK[self.index]
-            return attend_step(q_BHK, *stores, sight.first, cache.length + 1)
+            return attend_step(q_BHK, *stores, mask.first, cache.length + 1)
         # The queries that share a head of keys stand in for positions: nothing is copied.
         B, H, K = q_BHK.shape
         q_BGRK = q_BHK.reshape(B, k_BGTK.shape[1], H // k_BGTK.shape[1], K)
         dropout = self.config.dropout if self.training else 0.0
-        return attend(q_BGRK, k_BGTK, v_BGTK, sight.bias_BQT, dropout)
+        return attend(q_BGRK, k_BGTK, v_BGTK, mask.bias_BQT, dropout)
 
     def _ffn(self, x_BQD: Tensor) -> Tensor:
         if self.config.n_experts:
@@ -303,20 +348,20 @@ class Decoder(Body):
         if cache is not None:
             cache.padded = cache.padded or real_BL is not None
             cache.real_BT[:, cache.length : cache.length + L] = True if real_BL is None else real_BL
-        sight = Sight.of(L, real_BL, cache, device, config.window)
+        mask = CausalMask.of(L, real_BL, cache, device, config.window)
         x_BLD = self.tokens(input_ids_BL)
         rotation = None
         if config.positions == "learned":
-            x_BLD = x_BLD + self.places.weight[sight.places_BQ]
+            x_BLD = x_BLD + self.places.weight[mask.places_BQ]
         else:
             table = None if cache is None else cache.rotation
             if table is None:
                 table = Rotation.of(L, config.head_size, config.rope_theta, device)
-            rotation = table.at(sight.places_BQ)
+            rotation = table.at(mask.places_BQ)
         x_BLD = drop(x_BLD, config.dropout, self.training)
         states = [x_BLD]
         for layer in self.layers:
-            x_BLD = layer(states[-1], sight, rotation, cache)
+            x_BLD = layer(states[-1], mask, rotation, cache)
             states = [*states, x_BLD] if every else [x_BLD]
         if cache is not None:
             cache.length += L

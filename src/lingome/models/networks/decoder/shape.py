@@ -30,7 +30,7 @@ class DecoderConfig:
     max_positions : int
         Longest sequence in tokens, special ones included.
     positions : {"learned", "rotary"}
-        A learned vector a position, or rotation of queries and keys (Su et al. 2021, arXiv:2104.09864).
+        A learned vector per position, or rotation of queries and keys (Su et al. 2021, arXiv:2104.09864).
     norm : {"layer", "rms"}
         LayerNorm, or RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), before each block and at the end.
     ffn : {"gelu_tanh", "swiglu"}
@@ -112,11 +112,6 @@ class DecoderConfig:
     def head_size(self) -> int:
         """K, the size of one attention head."""
         return self.head_dim or self.hidden_size // self.n_heads
-
-    @property
-    def n_classes(self) -> int:
-        """C, the number of classes; 0 for a model that is no classifier."""
-        return len(self.label_names)
 
     @property
     def bos_id(self) -> int:

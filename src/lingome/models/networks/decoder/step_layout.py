@@ -2,7 +2,7 @@
 
 A product of few rows with a matrix reads the matrix once, and as it lies in memory torch's own kernel reads it slowly:
 five rows take twice the time of one. oneDNN reads its own blocked copy at the speed of memory. All matrices of a
-GPT-2-small, one core, float32, milliseconds a step:
+GPT-2-small, one core, float32, milliseconds per step:
 
 ====  ===========  ======  ==========
 rows  as they lie  packed  transposed

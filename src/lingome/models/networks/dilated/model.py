@@ -1,4 +1,4 @@
-"""GPN, whole: dilated convolutions in place of attention, one token a base, seen from both sides.
+"""GPN, whole: dilated convolutions in place of attention, one token per base, seen from both sides.
 
 Benegas, Batra and Song 2023, doi:10.1073/pnas.2311219120; dilation is that of Yu and Koltun 2016,
 arXiv:1511.07122. Shapes are in the names: ``x_BLD`` has axes B, L, D.
@@ -75,7 +75,7 @@ class DilatedLayer(nn.Module):
     def forward(self, x_BLD: Tensor, shown_BL1: Tensor | None, masked_BL: Tensor | None = None) -> Tensor:
         """Give (B, L, D), or (M, D) at the positions where `masked_BL` is true: the rest is never computed.
 
-        `shown_BL1` is False at padding, None if there is none.
+        `shown_BL1`, (B, L, 1), is False at padding, None if there is none.
         """
         gpn = self.config.block == "gpn"
         seen_BLD = self.conv_norm(x_BLD) if gpn else x_BLD
@@ -142,26 +142,7 @@ class Dilated(Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states.
-
-        Parameters
-        ----------
-        input_ids_BL : Tensor, (B, L) int
-            Token ids.
-        attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
-            True at real tokens, False at padding on either side. None: no padding.
-        masked_BL : Tensor, (B, L) bool, optional
-            Positions whose states are wanted.
-
-        Returns
-        -------
-        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
-
-        Raises
-        ------
-        DataError
-            If a sequence is longer than the model reads at once.
-        """
+        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
         return self._run(input_ids_BL, attention_mask_BL, masked_BL)[-1]
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
@@ -192,7 +173,7 @@ class DilatedHead(nn.Module):
         self.decoder = nn.Linear(config.hidden_size, config.vocab_size, bias=config.bias)
 
     def forward(self, x_D: Tensor) -> Tensor:
-        """Map (..., D) to logits (..., V)."""
+        """Map (..., D) to logits, (B, L, V) or (M, V)."""
         logits: Tensor = self.decoder(self.norm(F.gelu(self.dense(x_D))))
         return logits
 

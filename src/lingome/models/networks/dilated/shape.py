@@ -102,11 +102,6 @@ class DilatedConfig:
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
         require(self.norm_eps > 0, "norm_eps", self.norm_eps, "above 0")
 
-    @property
-    def n_classes(self) -> int:
-        """C, the number of classes; 0 for a model that is no classifier."""
-        return len(self.label_names)
-
     def taps(self, index: int) -> tuple[int, int]:
         """Give K and the dilation of a layer.
 

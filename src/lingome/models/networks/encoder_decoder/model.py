@@ -15,7 +15,7 @@ V     vocabulary
 ====  ====================================================================
 
 Every layer is pre-norm with RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467) and without biases. Scores are
-not divided by sqrt(K): the first weights of the queries are smaller instead. Positions are a learned number a head
+not divided by sqrt(K): the first weights of the queries are smaller instead. Positions are a learned number per head
 and bucket of distance, added to the scores of self-attention; all layers of a stack share one table. ReLU and a tied
 output matrix, with the states divided by sqrt(D) before it, is T5 (Raffel et al. 2020, arXiv:1910.10683); gated GELU
 (Shazeer 2020, arXiv:2002.05202) and an output matrix of its own, T5 1.1.
@@ -51,7 +51,7 @@ from lingome.models.shape import require
 
 
 class RelativePositions(nn.Embedding):
-    """A number a bucket of distance and head, (buckets, H)."""
+    """A number per bucket of distance and head, (buckets, H)."""
 
     def __init__(self, config: EncoderDecoderConfig, *, both_sides: bool) -> None:
         super().__init__(config.n_buckets, config.n_heads)
@@ -148,7 +148,25 @@ class Block(nn.Module):
         self, x_BQD: Tensor, bias_BHQT: Tensor, source: Source | None = None, source_bias: Tensor | None = None,
         cache: DecoderCache | None = None,
     ) -> Tensor:
-        """Give (B, Q, D)."""
+        """Compute the layer.
+
+        Parameters
+        ----------
+        x_BQD : Tensor, (B, Q, D) float
+            States of the tokens.
+        bias_BHQT : Tensor, (B or 1, H or 1, Q or 1, T) float
+            Added to the scores of self-attention: distances, and what hides tokens.
+        source : Source, optional
+            What a decoder reads, unless the cache holds its keys and values.
+        source_bias : Tensor, (B, 1, 1, L) float, optional
+            Added to the scores of attention to the source: hides its padding.
+        cache : DecoderCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, D) float
+        """
         q, k, v = self._heads(self.qkv(self.attention_norm(x_BQD)), 3)
         if cache is not None:
             k, v = cache.put(self.index, k, v)
@@ -224,26 +242,7 @@ class EncoderStack(Stack, Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states.
-
-        Parameters
-        ----------
-        input_ids_BL : Tensor, (B, L) int
-            Token ids.
-        attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
-            True at real tokens, False at padding, on either side. None: no padding.
-        masked_BL : Tensor, (B, L) bool, optional
-            Positions whose states are wanted.
-
-        Returns
-        -------
-        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
-
-        Raises
-        ------
-        DataError
-            If a sequence is longer than the model's positions.
-        """
+        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
         hidden_BLD = self.hidden_states(input_ids_BL, attention_mask_BL)[-1]
         return hidden_BLD if masked_BL is None else hidden_BLD[masked_BL]
 
@@ -269,7 +268,28 @@ class DecoderStack(Stack):
     def forward(
         self, x_BQD: Tensor, source: Source, real_BQ: Tensor | None = None, cache: DecoderCache | None = None
     ) -> Tensor:
-        """Give final states (B, Q, D) of embedded target tokens; with a cache, of those after the ones it holds."""
+        """Compute final states of embedded target tokens.
+
+        Parameters
+        ----------
+        x_BQD : Tensor, (B, Q, D) float
+            Embedded target tokens; with a cache, those after the ones it holds.
+        source : Source
+            What is read.
+        real_BQ : Tensor, (B, Q) bool, optional
+            False at padding; None: there is none.
+        cache : DecoderCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, D) float
+
+        Raises
+        ------
+        DataError
+            If there are more target tokens than the model's positions or the cache have room for.
+        """
         Q = x_BQD.shape[1]
         start = 0 if cache is None else cache.length
         check_length(Q, self.config.max_positions if cache is None else cache.max_tokens - start)
@@ -339,7 +359,24 @@ class EncoderDecoderLM(nn.Module):
         self, target_ids_BQ: Tensor, source: Source, target_mask_BQ: Tensor | None = None,
         cache: DecoderCache | None = None,
     ) -> Tensor:
-        """Give logits (B, Q, V) after target tokens; with a cache, of those after the ones it holds."""
+        """Give logits after target tokens.
+
+        Parameters
+        ----------
+        target_ids_BQ : Tensor, (B, Q) int
+            Target tokens; with a cache, those after the ones it holds.
+        source : Source
+            The encoded source.
+        target_mask_BQ : Tensor, (B, Q) bool or 0/1, optional
+            False at padding.
+        cache : DecoderCache, optional
+            Read, and filled with these tokens.
+
+        Returns
+        -------
+        Tensor, (B, Q, V) float
+            Row i scores the token after the i-th that is given.
+        """
         hidden_BQD = self.decoder(self.body.tokens(target_ids_BQ), source, target_mask_BQ, cache)
         if self.config.scale_head:
             hidden_BQD = hidden_BQD * self.config.hidden_size**-0.5

@@ -1,4 +1,4 @@
-"""HyenaDNA, whole: long convolutions in place of attention, one token a base, causal.
+"""HyenaDNA, whole: long convolutions in place of attention, one token per base, causal.
 
 Nguyen et al. 2023, arXiv:2306.15794; the operator is that of Poli et al. 2023, arXiv:2302.10866.
 Shapes are in the names: ``x_BLD`` has axes B, L, D.
@@ -20,7 +20,7 @@ One block is ``x + mix(norm(x))``, then ``x + ffn(norm(x))`` with GELU (tanh). T
     out = (gate * (h conv (key * value) + skip * key * value)) W_out + b_out
 
 That is the released order 2: two gates and one long convolution. (Definition 3.1 of Poli et al.
-written for N = 2 would convolve twice.) The filter h is not stored but computed, one value a
+written for N = 2 would convolve twice.) The filter h is not stored but computed, one value per
 position and channel, from t = l / (n - 1) for l = 0 .. n - 1 and n = `max_positions`::
 
     p(l) = [t, cos(w f), -sin(w f)],  w = 2 pi l / n,  f = (0.0001, 1)
@@ -119,7 +119,7 @@ def convolve(x_BDL: Tensor, filter_DL: Tensor) -> Tensor:
 
 
 class LongFilter(nn.Module):
-    """The small network with sine activations that writes one long filter a channel."""
+    """The small network with sine activations that writes one long filter per channel."""
 
     def __init__(self, config: HyenaConfig) -> None:
         super().__init__()
@@ -157,7 +157,23 @@ class HyenaBlock(nn.Module):
         self.ffn_out = nn.Linear(config.ffn_size, D)
 
     def forward(self, x_BLD: Tensor, features_LP: Tensor, window_LD: Tensor, shown_B1L: Tensor | None) -> Tensor:
-        """Give (B, L, D); `shown_B1L` is False at padding, None if there is none."""
+        """Compute the block.
+
+        Parameters
+        ----------
+        x_BLD : Tensor, (B, L, D) float
+            States of the tokens.
+        features_LP : Tensor, (L, P) float
+            Features of the positions (`position_features`).
+        window_LD : Tensor, (L, D) float
+            The filter's window: how it fades in each channel.
+        shown_B1L : Tensor, (B, 1, L) bool, optional
+            False at padding; None: there is none.
+
+        Returns
+        -------
+        Tensor, (B, L, D) float
+        """
         mixed_BLD = self._mix(self.mixer_norm(x_BLD), features_LP, window_LD, shown_B1L)
         x_BLD = x_BLD + drop(mixed_BLD, self.dropout, self.training)
         inner = F.gelu(self.ffn_in(self.ffn_norm(x_BLD)), approximate="tanh")
@@ -196,27 +212,7 @@ class Hyena(Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states.
-
-        Parameters
-        ----------
-        input_ids_BL : Tensor, (B, L) int
-            Token ids.
-        attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
-            True at real tokens, False at padding on either side. None: every token counts, as in the
-            published code.
-        masked_BL : Tensor, (B, L) bool, optional
-            Positions whose states are wanted.
-
-        Returns
-        -------
-        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
-
-        Raises
-        ------
-        DataError
-            If a sequence is longer than the model's positions.
-        """
+        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
         hidden_BLD = self.hidden_states(input_ids_BL, attention_mask_BL)[-1]
         return hidden_BLD if masked_BL is None else hidden_BLD[masked_BL]
 

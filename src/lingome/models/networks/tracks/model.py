@@ -111,8 +111,19 @@ def distance_features(config: TracksConfig, n_bins: int, device: torch.device | 
 
 
 def shift_rows(scores: Tensor) -> Tensor:
-    """Turn scores by distance, (..., n, 2 n - 1), into scores by key, (..., n, n): row i, column j takes j - i.
+    """Turn scores by distance into scores by key: row i, column j takes the distance j - i.
 
+    Parameters
+    ----------
+    scores : Tensor, shape (..., n, 2 n - 1)
+        Of the distances -(n - 1) to n - 1, a row per query.
+
+    Returns
+    -------
+    Tensor, shape (..., n, n)
+
+    Examples
+    --------
     >>> shift_rows(torch.tensor([[-1, 0, 1], [-1, 0, 1]])).tolist()
     [[0, 1], [-1, 0]]
     """
@@ -211,7 +222,19 @@ class RelativeAttention(nn.Module):
         self.out = nn.Linear(D, D)
 
     def forward(self, x_BnD: Tensor, features_dP: Tensor) -> Tensor:
-        """Give (B, n, D); `features_dP` are those of the 2 n - 1 distances, see `distance_features`."""
+        """Mix the states of all bins.
+
+        Parameters
+        ----------
+        x_BnD : Tensor, shape (B, n, D)
+            States of the bins.
+        features_dP : Tensor, shape (2 n - 1, P)
+            Basis functions of the distances (`distance_features`).
+
+        Returns
+        -------
+        Tensor, shape (B, n, D)
+        """
         config = self.config
         q, k, v = (layer(x_BnD).unflatten(-1, (config.n_heads, -1)).transpose(1, 2)  # each (B, H, n, K or V)
                    for layer in (self.query, self.key, self.value))
@@ -239,7 +262,10 @@ class TrackLayer(nn.Module):
         self.ffn_out = nn.Linear(2 * D, D)
 
     def forward(self, x_BnD: Tensor, features_dP: Tensor) -> Tensor:
-        """Give (B, n, D)."""
+        """Compute the block, shape (B, n, D), from states `x_BnD` of this shape.
+
+        `features_dP`, shape (2 n - 1, P), are the basis functions of the distances.
+        """
         x_BnD = x_BnD + drop(self.attention(self.attention_norm(x_BnD), features_dP), self.dropout, self.training)
         inner = F.relu(drop(self.ffn_in(self.ffn_norm(x_BnD)), self.dropout, self.training))
         out: Tensor = x_BnD + drop(self.ffn_out(inner), self.dropout, self.training)
@@ -248,7 +274,7 @@ class TrackLayer(nn.Module):
 
 
 class TracksBody(nn.Module):
-    """The body: bases in, one vector a bin out."""
+    """The body: bases in, one vector per bin out."""
 
     def __init__(self, config: TracksConfig) -> None:
         super().__init__()
@@ -270,7 +296,7 @@ class TracksBody(nn.Module):
         Parameters
         ----------
         input_ids_BL : Tensor, (B, L) int
-            A token a base, nothing around them, L a multiple of the bin.
+            One token per base, nothing around them, L a multiple of the bin.
         attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
             All true, or None: there is no padding.
 

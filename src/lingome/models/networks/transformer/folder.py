@@ -91,7 +91,10 @@ def _is_mosaicbert(config: TransformerConfig) -> bool:
 
 
 def rename_norms(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Name scales and shifts of norms as PyTorch does: older files, and some writers still, say gamma and beta."""
+    """Name scales and shifts of norms as PyTorch does: older files, and some writers still, say gamma and beta.
+
+    Takes and gives tensors by name, each of any shape; (D,) are those that are renamed.
+    """
     new = {"gamma": "weight", "beta": "bias"}
     renamed = {}
     for name, tensor in tensors.items():

@@ -133,26 +133,7 @@ class Transformer(Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states.
-
-        Parameters
-        ----------
-        input_ids_BL : Tensor, (B, L) int
-            Token ids.
-        attention_mask_BL : Tensor, (B, L) bool or 0/1, optional
-            True at real tokens, False at padding on either side. None: no padding.
-        masked_BL : Tensor, (B, L) bool, optional
-            Positions whose states are wanted.
-
-        Returns
-        -------
-        Tensor, (B, L, D) float, or (M, D) in the order of ``hidden[masked_BL]`` when `masked_BL` is given.
-
-        Raises
-        ------
-        DataError
-            If a sequence is longer than the model's positions.
-        """
+        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
         return _last(self._read_padded(input_ids_BL, attention_mask_BL, masked_BL))
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:
@@ -189,7 +170,10 @@ class Transformer(Body):
         return packed.restore(_last(self._read_packed(input_ids_T, packed, masked_T)), masked_T)
 
     def hidden_states_packed(self, input_ids_T: Tensor, lengths: Sequence[int] | Tensor) -> list[Tensor]:
-        """Compute the states after the embedding and after each layer: n_layers + 1 of (T, D), the last is final."""
+        """Compute the states after the embedding and after each layer: n_layers + 1 of (T, D), the last is final.
+
+        `lengths`, (B,), are the tokens of each sequence, as in `forward_packed`.
+        """
         packed = Packed.of(lengths, len(input_ids_T), input_ids_T.device)
         return [packed.restore(x_TD, None) for x_TD in self._read_packed(input_ids_T, packed, None)]
 
@@ -289,7 +273,7 @@ class MaskedLMHead(nn.Module):
         self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
 
     def forward(self, x_D: Tensor) -> Tensor:
-        """Map (..., D) to logits (..., V)."""
+        """Map (..., D) to logits, (B, L, V) or (M, V)."""
         inner = F.gelu(self.dense(x_D)).to(self.norm.weight.dtype)  # autocast does so for LayerNorm, not for RMSNorm
         logits: Tensor = self.decoder(self.norm(inner))
         return logits

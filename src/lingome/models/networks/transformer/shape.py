@@ -21,8 +21,8 @@ class TransformerConfig:
     max_positions : int
         Longest sequence in tokens, special ones included.
     positions : {"learned", "rotary", "alibi", "relative"}
-        A learned vector a position, rotation of queries and keys (Su et al. 2021, arXiv:2104.09864), a slope a head
-        (Press et al. 2022, arXiv:2108.12409), or a learned number a head and bucket of distances, shared by the
+        A learned vector per position, rotation of queries and keys (Su et al. 2021, arXiv:2104.09864), a slope per head
+        (Press et al. 2022, arXiv:2108.12409), or a learned number per head and bucket of distances, shared by the
         layers (Raffel et al. 2020, arXiv:1910.10683).
     norm : {"post", "pre"}
         Norm after the sum (BERT), or before each block and once at the end.

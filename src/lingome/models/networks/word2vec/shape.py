@@ -13,7 +13,7 @@ Algorithm = Literal["cbow", "skipgram"]
 
 @dataclass(frozen=True)
 class StaticConfig:
-    """Shape of a table of static vectors: one a token, whatever stands around it.
+    """Shape of a table of static vectors: one per token, whatever stands around it.
 
     Parameters
     ----------
@@ -53,8 +53,3 @@ class StaticConfig:
     def n_layers(self) -> int:
         """Layers behind the table: none."""
         return 0
-
-    @property
-    def n_classes(self) -> int:
-        """C, the number of classes; 0 for a model that is no classifier."""
-        return len(self.label_names)

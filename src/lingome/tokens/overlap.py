@@ -6,7 +6,7 @@ the sequence, where fewer words lie over a base. Words side by side and byte pai
 each masked token hides the bases it owns.
 
 Pre-training draws what to hide at random, in spans of tokens: see `span_start_rate`, and
-`lingome.train.objectives.objectives.mask_tokens`, which draws them.
+`lingome.train.objectives.masked.mask_tokens`, which draws them.
 """
 
 from __future__ import annotations

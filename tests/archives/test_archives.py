@@ -22,7 +22,7 @@ from lingome.cli.main import main
 from lingome.core.rundir import RunDir
 from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store.writing import open_store
+from lingome.tokens.store.opening import open_store
 
 ARCHIVES = sorted(folder for folder in Path(__file__).parent.iterdir() if (folder / "expected.json").is_file())
 CLOSE = 2e-5

@@ -54,8 +54,8 @@ def option_names(workflow: Workflow, setting: Setting) -> list[str]:
 
     >>> from lingome.config.workflows import load_workflow
     >>> finetune = load_workflow("finetune")
-    >>> [option_names(finetune, setting) for setting in list_settings(finetune.settings)[3:5]]
-    [['-m', '--model'], ['--tokenizer']]
+    >>> [option_names(finetune, one) for one in list_settings(finetune.settings) if one.name in ("model", "tune.lr")]
+    [['-m', '--model'], []]
     """
     own = workflow.options.get(setting.name)
     if "." in setting.name:

@@ -19,8 +19,6 @@ from lingome.core.progress import track
 from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.layers.pooling import pool_mean
-from lingome.models.networks.decoder.model import Decoder
-from lingome.models.networks.hyena.model import Hyena
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision, count_features, read_states
@@ -144,7 +142,7 @@ def check_choice(body: Body, layer: Layer, pooling: Pooling) -> None:
         raise ConfigError("the model has no such layer", where="layer", got=layer, expected=known)
     if pooling == "cls" and isinstance(body, StaticEmbeddings):
         raise ConfigError("static vectors say nothing at [CLS]", where="pooling", got=pooling, expected="mean or max")
-    if pooling == "cls" and isinstance(body, Decoder | Hyena):
+    if pooling == "cls" and body.causal:
         raise ConfigError("[CLS] comes first, and in a causal model knows no other token", where="pooling", got=pooling,
                           expected="mean or max")
 

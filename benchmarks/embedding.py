@@ -24,7 +24,7 @@ from measuring import rate, table, times
 
 from lingome.embed.encode import embed
 from lingome.models.devices import autocast
-from lingome.models.folders.checkpoint import load_body
+from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.tokens.characters import CharacterTokenizer
 
 CPU = torch.device("cpu")
@@ -62,7 +62,7 @@ def ways(folder: Path, sequences: list[str], model: transformers.EsmModel) -> di
     """Give what is compared, by name; the first is the reference of the vectors."""
     cutter = transformers.AutoTokenizer.from_pretrained(folder)
     features = transformers.pipeline("feature-extraction", model=model, tokenizer=cutter, device=CPU)
-    body, tokenizer = load_body(folder)
+    body, tokenizer = load_checkpoint(folder, "body")
 
     def pipeline() -> np.ndarray:
         states = features(sequences, batch_size=32, return_tensors="pt")

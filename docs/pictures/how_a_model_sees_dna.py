@@ -25,12 +25,12 @@ from lingome.data.genome import Genome
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.explain.attention import Trace, effects_of_hiding, most_likely, trace_attention
 from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.open import load_model
 from lingome.models.presets import build_masked_lm
 from lingome.report.charts.layout import data
 from lingome.report.charts.tokens import MONO
 from lingome.report.theme import HUES, SURFACES, chart_config
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.language_model import open_language_model
 
 SEQUENCE = (
     "AGAGAGCCAGGCATGGTGGCTCACGCCTGTAATCCCAGCACTTTGGGAGG"
@@ -199,8 +199,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    model, tokenizer, _ = open_language_model("human-mini")
-    assert isinstance(model, MaskedLM)
+    opened = load_model("human-mini", "masked_lm")
+    model = opened.model
+    tokenizer = opened.tokenizer
 
     def follow(layer: int, head: int, of: MaskedLM = model) -> Trace:
         return trace_attention(of, tokenizer, SEQUENCE, layer=layer, head=head, hidden_base=HIDDEN_BASE)

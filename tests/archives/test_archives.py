@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from lingome.cli.main import main
 from lingome.core.rundir import RunDir
-from lingome.models.folders.checkpoint import load_body, load_whole
+from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store.writing import open_store
 
@@ -49,7 +49,7 @@ def test_checkpoints_open_and_give_the_same_numbers(archive: Path) -> None:
         numbers = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     opened = 0
     for folder in sorted((archive / "models").iterdir()):
-        model, _ = load_whole(folder)
+        model, _ = load_checkpoint(folder)
         ids_BL = numbers[f"{folder.name}/ids"]
         with torch.inference_mode():
             if f"{folder.name}/logits" in numbers:
@@ -58,7 +58,7 @@ def test_checkpoints_open_and_give_the_same_numbers(archive: Path) -> None:
                     model(ids_BL, *targets), numbers[f"{folder.name}/logits"], rtol=0, atol=CLOSE, msg=folder.name
                 )
             if f"{folder.name}/states" in numbers:
-                body, _ = load_body(folder)
+                body, _ = load_checkpoint(folder, "body")
                 torch.testing.assert_close(
                     body(ids_BL), numbers[f"{folder.name}/states"], rtol=0, atol=CLOSE, msg=folder.name
                 )

@@ -8,14 +8,14 @@ from tokenizers import Tokenizer as FastTokenizer
 from transformers import AutoModelForMaskedLM
 
 from lingome.data.genome import Genome
-from lingome.models.folders.checkpoint import load_masked_lm
-from lingome.tune.start import packaged_models
+from lingome.models.folders.checkpoint import load_checkpoint
+from lingome.models.open import packaged_models
 
 
 @torch.no_grad()
 def test_human_mini_gives_the_same_ids_and_logits_in_transformers(data_dir: Path):
     folder = packaged_models()["human-mini"]
-    model, tokenizer = load_masked_lm(folder)
+    model, tokenizer = load_checkpoint(folder, "masked_lm")
     text = Genome.open(data_dir / "ci" / "chr20_30M_32M.fa.gz").sequence("chr20_30M_32M", 500_000, 501_000)
     ids = tokenizer.encode(text).input_ids.astype(int).tolist()
     fast = FastTokenizer.from_file(str(folder / "tokenizer.json"))
@@ -30,7 +30,7 @@ def test_human_mini_gives_the_same_ids_and_logits_in_transformers(data_dir: Path
 @torch.no_grad()
 def test_human_dilated_guesses_single_bases_better_than_their_frequencies(data_dir: Path):
     """Every eighth base hidden, on a stretch that it has read: 1.9 bits a base at most, where frequencies need 1.98."""
-    model, tokenizer = load_masked_lm(packaged_models()["human-dilated"])
+    model, tokenizer = load_checkpoint(packaged_models()["human-dilated"], "masked_lm")
     text = Genome.open(data_dir / "ci" / "chr20_30M_32M.fa.gz").sequence("chr20_30M_32M", 500_000, 520_480)
     ids = torch.from_numpy(tokenizer.encode(text).input_ids.astype("int64")).view(20, 1024)
     hidden = torch.zeros_like(ids, dtype=torch.bool)

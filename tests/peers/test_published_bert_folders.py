@@ -11,7 +11,7 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.presets import build_classifier
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.kmers import KmerTokenizer
@@ -54,7 +54,7 @@ def write(folder: Path, content: dict[str, Any], tensors: dict[str, torch.Tensor
 
 
 def check_equal(folder: Path, theirs: BertForPreTraining, sequence: str) -> None:
-    model, tokenizer = load_masked_lm(folder)
+    model, tokenizer = load_checkpoint(folder, "masked_lm")
     codes = tokenizer.encode(sequence).input_ids.tolist()
     ids = torch.tensor([[tokenizer.cls_id, *codes, tokenizer.sep_id]])
     assert len(set(codes)) > 5
@@ -91,7 +91,7 @@ def test_grover(tmp_path: Path, grover_vocabulary: dict[str, Any]) -> None:
     write(tmp_path, GROVER_JSON, tensors)
     (tmp_path / "tokenizer.json").write_text(json.dumps(grover_vocabulary))
     check_equal(tmp_path, theirs, "GATTACACCCGTTTAGGAAACCTTTGCA" * 8)
-    config = load_masked_lm(tmp_path)[0].config
+    config = load_checkpoint(tmp_path, "masked_lm")[0].config
     assert (config.pad_id, config.cls_id, config.sep_id, config.vocab_size) == (3, 1, 2, 609)
 
 
@@ -122,8 +122,8 @@ def test_a_published_classifier_is_none_of_ours(tmp_path: Path) -> None:
     write(tmp_path, DNABERT_JSON, tensors)
     KmerTokenizer(3, True).save(tmp_path)
     with pytest.raises(CheckpointError, match="not a lingome classifier"):
-        load_classifier(tmp_path)
-    model, tokenizer = load_masked_lm(tmp_path)
+        load_checkpoint(tmp_path, "classifier")
+    model, tokenizer = load_checkpoint(tmp_path, "masked_lm")
     classifier = build_classifier(model.config, label_names=("no", "yes"), body=model.body)
     save_checkpoint(tmp_path / "tuned", classifier, tokenizer)
-    assert load_classifier(tmp_path / "tuned")[0].config.label_names == ("no", "yes")
+    assert load_checkpoint(tmp_path / "tuned", "classifier")[0].config.label_names == ("no", "yes")

@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import load_body, load_causal_lm, load_classifier, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.decoder.model import CausalLM, KvCache
 from lingome.models.presets import CAUSAL_PRESETS, build_causal_lm, count_parameters
 from lingome.models.reading.batching import collate
@@ -108,7 +108,7 @@ def test_their_folder_in_ours_and_back(tmp_path: Path, name: str) -> None:
     shake(theirs)
     theirs.save_pretrained(tmp_path / "theirs")
     TOKENIZER.save(tmp_path / "theirs")
-    ours, _ = load_causal_lm(tmp_path / "theirs")
+    ours, _ = load_checkpoint(tmp_path / "theirs", "causal_lm")
     check_equal(ours, theirs)
     save_checkpoint(tmp_path / "ours", ours, TOKENIZER)
     again, info = AutoModelForCausalLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
@@ -143,7 +143,7 @@ def test_a_greedy_loop_gives_the_tokens_of_generate(tmp_path: Path, name: str) -
     shake(theirs, 0.5)
     theirs.save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    ours, _ = load_causal_lm(tmp_path)
+    ours, _ = load_checkpoint(tmp_path, "causal_lm")
     ids, mask, _ = batch("left")
     expected = theirs.generate(ids, attention_mask=mask.long(), max_new_tokens=20, do_sample=False, eos_token_id=None)
     cache = KvCache(ours.config, 3, 60)
@@ -160,7 +160,7 @@ def test_same_gradients_as_gpt2(tmp_path: Path) -> None:
     shake(theirs)
     theirs.save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    ours, _ = load_causal_lm(tmp_path)
+    ours, _ = load_checkpoint(tmp_path, "causal_lm")
     ids, mask, _ = batch("right")
     expected = theirs(input_ids=ids, attention_mask=mask.long(), labels=ids.masked_fill(~mask, -100)).loss
     loss = torch.nn.functional.cross_entropy(ours(ids, mask)[:, :-1][mask[:, 1:]], ids[:, 1:][mask[:, 1:]])
@@ -184,7 +184,7 @@ def test_names_of_the_published_gpt2_files(tmp_path: Path) -> None:
     assert "wte.weight" in tensors
     tensors |= {f"h.{index}.attn.bias": torch.ones(1, 1, 64, 64) for index in range(3)}
     file.write_bytes(safetensors.torch.save(tensors))
-    check_equal(load_causal_lm(tmp_path)[0], theirs)
+    check_equal(load_checkpoint(tmp_path, "causal_lm")[0], theirs)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_variants_of_llama_that_differ_are_refused(tmp_path: Path, settings: dic
     LlamaForCausalLM(LlamaConfig(**LLAMA, **settings)).save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
     with pytest.raises(CheckpointError, match=said):
-        load_causal_lm(tmp_path)
+        load_checkpoint(tmp_path, "causal_lm")
 
 
 @pytest.mark.parametrize("settings", [
@@ -209,7 +209,7 @@ def test_variants_of_gpt2_that_differ_are_refused(tmp_path: Path, settings: dict
     gpt2(**settings).save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
     with pytest.raises(CheckpointError, match=next(iter(settings))):
-        load_causal_lm(tmp_path)
+        load_checkpoint(tmp_path, "causal_lm")
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,9 @@ def test_their_classifier_in_ours_and_back(tmp_path: Path, name: str) -> None:
     shake(theirs)
     theirs.save_pretrained(tmp_path / "theirs")
     TOKENIZER.save(tmp_path / "theirs")
-    ours, _ = load_classifier(tmp_path / "theirs")
+    ours, _ = load_checkpoint(tmp_path / "theirs", "classifier")
     assert len(ours.config.label_names) == (2 if name == "mistral" else 3)
-    assert load_body(tmp_path / "theirs")[0].config.pooling == "mean"
+    assert load_checkpoint(tmp_path / "theirs", "body")[0].config.pooling == "mean"
     ids, mask, _ = batch("right")
     with torch.no_grad():
         expected = theirs(input_ids=ids, attention_mask=mask.long()).logits
@@ -263,7 +263,7 @@ def test_their_classifier_in_ours_and_back(tmp_path: Path, name: str) -> None:
 def test_trained_classifiers_of_dna(name: str, data_dir: Path) -> None:
     """Mistral-DNA (Mourad), a Mixtral of eight experts: the same logits of sequence cut by the same tokens."""
     folder = data_dir / "models" / f"mistral-dna-1m-{name}"
-    ours, tokenizer = load_classifier(folder)
+    ours, tokenizer = load_checkpoint(folder, "classifier")
     theirs = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     their_tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     draw = np.random.default_rng(0)
@@ -272,8 +272,7 @@ def test_trained_classifiers_of_dna(name: str, data_dir: Path) -> None:
         their_tokenizer.encode(one, add_special_tokens=False).ids for one in sequences
     ]
     ids, mask = collate(
-        [one.input_ids for one in tokenizer.encode_batch(sequences)], pad_id=tokenizer.pad_id,
-        cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id, max_tokens=256,
+        [one.input_ids for one in tokenizer.encode_batch(sequences)], tokenizer, max_tokens=256
     )
     assert ids[0, : mask[0].sum()].tolist() == their_tokenizer.encode(sequences[0]).ids
     with torch.no_grad():

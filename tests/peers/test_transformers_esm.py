@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForMaskedLM, EsmConfig, EsmForMaskedLM, EsmModel
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import load_body, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.transformer.model import Transformer
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
@@ -72,7 +72,7 @@ def test_both_ways(tmp_path: Path, kind: str) -> None:
     theirs, tokenizer = build(kind)
     theirs.save_pretrained(tmp_path / "theirs")
     tokenizer.save(tmp_path / "theirs")
-    ours, _ = load_masked_lm(tmp_path / "theirs")
+    ours, _ = load_checkpoint(tmp_path / "theirs", "masked_lm")
     assert largest_difference(ours, theirs, tokenizer) < 1e-5
     save_checkpoint(tmp_path / "ours", ours, tokenizer)
     again, info = AutoModelForMaskedLM.from_pretrained(tmp_path / "ours", output_loading_info=True)
@@ -80,7 +80,7 @@ def test_both_ways(tmp_path: Path, kind: str) -> None:
     assert {name for name in info["missing_keys"] if "contact_head" not in name} == set()
     assert not info["unexpected_keys"]
     assert largest_difference(ours, again.eval(), tokenizer) < 1e-5
-    assert load_masked_lm(tmp_path / "ours")[0].config == ours.config
+    assert load_checkpoint(tmp_path / "ours", "masked_lm")[0].config == ours.config
 
 
 def test_the_longest_sequence_fits(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_longest_sequence_fits(tmp_path: Path) -> None:
     theirs, tokenizer = build("esm1b")
     theirs.save_pretrained(tmp_path)
     tokenizer.save(tmp_path)
-    ours, _ = load_masked_lm(tmp_path)
+    ours, _ = load_checkpoint(tmp_path, "masked_lm")
     assert ours.config.max_positions == 60
     ids = torch.randint(4, 24, (1, 60), generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_a_bare_esm_as_a_body(tmp_path: Path) -> None:
     bare = EsmModel(theirs.config).eval()
     bare.save_pretrained(tmp_path)
     tokenizer.save(tmp_path)
-    body, _ = load_body(tmp_path)
+    body, _ = load_checkpoint(tmp_path, "body")
     assert isinstance(body, Transformer)
     ids, mask = batch(tokenizer)
     with torch.no_grad():
@@ -120,11 +120,11 @@ def test_what_older_files_hold(tmp_path: Path) -> None:
     for layer in range(3):
         tensors[f"esm.encoder.layer.{layer}.attention.self.rotary_embeddings.inv_freq"] = speeds.half()
     safetensors.torch.save_file(tensors, file)
-    assert largest_difference(load_masked_lm(tmp_path)[0], theirs, tokenizer) < 1e-5
+    assert largest_difference(load_checkpoint(tmp_path, "masked_lm")[0], theirs, tokenizer) < 1e-5
     tensors["esm.encoder.layer.1.attention.self.rotary_embeddings.inv_freq"] = 2 * speeds
     safetensors.torch.save_file(tensors, file)
     with pytest.raises(CheckpointError, match="other speeds"):
-        load_masked_lm(tmp_path)
+        load_checkpoint(tmp_path, "masked_lm")
 
 
 def test_a_folding_model_is_refused(tmp_path: Path) -> None:
@@ -134,4 +134,4 @@ def test_a_folding_model_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"is_folding_model": True}))
     with pytest.raises(CheckpointError, match="is_folding_model"):
-        load_masked_lm(tmp_path)
+        load_checkpoint(tmp_path, "masked_lm")

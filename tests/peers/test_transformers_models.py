@@ -19,7 +19,7 @@ from transformers import (
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.layers.attention import relative_buckets
 from lingome.models.presets import PRESETS, build_classifier, build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
@@ -80,7 +80,7 @@ def test_their_bert_in_ours(tmp_path: Path, tied: bool) -> None:
     shake(theirs)
     theirs.save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    ours, _ = load_masked_lm(tmp_path)
+    ours, _ = load_checkpoint(tmp_path, "masked_lm")
     assert ours.config.dropout == 0.1
     assert largest_difference(ours, theirs) < 1e-5
 
@@ -91,7 +91,7 @@ def test_their_modernbert_in_ours(tmp_path: Path) -> None:
     shake(theirs)
     theirs.save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    ours, _ = load_masked_lm(tmp_path)
+    ours, _ = load_checkpoint(tmp_path, "masked_lm")
     assert ours.config.rope_theta == 160_000
     assert largest_difference(ours, theirs) < 1e-5
 
@@ -102,7 +102,7 @@ def test_special_ids_of_the_tokenizer_win(tmp_path: Path) -> None:
     assert config.cls_token_id == 50281
     ModernBertForMaskedLM(config).save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    assert load_masked_lm(tmp_path)[0].config.cls_id == TOKENIZER.cls_id == 2
+    assert load_checkpoint(tmp_path, "masked_lm")[0].config.cls_id == TOKENIZER.cls_id == 2
 
 
 @pytest.mark.parametrize(("every", "n_layers"), [(3, 5), (2, 3), (4, 2)])
@@ -115,7 +115,7 @@ def test_their_modernbert_with_local_attention(tmp_path: Path, every: int, n_lay
     shake(theirs)
     theirs.save_pretrained(tmp_path / "theirs")
     TOKENIZER.save(tmp_path / "theirs")
-    ours, _ = load_masked_lm(tmp_path / "theirs")
+    ours, _ = load_checkpoint(tmp_path / "theirs", "masked_lm")
     assert (ours.config.local_window, ours.config.global_every) == (12, every)
     assert (ours.config.rope_theta, ours.config.local_rope_theta) == (160_000, 10_000)
     assert largest_difference(ours, theirs) < 1e-5
@@ -133,7 +133,7 @@ def test_their_modernbert_with_an_odd_pattern_is_refused(tmp_path: Path) -> None
     ModernBertForMaskedLM(ModernBertConfig(**SHAPE, **SPECIAL, layer_types=kinds)).save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
     with pytest.raises(CheckpointError, match="mix of local and global layers"):
-        load_masked_lm(tmp_path)
+        load_checkpoint(tmp_path, "masked_lm")
 
 
 def test_parts_of_a_published_bert_that_are_not_needed(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_parts_of_a_published_bert_that_are_not_needed(tmp_path: Path) -> None:
     theirs = BertForPreTraining(BertConfig(**SHAPE))
     theirs.save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
-    ours, _ = load_masked_lm(tmp_path)
+    ours, _ = load_checkpoint(tmp_path, "masked_lm")
     ids, _ = batch()
     with torch.no_grad():
         assert (ours(ids) - theirs.eval()(input_ids=ids).prediction_logits).abs().max() < 1e-5
@@ -152,7 +152,7 @@ def test_a_bare_bert_as_a_body(tmp_path: Path) -> None:
     theirs.save_pretrained(tmp_path)
     TOKENIZER.save(tmp_path)
     ids, mask = batch()
-    body, _ = load_body(tmp_path)
+    body, _ = load_checkpoint(tmp_path, "body")
     with torch.no_grad():
         difference = body(ids, mask) - theirs(input_ids=ids, attention_mask=mask.long()).last_hidden_state
     assert difference[mask].abs().max() < 1e-5
@@ -169,7 +169,7 @@ def test_body_of_our_classifier_in_transformers(tmp_path: Path, name: str) -> No
     with torch.no_grad():
         hidden = theirs.eval()(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         assert (hidden - model.body(ids, mask))[mask].abs().max() < 1e-5
-    assert load_classifier(tmp_path / "model")[0].config.label_names == ("no", "yes")
+    assert load_checkpoint(tmp_path / "model", "classifier")[0].config.label_names == ("no", "yes")
 
 
 def test_same_gradients_as_bert(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_same_gradients_as_bert(tmp_path: Path) -> None:
     shake(theirs)
     theirs.save_pretrained(tmp_path / "before")
     TOKENIZER.save(tmp_path / "before")
-    ours, _ = load_masked_lm(tmp_path / "before")
+    ours, _ = load_checkpoint(tmp_path / "before", "masked_lm")
     ids, mask = batch()
     masked = mask & (torch.arange(50) % 4 == 1)
     expected = theirs(input_ids=ids, attention_mask=mask.long(), labels=ids.masked_fill(~masked, -100)).loss

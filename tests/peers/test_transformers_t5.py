@@ -15,7 +15,7 @@ from lingome.generate.rules import Rules
 from lingome.generate.sampling import Generated, generate
 from lingome.generate.sequence_to_sequence import SourceReader
 from lingome.models.counting.published import PUBLISHED
-from lingome.models.folders.checkpoint import load_body, load_model, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.layers.attention import relative_buckets
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
@@ -48,7 +48,7 @@ def theirs(proj: str, kind: type[torch.nn.Module] = T5ForConditionalGeneration) 
 
 
 def load(path: Path) -> EncoderDecoderLM:
-    model, _ = load_model(path, "seq2seq_lm")
+    model, _ = load_checkpoint(path, "seq2seq_lm")
     assert isinstance(model, EncoderDecoderLM)
     return model
 
@@ -116,7 +116,7 @@ def test_our_folder_in_theirs(tmp_path: Path, ffn: str, tied: bool) -> None:
 @pytest.mark.parametrize("proj", KINDS)
 def test_their_encoder_alone_is_a_body(tmp_path: Path, proj: str) -> None:
     other = theirs(proj, T5EncoderModel)
-    body, _ = load_body(folder(other, tmp_path))
+    body, _ = load_checkpoint(folder(other, tmp_path), "body")
     ids, mask = batch(50, [50, 9, 31])
     with torch.no_grad():
         expected = other(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True)
@@ -131,7 +131,7 @@ def test_their_encoder_alone_is_a_body(tmp_path: Path, proj: str) -> None:
 
 def test_the_encoder_of_a_whole_model_is_a_body(tmp_path: Path) -> None:
     other = theirs("relu")
-    body, _ = load_body(folder(other, tmp_path))
+    body, _ = load_checkpoint(folder(other, tmp_path), "body")
     ids, _ = batch(50, [50, 50, 50])
     with torch.no_grad():
         assert (body(ids) - other.encoder(input_ids=ids).last_hidden_state).abs().max() < 1e-5

@@ -12,7 +12,7 @@ from lingome.core.files import digest_file
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.embed.encode import embed
-from lingome.models.folders.checkpoint import load_body, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 
@@ -48,7 +48,7 @@ def test_windows_of_a_genome_keep_their_order_and_long_ones_follow_the_policy(
     assert not out.exists()
     assert main([*words, "too_long=window", "batch_tokens=300"]) == 0
     assert "1 of 2 sequences are longer" in capsys.readouterr().err
-    body, tokenizer = load_body(model)
+    body, tokenizer = load_checkpoint(model, "body")
     genome = Genome.open(path)
     texts = [
         genome.text(Interval("chr20_30M_32M", 500_000, 502_000)),

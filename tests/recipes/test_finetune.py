@@ -9,7 +9,7 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.core.rundir import RunDir
-from lingome.models.folders.checkpoint import load_classifier, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer
 
@@ -51,7 +51,7 @@ def test_a_table_is_learnt_and_measured_beside_everything(
     lineage = run.read_lineage()
     assert lineage["parents"][0]["workflow"] == "pretrain"
     assert lineage["inputs"][0]["file"] == "ctcf_600.tsv"
-    model, _ = load_classifier(run.checkpoint_path)
+    model, _ = load_checkpoint(run.checkpoint_path, "classifier")
     assert model.config.label_names == ("0", "1")
     assert {row["phase"] for row in run.read_metrics()} >= {"all layers, fit 1", "random weights, all layers, fit 2"}
 

@@ -14,7 +14,7 @@ from lingome.config.generate import GenerateSettings
 from lingome.config.settings import load_settings
 from lingome.core.errors import ConfigError
 from lingome.core.files import digest_file
-from lingome.models.folders.checkpoint import load_causal_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
@@ -51,7 +51,7 @@ def test_sequences_and_what_is_said_of_them(model: Path, tmp_path: Path, data_di
     assert main([*words, "--training", str(genome), "--seed", "3", "--top-k", "7"]) == 0
     records = read(out)
     assert [header["name"] for header, _ in records] == [f"generated_{i}" for i in range(1, 7)]
-    causal, tokenizer = load_causal_lm(model)
+    causal, tokenizer = load_checkpoint(model, "causal_lm")
     for header, sequence in records:
         assert len(sequence) == 96
         assert sequence.startswith("TATAAA")

@@ -21,11 +21,11 @@ from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.open import packaged_models
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
 from lingome.models.registry import list_families
 from lingome.recipes.model import count
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.tune.start import packaged_models
 
 ROOT = Path(__file__).parents[2]
 

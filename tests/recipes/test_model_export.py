@@ -9,7 +9,7 @@ import torch
 
 from lingome.cli.main import main
 from lingome.core.errors import ConfigError
-from lingome.models.folders.checkpoint import load_body, load_masked_lm, load_whole, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.folders.onnx_export import check_exportable, write_onnx
 from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.hyena.shape import HyenaConfig
@@ -34,17 +34,17 @@ def test_for_transformers(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "transformers.AutoModelForMaskedLM.from_pretrained" in capsys.readouterr().out
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "out").eval()
     with torch.no_grad():
-        assert (theirs(IDS).logits - load_masked_lm(folder)[0](IDS)).abs().max() < 1e-5
+        assert (theirs(IDS).logits - load_checkpoint(folder, "masked_lm")[0](IDS)).abs().max() < 1e-5
 
 
 def test_the_body_and_half_the_bytes(folder: Path, tmp_path: Path) -> None:
     assert main(["model", "export", str(folder), "-o", str(tmp_path / "out"), "part=body", "dtype=bfloat16"]) == 0
-    again, whole = load_body(tmp_path / "out")[0], load_masked_lm(folder)[0]
+    again, whole = load_checkpoint(tmp_path / "out", "body")[0], load_checkpoint(folder, "masked_lm")[0]
     assert (again(IDS) - whole.body(IDS)).abs().max() < 0.05
     sizes = [(place / "model.safetensors").stat().st_size for place in (folder, tmp_path / "out")]
     assert sizes[1] < 0.6 * sizes[0]
-    assert not isinstance(load_whole(tmp_path / "out")[0], type(whole))
-    assert "import load_body" in (tmp_path / "out" / "README.md").read_text()
+    assert not isinstance(load_checkpoint(tmp_path / "out")[0], type(whole))
+    assert 'load_model("this-folder", "body")' in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("case", ["own shape", "classifier", "bfloat16 onnx", "two", "unknown", "hyena onnx"])

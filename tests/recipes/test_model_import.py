@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 
 from lingome.cli.main import main
-from lingome.models.folders.checkpoint import load_body, load_causal_lm, load_masked_lm, load_whole, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.folders.families import find_family
 from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.hyena.model import build_hyena_lm
@@ -51,7 +51,7 @@ def test_a_folder_is_imported(folder: Path, tmp_path: Path, capsys: pytest.Captu
     shown = capsys.readouterr().out
     assert "bert: transformer encoder" in shown
     assert "characters, 9 tokens" in shown
-    assert torch.equal(load_masked_lm(out)[0](IDS), load_masked_lm(folder)[0](IDS))
+    assert torch.equal(load_checkpoint(out, "masked_lm")[0](IDS), load_checkpoint(folder, "masked_lm")[0](IDS))
     lineage = json.loads((out / "run.json").read_text())
     assert lineage["workflow"] == "model import"
     assert any("model.safetensors" in str(one) for one in lineage["inputs"])
@@ -60,7 +60,7 @@ def test_a_folder_is_imported(folder: Path, tmp_path: Path, capsys: pytest.Captu
 
 @pytest.mark.parametrize("wrapped", [None, "state_dict", "module."])
 def test_an_old_pickle_is_converted(folder: Path, tmp_path: Path, wrapped: str | None) -> None:
-    expected = load_masked_lm(folder)[0](IDS)
+    expected = load_checkpoint(folder, "masked_lm")[0](IDS)
     content: dict[str, object] = dict(tensors(folder))
     if wrapped == "state_dict":
         content = {"state_dict": content, "epoch": 3}
@@ -68,7 +68,7 @@ def test_an_old_pickle_is_converted(folder: Path, tmp_path: Path, wrapped: str |
         content = {wrapped + name: tensor for name, tensor in content.items()}
     file = as_pickle(folder, "weights.ckpt" if wrapped else "pytorch_model.bin", content)
     assert main(["model", "import", str(file if wrapped else folder), "-o", str(tmp_path / "ours")]) == 0
-    assert torch.equal(load_masked_lm(tmp_path / "ours")[0](IDS), expected)
+    assert torch.equal(load_checkpoint(tmp_path / "ours", "masked_lm")[0](IDS), expected)
     assert {file.suffix for file in (tmp_path / "ours").iterdir()} == {".json", ".safetensors", ".md"}
 
 
@@ -104,11 +104,11 @@ def shard(folder: Path) -> None:
 
 
 def test_shards_are_joined(folder: Path, tmp_path: Path) -> None:
-    expected = load_masked_lm(folder)[0](IDS)
+    expected = load_checkpoint(folder, "masked_lm")[0](IDS)
     shard(folder)
-    assert torch.equal(load_masked_lm(folder)[0](IDS), expected)
+    assert torch.equal(load_checkpoint(folder, "masked_lm")[0](IDS), expected)
     assert main(["model", "import", str(folder), "-o", str(tmp_path / "ours")]) == 0
-    assert torch.equal(load_masked_lm(tmp_path / "ours")[0](IDS), expected)
+    assert torch.equal(load_checkpoint(tmp_path / "ours", "masked_lm")[0](IDS), expected)
 
 
 @pytest.mark.parametrize(
@@ -165,17 +165,17 @@ def test_what_cannot_be_imported(
 
 
 def test_a_body_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    expected = load_masked_lm(folder)[0].body(IDS)
+    expected = load_checkpoint(folder, "masked_lm")[0].body(IDS)
     bare = {name.removeprefix("bert."): t for name, t in tensors(folder).items() if name.startswith("bert.")}
     (folder / "model.safetensors").write_bytes(safetensors.torch.save(bare))
     assert main(["model", "import", str(folder), "-o", str(tmp_path / "ours")]) == 0
     assert "the body alone" in capsys.readouterr().out
-    assert torch.equal(load_body(tmp_path / "ours")[0](IDS), expected)
+    assert torch.equal(load_checkpoint(tmp_path / "ours", "body")[0](IDS), expected)
     foreign = {**tensors(folder), "classifier.weight": torch.ones(2, 32)}
     (folder / "model.safetensors").write_bytes(safetensors.torch.save(foreign))
     command = ["model", "import", str(folder), "-o", str(tmp_path / "body")]
     assert main([*command, "part=body", "dtype=bfloat16"]) == 0
-    assert (load_body(tmp_path / "body")[0](IDS) - expected).abs().max() < 0.1
+    assert (load_checkpoint(tmp_path / "body", "body")[0](IDS) - expected).abs().max() < 0.1
 
 
 def test_a_published_hyenadna_needs_no_vocabulary(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_published_hyenadna_needs_no_vocabulary(tmp_path: Path) -> None:
     for one in (tmp_path / "theirs").glob("*token*"):
         one.unlink()
     assert main(["model", "import", str(tmp_path / "theirs/weights.ckpt"), "-o", str(tmp_path / "ours")]) == 0
-    again, tokenizer = load_causal_lm(tmp_path / "ours")
+    again, tokenizer = load_checkpoint(tmp_path / "ours", "causal_lm")
     assert tokenizer.vocab == letters.vocab
     assert torch.equal(again(IDS), model(IDS))
 
@@ -203,5 +203,5 @@ def test_a_decoder_and_a_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not (tmp_path / "ours").exists()
     assert main(["model", "import", str(tmp_path / "theirs"), "-o", str(tmp_path / "ours")]) == 0
     assert main(["model", "import", str(tmp_path / "theirs"), "-o", str(tmp_path / "ours")]) == 3
-    assert load_whole(tmp_path / "ours")[0](IDS).shape == (1, 7, 9)
+    assert load_checkpoint(tmp_path / "ours")[0](IDS).shape == (1, 7, 9)
     assert main(["model", "import", "nowhere", "-o", str(tmp_path / "no")]) == 3

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lingome.cli.main import main
-from lingome.models.folders.checkpoint import load_causal_lm, load_masked_lm
+from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.tokens.load import load_tokenizer
 
 QUICK = [
@@ -39,7 +39,7 @@ def test_the_run_directory_is_whole(pretrained):
     names = {path.name for path in pretrained.iterdir()}
     assert names == {"config.yaml", "run.json", "metrics.jsonl", "checkpoint", "tables"}
     assert {p.stem for p in (pretrained / "tables").iterdir()} == {"language", "steps", "warnings"}
-    model, tokenizer = load_masked_lm(pretrained / "checkpoint")
+    model, tokenizer = load_checkpoint(pretrained / "checkpoint", "masked_lm")
     assert model.config.vocab_size == tokenizer.vocab_size == 39
     rows = [json.loads(line) for line in (pretrained / "metrics.jsonl").read_text().splitlines()]
     assert [(r["split"], r["step"]) for r in rows] == [("valid", 0), ("valid", 3), ("train", 6), ("valid", 6)]
@@ -89,7 +89,7 @@ def test_a_store_is_read_in_place_of_the_genome(store, genome, tmp_path, capsys)
     assert {("tokens", 0, 2_000_000), ("pretrain", 0, 1_000_000), ("pretrain", 1_200_000, 1_977_000)} <= seen
     digests = {row["genome"] for row in lineage["data_seen"]}
     assert digests == {json.loads((store / "manifest.json").read_text())["genome"]["digest"]}
-    assert load_masked_lm(out / "checkpoint")[1].digest == load_tokenizer(store).digest
+    assert load_checkpoint(out / "checkpoint", "masked_lm")[1].digest == load_tokenizer(store).digest
     # A checkpoint of the store's own vocabulary can be trained further on it; another one cannot.
     more = ["pretrain", str(store), "-o", str(tmp_path / "more"), *QUICK[4:]]
     assert main([*more, "--start-from", str(out)]) == 0
@@ -149,7 +149,7 @@ def table(run, name):
 
 
 def test_a_causal_run_is_whole_and_has_its_baselines(causal):
-    model, tokenizer = load_causal_lm(causal / "checkpoint")
+    model, tokenizer = load_checkpoint(causal / "checkpoint", "causal_lm")
     assert model.config.vocab_size == tokenizer.vocab_size == 73
     rows = table(causal, "language")
     names = ["trained", "at the start", "token frequencies", "Markov model of bases, order"]
@@ -288,7 +288,7 @@ def test_contrastive_training_goes_on_from_a_checkpoint(pretrained, genome, tmp_
     assert [row.split("\t")[0] for row in table[1:4]] == ["trained", "at the start", "chance"]
     assert "find their partner among 4" in json.loads((out / "run.json").read_text())["answer"]
     assert "contrastive" in (out / "checkpoint" / "README.md").read_text()
-    assert load_masked_lm(out / "checkpoint")[0].config.vocab_size == 39
+    assert load_checkpoint(out / "checkpoint", "masked_lm")[0].config.vocab_size == 39
     assert main(["report", str(out)]) == 0
     assert "partners found" in (out / "report.html").read_text()
     capsys.readouterr()

@@ -9,9 +9,9 @@ import pytest
 from transformers import AutoModelForSeq2SeqLM
 
 from lingome.cli.main import main
-from lingome.models.folders.checkpoint import load_model
+from lingome.models.folders.checkpoint import load_checkpoint
+from lingome.train.objectives import LossSum
 from lingome.train.objectives.corruption import SpanCorruption
-from lingome.train.objectives.objectives import LossSum
 
 QUICK = [
     "objective=span", "--preset", "t5-nano", "--merges", "30", "train.max_steps=6", "train.eval_every=3",
@@ -32,7 +32,7 @@ def pretrained(genome: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_run_is_whole_and_loads_in_transformers(pretrained: Path) -> None:
-    model, tokenizer = load_model(pretrained / "checkpoint", "seq2seq_lm")
+    model, tokenizer = load_checkpoint(pretrained / "checkpoint", "seq2seq_lm")
     assert (model.config.vocab_size, tokenizer.vocab_size) == (139, 39)
     _, info = AutoModelForSeq2SeqLM.from_pretrained(pretrained / "checkpoint", output_loading_info=True)
     assert not info["missing_keys"]

@@ -13,7 +13,7 @@ from lingome.cli.main import main
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_text
 from lingome.data.variants import Edit
-from lingome.models.folders.checkpoint import load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.presets import build_masked_lm
 from lingome.models.scoring.scores import Allele, score_alleles, score_sequences
 from lingome.tokens.alphabet import PROTEIN
@@ -49,7 +49,7 @@ def test_sequences_of_a_table_are_scored_beside_baselines(model: Path, data_dir:
     assert main(words) == 0
     found = rows_of(out)
     sequences = [row["sequence"] for row in rows_of_csv(few)]
-    expected = score_sequences(*load_masked_lm(model), sequences)
+    expected = score_sequences(*load_checkpoint(model, "masked_lm"), sequences)
     assert [float(row["score"]) for row in found] == pytest.approx([one.score for one in expected], abs=1e-3)
     assert {row["convention"] for row in found} == {"pll"}
     made = json.loads((tmp_path / "s.tsv.json").read_text())
@@ -82,7 +82,7 @@ def test_variants_of_a_genome_are_scored_in_their_windows(
         Allele(as_text(genome.sequence(CHROM, 499_970 + at, 500_030 + at)), (Edit(30, text[at], other[text[at]]),))
         for at in places
     ]
-    expected = score_alleles(*load_masked_lm(model), alleles, "mask_fill")
+    expected = score_alleles(*load_checkpoint(model, "masked_lm"), alleles, "mask_fill")
     assert [float(row["score"]) for row in found] == pytest.approx(expected.tolist(), abs=1e-5)
     assert [(row["id"], row["pos"]) for row in found[:2]] == [("v10", "500011"), ("v11", "500012")]
     # All substitutions of the region hold the same numbers.

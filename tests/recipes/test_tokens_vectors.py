@@ -14,7 +14,7 @@ from lingome.config.settings import load_settings
 from lingome.config.tokens_vectors import VectorsSettings
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
-from lingome.models.folders.checkpoint import load_body, load_classifier
+from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.recipes.tokens_vectors import plan, run
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import train_bpe
@@ -69,7 +69,7 @@ def test_the_run_says_what_it_read_and_what_it_found(finished: Path, genome: Pat
     assert {row["control"] for row in control} == {"random"}
     metrics = opened.read_metrics()
     assert metrics[-1]["loss"] < metrics[0]["loss"]
-    body, tokenizer = load_body(opened.checkpoint_path)
+    body, tokenizer = load_checkpoint(opened.checkpoint_path, "body")
     assert sorted(tokenizer.vocab[i] for i in body.tokens.weight.detach().abs().sum(dim=1).nonzero()[:, 0]) == sorted(
         used
     )
@@ -78,7 +78,7 @@ def test_the_run_says_what_it_read_and_what_it_found(finished: Path, genome: Pat
 def test_vectors_are_features_wherever_a_model_is(finished: Path, data_dir: Path, tmp_path: Path) -> None:
     table, out = str(data_dir / "ci" / "gue_tf_0_400.csv"), tmp_path / "v.npz"
     assert main(["embed", table, "-m", str(finished), "-o", str(out)]) == 0
-    body, tokenizer = load_body(finished / "checkpoint")
+    body, tokenizer = load_checkpoint(finished / "checkpoint", "body")
     with np.load(out, allow_pickle=False) as archive:
         first = Path(table).read_text().splitlines()[1].split(",")[0]
         ids = tokenizer.encode(first).input_ids.astype(np.int64)
@@ -90,7 +90,7 @@ def test_vectors_are_features_wherever_a_model_is(finished: Path, data_dir: Path
     rows = RunDir.open(tuned).read_table("scores")
     assert [row["kind"] for row in rows] == ["model", "baseline"]  # the control: a table of random numbers
     assert rows[0]["auroc"] > 0.65
-    assert load_classifier(tuned / "checkpoint")[0].config.algorithm == "cbow"
+    assert load_checkpoint(tuned / "checkpoint", "classifier")[0].config.algorithm == "cbow"
     seen = RunDir.open(tuned).read_lineage()["data_seen"]
     assert ("word2vec", 0, 800_000) in [(one["by"], one["start"], one["end"]) for one in seen]
     assert main(["predict", str(tuned), table, "-o", str(scores)]) == 0

@@ -36,8 +36,8 @@ def main(words: Sequence[str] | None = None) -> int:
     words = [word for word in words if word not in ("--debug", "--quiet")]
     if _only_reads(words):
         return _run(words, _write_error, debug=debug)
-    from lingome.cli.console import TerminalSink
     from lingome.core.progress import set_sink
+    from lingome.core.terminal import TerminalSink
 
     sink = TerminalSink(quiet=quiet, as_json="--json" in words)
     set_sink(sink)

@@ -23,7 +23,9 @@ class TuneSettings(Settings):
     lr: float = Field(default=3e-4, gt=0, description="peak learning rate of what is trained")
     warmup_share: float = Field(default=0.1, ge=0, lt=1, description="share of the steps that warms up")
     weight_decay: float = Field(default=0.01, ge=0, description="AdamW decay")
-    batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
+    batch_tokens: int = Field(
+        default=2048, ge=64, description="tokens that one step of training sees, padding included; changes the result"
+    )
     evaluations: int = Field(default=2, ge=1, description="measurements of the validation loss per epoch")
     patience: int = Field(default=4, ge=1, description="measurements without a better loss before stopping")
     class_weights: Literal["none", "balanced"] = Field(

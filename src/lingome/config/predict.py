@@ -42,7 +42,9 @@ class PredictSettings(RunSettings):
         default=None, description="chrom:start-end (0-based, half-open); sites lie wholly inside"
     )
     too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
-    batch_tokens: int = Field(default=8192, ge=64, description="tokens of a batch, padding included")
+    batch_tokens: int | None = Field(
+        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+    )
     out: Path | None = Field(default=None, description=".bed or .tsv file; standard output by default")
     force: bool = Field(default=False, description="replace what is there")
 

@@ -61,7 +61,9 @@ class ScoreSettings(RunSettings):
     precision: Literal["fp32", "bf16", "auto"] = Field(
         default="fp32", description="precision of matrix products; auto: bf16 where the device is fast in it"
     )
-    batch_tokens: int = Field(default=2048, ge=64, description="tokens of a batch, padding included")
+    batch_tokens: int | None = Field(
+        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+    )
     baseline_items: int = Field(
         default=200, ge=1, description="items, spread evenly, that the model with random weights scores too"
     )

@@ -33,7 +33,9 @@ class InspectSettings(RunSettings):
     n_occurrences: int = Field(default=5000, ge=2, description="contexts of a token to use, at most")
     min_occurrences: int = Field(default=10, ge=2, description="contexts below which a token has no self-similarity")
     random_control: bool = Field(default=True, description="read the same windows with random weights too")
-    batch_tokens: int = Field(default=8192, ge=1, description="tokens the model reads at once, padding included")
+    batch_tokens: int | None = Field(
+        default=None, ge=1, description="tokens of a batch, padding included; by default what suits the device"
+    )
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:

@@ -23,7 +23,9 @@ class TrainSettings(Settings):
     max_steps: int | None = Field(default=None, ge=1, description="steps of the optimizer at most")
     epochs: float | None = Field(default=None, gt=0, description="passes over the training data at most")
     max_seconds: float | None = Field(default=None, gt=0, description="time box, evaluation included")
-    batch_tokens: int = Field(default=4096, ge=2, description="tokens of a micro-batch, padding included")
+    batch_tokens: int = Field(
+        default=4096, ge=2, description="tokens of a micro-batch, padding included; changes the result"
+    )
     accumulate: int = Field(
         default=1, ge=1, description="micro-batches of one step, over all processes: a multiple of their number"
     )

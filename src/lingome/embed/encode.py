@@ -16,13 +16,15 @@ from torch import Tensor
 from lingome.config.embed import LongPolicy, Pooling
 from lingome.core.errors import ConfigError
 from lingome.core.progress import track
-from lingome.embed.pieces import N_SPECIAL, Pieces, cut_to_fit
 from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
+from lingome.models.layers.pooling import pool_mean
 from lingome.models.networks.decoder.model import Decoder
 from lingome.models.networks.hyena.model import Hyena
 from lingome.models.networks.word2vec.model import StaticEmbeddings
+from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision, count_features, read_states
+from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.tokenizer import Tokenizer
 
 
@@ -241,8 +243,11 @@ def _pool(state_LD: Tensor, pooling: Pooling) -> Tensor:
     """Pool over the tokens of one sequence, without the first, [CLS], and the last, [SEP]: (D,) float32."""
     if pooling == "cls":
         return state_LD[0].float()
-    inner_LD = state_LD[1:-1].float()
-    return inner_LD.amax(dim=0) if pooling == "max" else inner_LD.mean(dim=0)
+    inner_LD = state_LD[1:-1]
+    if pooling == "max":
+        return inner_LD.float().amax(dim=0)
+    everything_1L = torch.ones(1, len(inner_LD), dtype=torch.bool, device=inner_LD.device)
+    return pool_mean(inner_LD[None], everything_1L)[0]
 
 
 def sample_cosine(

@@ -15,12 +15,14 @@ from lingome.core.warnings import RunWarning
 from lingome.data.examples import SPLITS, Examples
 from lingome.evaluate.measures.metrics import best_threshold
 from lingome.evaluate.measures.scores import Scored
+from lingome.models.architecture import Body
+from lingome.models.open import Opened, random_body
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.classifier import TOO_LONG_SETTING, Fitted, check_training, fit_classifier
+from lingome.tune.classifier import TUNE_HINT, Fitted, check_training, fit_classifier
 from lingome.tune.cost import FitCost, estimate_fits
 from lingome.tune.methods import method_group, method_title
-from lingome.tune.predict import encode_within, run_batches, softmax
-from lingome.tune.start import Start, random_body
+from lingome.tune.predict import run_batches, softmax
 
 
 class Comparison(NamedTuple):
@@ -51,7 +53,7 @@ class Fits(NamedTuple):
     n_fits: int
 
 
-def list_fits(methods: Sequence[str], start: Start, n_seeds: int, *, random_control: bool = True) -> list[Fits]:
+def list_fits(methods: Sequence[str], start: Opened[Body], n_seeds: int, *, random_control: bool = True) -> list[Fits]:
     """List what is fitted: each method, and the one that changes most from random weights, too.
 
     ``features`` from trained weights has nothing random, and is fitted once.
@@ -77,7 +79,7 @@ def _labelled_parts(examples: Examples) -> dict[str, Examples]:
 
 
 def estimate_methods(
-    examples: Examples, start: Start, fits: Sequence[Fits], tune: TuneSettings, device: str = "auto"
+    examples: Examples, start: Opened[Body], fits: Sequence[Fits], tune: TuneSettings, device: str = "auto"
 ) -> FitCost:
     """Check what `evaluate_methods` would refuse, and estimate what its fits take.
 
@@ -87,17 +89,17 @@ def estimate_methods(
         As `evaluate_methods`.
     """
     parts = _labelled_parts(examples)
-    room = start.body.config.max_positions
+    room = start.model.config.max_positions
     check_training(parts["train"])
-    coded = {name: encode_within(start.tokenizer, part.sequences, room, tune.too_long, TOO_LONG_SETTING).ids
+    coded = {name: cut_to_fit(start.tokenizer, part.sequences, room, tune.too_long, hint=TUNE_HINT).ids
              for name, part in parts.items()}
     each = [fit.method for fit in fits for _ in range(fit.n_fits)]
-    return estimate_fits(start.body, start.tokenizer, coded, examples.label_names, each, tune, device)
+    return estimate_fits(start.model, start.tokenizer, coded, examples.label_names, each, tune, device)
 
 
 def evaluate_methods(
     examples: Examples,
-    start: Start,
+    start: Opened[Body],
     methods: Sequence[str],
     seeds: Sequence[int],
     tune: TuneSettings,
@@ -114,8 +116,8 @@ def evaluate_methods(
     parts = _labelled_parts(examples)
     test = parts["test"]
     valid_labels = parts["valid"].labels
-    room = start.body.config.max_positions
-    coded = encode_within(start.tokenizer, test.sequences, room, tune.too_long, TOO_LONG_SETTING)
+    room = start.model.config.max_positions
+    coded = cut_to_fit(start.tokenizer, test.sequences, room, tune.too_long, hint=TUNE_HINT)
     scored: list[Scored] = []
     warnings = [RunWarning("warn", "test sequences", text) for text in coded.warnings()]
     for doubt in doubt_letters(start.tokenizer.alphabet, examples.sequences):
@@ -127,7 +129,7 @@ def evaluate_methods(
         probabilities = []
         thresholds = []
         for number, seed in enumerate(seeds[:n_fits], start=1):
-            body = random_body(start.body.config, seed) if random else start.body
+            body = random_body(start.model.config, seed) if random else start.model
             fitted = fit_classifier(
                 body, start.tokenizer, examples, method, tune, seed, run=run, device=device,
                 label=f"{name}, fit {number}",

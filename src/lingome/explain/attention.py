@@ -33,6 +33,7 @@ from lingome.models.layers.blocks import Rotation, hide
 from lingome.models.networks.transformer.model import Layer, Transformer
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.shape import require
+from lingome.tokens.frame import frame_packed
 from lingome.tokens.tokenizer import Tokenizer
 
 
@@ -150,7 +151,7 @@ def trace_attention(
     if not sequence:
         raise DataError("there is nothing to read", where="sequence", got="no letters", expected="at least one")
     encoding = tokenizer.encode(sequence)
-    ids_L = np.concatenate([[tokenizer.cls_id], encoding.input_ids, [tokenizer.sep_id]]).astype(np.int64)
+    ids_L = frame_packed([encoding.input_ids], tokenizer)
     edges = np.concatenate([[0], encoding.offsets, encoding.offsets[-1:]]).astype(np.int64)
     hidden_row = None
     hidden_token = ""

@@ -12,8 +12,9 @@ from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.sequence import gc_content
 from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.predict import run_batches, softmax
 
 
 class Components(NamedTuple):
@@ -167,7 +168,7 @@ def write_map(run: RunDir, examples: Examples, model: SequenceClassifier, tokeni
     tokenizer : Tokenizer
         The model's own.
     """
-    ids = encode_within(tokenizer, examples.sequences, model.config.max_positions, "truncate").ids
+    ids = cut_to_fit(tokenizer, examples.sequences, model.config.max_positions, "truncate").ids
     pooled = run_batches(model, tokenizer, ids, output="features")
     chances = softmax(run_batches(model, tokenizer, ids))
     if len(examples) < 2:

@@ -19,7 +19,7 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import track
 from lingome.models.devices import pick_device
 from lingome.models.networks.transformer.model import Transformer
-from lingome.models.reading.batching import collate, length_batches
+from lingome.models.reading.batching import collate, length_batches, pick_batch_tokens
 from lingome.tokens.tokenizer import Tokenizer
 
 SELF_SIMILARITY_COLUMNS = (
@@ -79,7 +79,7 @@ def read_contexts(
     *,
     n_occurrences: int = 5000,
     layer: int = -1,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     device: str = "auto",
     what: str = "reading tokens in context",
 ) -> ContextVectors:
@@ -134,10 +134,9 @@ def read_contexts(
     own_pairs = 0
     lengths = np.array([len(one) + 2 for one in windows])
     with torch.inference_mode(), track(what, int(lengths.sum()), "tokens") as task:
-        for chosen in length_batches(lengths, batch_tokens):
+        for chosen in length_batches(lengths, pick_batch_tokens(batch_tokens, place)):
             ids_BL, mask_BL = collate(
-                [windows[index] for index in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
-                sep_id=tokenizer.sep_id, max_tokens=body.config.max_positions,
+                [windows[index] for index in chosen], tokenizer, max_tokens=body.config.max_positions
             )
             counted_BL = mask_BL & torch.isin(ids_BL, special, invert=True)
             ids_M = ids_BL[counted_BL]
@@ -165,7 +164,7 @@ def read_contexts(
 def self_similarity_table(
     tokenizer: Tokenizer, model: ContextVectors, random: ContextVectors | None = None, *, least: int = 2
 ) -> list[dict[str, Any]]:
-    """Give one row a token and layer, for tokens with at least `least` occurrences.
+    """Give one row per token and layer, for tokens with at least `least` occurrences.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from lingome.core.errors import ConfigError
 from lingome.models.architecture import Body
-from lingome.models.folders.checkpoint import load_whole, write_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, write_checkpoint
 from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
@@ -211,7 +211,7 @@ def _written_and_loaded(model: nn.Module, tokenizer: Tokenizer) -> nn.Module:
         folder = Path(name) / "model"
         folder.mkdir()
         write_checkpoint(folder, model, tokenizer)
-        return load_whole(folder)[0]
+        return load_checkpoint(folder)[0]
 
 
 def _any_loss(ask: _Asker, seed: int) -> Tensor:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lingome.config.demo import DemoSettings
 from lingome.core.clock import Clock
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import check_absent, digest_file, write_text
+from lingome.core.files import check_absent, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.core.warnings import RunWarning
+from lingome.data.areas import choose_areas
 from lingome.data.catalog.entries import find
 from lingome.evaluate.baselines.classifiers import fit_baselines
 from lingome.evaluate.classification import answer, score_view, write_examples_tables, write_scores
@@ -23,18 +26,20 @@ from lingome.explain.vocabulary import VOCABULARY_COLUMNS, count_tokens, vocabul
 from lingome.genome.predictions import as_bed, prediction_rows
 from lingome.genome.questions import FILES, Question, ask, data_rows, fetch_files
 from lingome.genome.sites import SCORE_COLUMN, base_shares
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.folders.card import ModelCard
-from lingome.models.folders.checkpoint import load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.open import Opened, load_model, packaged_models
 from lingome.models.presets import build_masked_lm, count_parameters, find_config
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.windows import encode_genome
-from lingome.train.pretraining.areas import choose_areas
-from lingome.train.pretraining.pretraining import pretrain_model
+from lingome.train.checkpointing import Checkpointing
+from lingome.train.pretraining import Corpus, WindowSettings, pretrain_model
 from lingome.train.state import StateStore
-from lingome.tune.predict import encode_within, run_batches, softmax
-from lingome.tune.start import Start, packaged_models, read_lineage, resolve_model
+from lingome.tune.predict import run_batches, softmax
 
 PACKAGED = {"human": ("human-mini", 600)}
 
@@ -145,10 +150,10 @@ def _start_name(settings: DemoSettings) -> str:
     return settings.start_from
 
 
-def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir) -> Start:
+def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSettings, run_dir: RunDir) -> Opened[Body]:
     """Read the genome for a while, from the packaged checkpoint if its vocabulary is the one just trained."""
     name = _start_name(settings)
-    before = {}
+    before: dict[str, Any] = {}
     digest = ""
     train = settings.pretrain
     if name == "none":
@@ -156,20 +161,21 @@ def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSetting
         model = build_masked_lm(settings.preset, tokenizer.vocab_size, settings.seed)
         say("pre-training starts from random weights")
     else:
-        folder = resolve_model(name)
-        model, theirs = load_masked_lm(folder)
-        before = read_lineage(folder)
-        digest = digest_file(folder / "model.safetensors")
-        if theirs.digest != tokenizer.digest:
+        opened = load_model(name, "masked_lm")
+        model = opened.model
+        before = opened.lineage
+        digest = opened.digest
+        if opened.tokenizer.digest != tokenizer.digest:
             raise ConfigError(
-                "the checkpoint has another vocabulary than the one just trained", where=folder,
+                "the checkpoint has another vocabulary than the one just trained", where=opened.folder,
                 hint="start_from=none trains a model for this vocabulary",
             )
         say(f"the vocabulary is that of {name}, byte for byte; pre-training continues from its checkpoint")
     areas = choose_areas(question.genome.lengths, question.hidden)
     model.to(pick_device(settings.device))
     done = pretrain_model(
-        question.genome, tokenizer, model, areas, train, seed=settings.seed, run=run_dir, max_tokens=254
+        model, Corpus(question.genome, tokenizer, areas), train, seed=settings.seed,
+        windows=WindowSettings(max_tokens=254), saving=Checkpointing(run_dir),
     )
     StateStore(run_dir.path / "state").discard()
     say(f"masked perplexity {done.before['perplexity']:.1f} before, {done.after['perplexity']:.1f} after; "
@@ -178,13 +184,16 @@ def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSetting
     own.add_seen("pretrain", question.genome.digest, [(one.chrom, one.start, one.end) for one in areas.train])
     seen = {**before, "data_seen": [*before.get("data_seen", []), *own.data_seen]}
     shown = "random weights" if name == "none" else name
-    return Start(shown, model.body.cpu().eval(), tokenizer, run_dir.path, digest, seen)
+    return Opened(shown, model.body.cpu().eval(), tokenizer, run_dir.path, digest, seen)
 
 
-def _predict(question: Question, result: Comparison, start: Start, settings: DemoSettings, run_dir: RunDir) -> int:
+def _predict(
+    question: Question, result: Comparison, start: Opened[Body], settings: DemoSettings, run_dir: RunDir
+) -> int:
     """Score the windows of the region, write table and BED; gives how many are called."""
     windows = question.region_examples
-    ids = encode_within(start.tokenizer, windows.sequences, start.body.config.max_positions, settings.tune.too_long).ids
+    room = start.model.config.max_positions
+    ids = cut_to_fit(start.tokenizer, windows.sequences, room, settings.tune.too_long).ids
     chances = softmax(run_batches(result.best.model, start.tokenizer, ids))
     rows = prediction_rows(windows, chances, settings.flank_bp if SCORE_COLUMN in windows.columns else 0)
     run_dir.write_table("predictions", rows)

@@ -12,15 +12,18 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.tables import read_sequences
 from lingome.embed.encode import check_choice, embed_pieces, fill_rows, lay_rows, sample_cosine
-from lingome.embed.pieces import Pieces, cut_to_fit
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
-from lingome.models.reading.reader import BATCH_TOKENS, Reader, count_features
+from lingome.models.reading.cost import estimate_reading
+from lingome.models.reading.pieces import Pieces, cut_to_fit
+from lingome.models.reading.reader import Reader, count_features, read_states
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.start import Start, load_start
+from lingome.tokens.frame import N_SPECIAL
 
 MANY_BYTES = 10**9
 """Output above which a warning is said."""
@@ -31,7 +34,7 @@ class Work(NamedTuple):
 
     Parameters
     ----------
-    start : Start
+    start : Opened
         The model.
     ids : list of str
         Names of the sequences.
@@ -41,7 +44,7 @@ class Work(NamedTuple):
         Vectors, and numbers in each.
     """
 
-    start: Start
+    start: Opened[Body]
     ids: list[str]
     pieces: Pieces
     n_rows: int
@@ -57,9 +60,17 @@ def plan(settings: EmbedSettings) -> Plan:
     """Load the model, read and encode the inputs, and say what would be embedded."""
     start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     n_tokens = sum(len(one) for one in pieces.ids)
-    n_parameters = count_parameters(start.body)
-    held = 0 if settings.out.suffix == ".npy" else work.size_bytes / 1e9
-    batch = settings.batch_tokens or BATCH_TOKENS[pick_device(settings.device).type]
+    n_parameters = count_parameters(start.model)
+    device = pick_device(settings.device)
+    reader = Reader.of(start.model, device, settings.precision)
+    n_read = n_tokens + N_SPECIAL * len(pieces.ids)
+    cost = estimate_reading(
+        lambda rows: list(read_states(reader, start.tokenizer, rows, layer=settings.layer,
+                                      batch_tokens=settings.batch_tokens)),
+        start.model, start.tokenizer, n_read, n_read / max(1, len(pieces.ids)), device=device,
+        batch_tokens=settings.batch_tokens, copies=2,
+    )
+    held = 0 if settings.out.suffix == ".npy" else work.size_bytes
     how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"
     return Plan("embed", [
         ("model", f"{start.name}: {n_parameters:,} parameters"),
@@ -67,8 +78,7 @@ def plan(settings: EmbedSettings) -> Plan:
         ("vectors", f"{n_rows:,} x {n_numbers}, layer {settings.layer}, {how}"),
         ("precision", settings.precision),
         ("size", say_size(work.size_bytes)),
-        ("memory", f"about {0.5 + 8 * n_parameters / 1e9 + batch * 1e-5 + held:.1f} GB"),
-        ("time", f"about {1 + 2 * n_parameters * n_tokens / 1e11:.0f} s on two cores"),
+        *cost._replace(memory_bytes=cost.memory_bytes + held).rows(),
         ("output", str(settings.out)),
     ])
 
@@ -82,7 +92,7 @@ def run(settings: EmbedSettings) -> Outcome:
     """
     start, ids, pieces, n_rows, n_numbers = work = _open(settings)
     _warn(settings, work)
-    reader = Reader.of(start.body, pick_device(settings.device), settings.precision)
+    reader = Reader.of(start.model, pick_device(settings.device), settings.precision)
     made: dict[str, Any] = {
         "model": start.name, "model_sha256": start.digest, "tokenizer_sha256": start.tokenizer.digest,
         "layer": settings.layer, "per": settings.per,
@@ -90,7 +100,7 @@ def run(settings: EmbedSettings) -> Outcome:
         "n_long": pieces.n_long, "n_unknown": pieces.n_unknown, "precision": reader.precision, "cosine_fp32": 1.0,
     }
     if reader.precision != "fp32":
-        cosine = sample_cosine(start.body, reader, start.tokenizer, pieces, layer=settings.layer)
+        cosine = sample_cosine(start.model, reader, start.tokenizer, pieces, layer=settings.layer)
         made["cosine_fp32"] = cosine
         say(f"precision {reader.precision}: 1 - cosine to fp32 is at most {1 - cosine:.1e} on a sample")
     files: dict[str, Any] = {"out": settings.out, "force": settings.force, "made": made, "ids": ids}
@@ -141,13 +151,13 @@ def _open(settings: EmbedSettings) -> Work:
         ids = [str(window) for window in windows]
     else:
         raise ConfigError("there is nothing to embed", hint="give a table or FASTA of sequences, or a genome and a BED")
-    start = load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
-    check_choice(start.body, settings.layer, settings.pooling)
+    start = load_model(settings.model, "body", tokenizer=settings.tokenizer, seed=settings.seed)
+    check_choice(start.model, settings.layer, settings.pooling)
     for doubt in doubt_letters(start.tokenizer.alphabet, sequences):
         say(f"warning: {doubt}")
-    pieces = cut_to_fit(start.tokenizer, sequences, start.body.config.max_positions, settings.too_long)
+    pieces = cut_to_fit(start.tokenizer, sequences, start.model.config.max_positions, settings.too_long)
     n_rows = {
         "sequence": len(ids), "token": sum(len(one) for one in pieces.ids),
         "base": sum(int(one[-1] - one[0]) for one in pieces.borders),
     }[settings.per]
-    return Work(start, ids, pieces, n_rows, count_features(start.body, settings.layer))
+    return Work(start, ids, pieces, n_rows, count_features(start.model, settings.layer))

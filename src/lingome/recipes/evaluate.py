@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 from lingome.config.evaluate import EvaluateSettings
 from lingome.config.task import SplitSettings
@@ -27,40 +28,73 @@ from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
 from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
-from lingome.models.folders.checkpoint import load_classifier, read_config
+from lingome.models.folders.checkpoint import read_config
+from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.language_model import LanguageModel
+from lingome.models.open import RANDOM, Opened, find_model, load_model
+from lingome.models.reading.cost import ReadingCost, estimate_reading
+from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
+from lingome.models.scoring.cost import read_rows
 from lingome.tokens.alphabet import DNA
+from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.language_model import open_language_model
-from lingome.tune.start import read_lineage, resolve_model
+from lingome.tune.cost import estimate_predicting
 
 
 def plan(settings: EvaluateSettings) -> Plan:
     """Read the inputs and say what would be measured."""
     check_absent(settings.out, settings.force)
     pick_device(settings.device)
-    folder = None if settings.model is None else resolve_model(settings.model)
-    rows = [("model", "none: baselines only" if folder is None else str(folder))]
-    if folder is not None and not _is_classifier(folder):
+    opened = None if settings.model is None else _open(settings)
+    rows = [("model", "none: baselines only" if opened is None else str(opened.folder or opened.name))]
+    if opened is not None and not isinstance(opened.model, SequenceClassifier):
         genome = _genome(settings)
         rows.append(("genome", f"{len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"))
         rows.append(("windows", f"{settings.n_windows} of {settings.window_bp} bases"))
-        seconds = 3 + settings.n_windows * settings.window_bp / 20_000
+        rows += _estimate_language(settings, opened).rows()
     else:
         examples = read_task(settings)
-        train, _, test = usable_splits(examples)
+        train, valid, test = usable_splits(examples)
         rows.append(("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)))
         rows.append(("classes", ", ".join(examples.label_names)))
-        per_forest = len(train) * settings.n_trees * 4e-6
-        seconds = 2 + len(test) * 0.004 + (2 * settings.seeds * per_forest if settings.baselines else 0)
-    rows += [("memory", "about 1 GB"), ("time", f"about {seconds:,.0f} s"), ("output", str(settings.out))]
-    return Plan("evaluate", rows)
+        judged = [*valid.sequences, *test.sequences]
+        rows += _estimate_classification(settings, opened, len(train), judged).rows()
+    return Plan("evaluate", [*rows, ("output", str(settings.out))])
+
+
+def _estimate_language(settings: EvaluateSettings, opened: Opened[LanguageModel]) -> ReadingCost:
+    """Time one batch of windows; 3 s more for the models of letters and tokens that stand beside."""
+    device = pick_device(settings.device)
+    model = opened.model.to(device)
+    row_tokens = N_SPECIAL + settings.window_bp / max(1.0, float(opened.tokenizer.token_lengths.mean()))
+    row_tokens = min(row_tokens, model.config.max_positions)
+    cost = estimate_reading(
+        lambda rows: read_rows(model, opened.tokenizer, list(rows)), model, opened.tokenizer,
+        settings.n_windows * row_tokens, row_tokens, device=device,
+    )
+    return cost._replace(seconds=cost.seconds + 3)
+
+
+def _estimate_classification(
+    settings: EvaluateSettings, opened: Opened[SequenceClassifier] | None, n_train: int, judged: Sequence[str]
+) -> ReadingCost:
+    """Time one batch of the classifier, if there is one, and add what fitting the forests takes."""
+    forests_s = 2 * settings.seeds * n_train * settings.n_trees * 4e-6 if settings.baselines else 0.0
+    intervals_s = 1 + len(judged) * 0.004
+    if opened is None:
+        return ReadingCost(1 + intervals_s + forests_s, 1e9)
+    room = opened.model.config.max_positions
+    ids = cut_to_fit(opened.tokenizer, judged, room, settings.too_long, hint=CUT_HINT).ids
+    cost = estimate_predicting(opened.model, opened.tokenizer, ids, settings.device)
+    return ReadingCost(cost.seconds + intervals_s + forests_s, max(1e9, cost.memory_bytes))
 
 
 def run(settings: EvaluateSettings) -> Outcome:
     """Measure, write the run directory, and give the tables."""
     pick_device(settings.device)
-    folder = None if settings.model is None else resolve_model(settings.model)
+    opened = None if settings.model is None else _open(settings)
+    folder = None if opened is None else opened.folder
     lineage = Lineage("evaluate", settings.seed)
     with RunDir.create(settings.out, force=settings.force) as run_dir:
         run_dir.write_config(settings.as_dict())
@@ -68,11 +102,11 @@ def run(settings: EvaluateSettings) -> Outcome:
         for role, path in (("table", settings.table), ("genome", settings.genome), ("weights", weights)):
             if path is not None and path.is_file():
                 lineage.add_input(role, path)
-        if folder is not None:
-            lineage.add_parent(read_lineage(folder))
-        if folder is not None and not _is_classifier(folder):
-            return _language(settings, folder, run_dir, lineage)
-        return _classification(settings, folder, run_dir, lineage)
+        if opened is not None and opened.folder is not None:
+            lineage.add_parent(opened.lineage)
+        if opened is not None and not isinstance(opened.model, SequenceClassifier):
+            return _language(settings, opened, run_dir, lineage)
+        return _classification(settings, opened, run_dir, lineage)
 
 
 def read_task(settings: EvaluateSettings) -> Examples:
@@ -101,13 +135,15 @@ def read_task(settings: EvaluateSettings) -> Examples:
     return examples.with_splits(divide(examples, reach(examples.intervals), SplitSettings(fractions=shares)))
 
 
-def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: RunDir, lineage: Lineage) -> Outcome:
+def _classification(
+    settings: EvaluateSettings, opened: Opened[SequenceClassifier] | None, run_dir: RunDir, lineage: Lineage
+) -> Outcome:
     examples = read_task(settings)
     usable_splits(examples)
     scored: list[Scored] = []
     tokenizer: Tokenizer | None = load_tokenizer(settings.tokenizer) if settings.tokenizer is not None else None
-    if folder is not None:
-        model, tokenizer = load_classifier(folder)
+    if opened is not None:
+        model, tokenizer = opened.model, opened.tokenizer
         model.to(pick_device(settings.device))
         if sorted(model.config.label_names) == sorted(examples.label_names):
             examples = examples.with_label_names(model.config.label_names)
@@ -132,9 +168,11 @@ def _classification(settings: EvaluateSettings, folder: Path | None, run_dir: Ru
     return Outcome(f"{answer}\nrun: {settings.out}", path=settings.out, tables=views)
 
 
-def _language(settings: EvaluateSettings, folder: Path, run_dir: RunDir, lineage: Lineage) -> Outcome:
+def _language(
+    settings: EvaluateSettings, opened: Opened[LanguageModel], run_dir: RunDir, lineage: Lineage
+) -> Outcome:
     """Measure a language model on the last tenth of every sequence of the genome."""
-    model, tokenizer, _ = open_language_model(str(folder))
+    model, tokenizer = opened.model, opened.tokenizer
     causal = isinstance(model, CausalModel)
     if tokenizer.alphabet is not DNA:
         raise ConfigError("this model does not read DNA", where=settings.model, got=tokenizer.alphabet.name)
@@ -178,6 +216,8 @@ def _genome(settings: EvaluateSettings) -> Genome:
     return Genome.open(settings.genome)
 
 
-def _is_classifier(folder: Path) -> bool:
-    """Say whether a checkpoint has classes of its own."""
-    return "Classif" in str(read_config(folder).get("architectures"))
+def _open(settings: EvaluateSettings) -> Opened[Any]:
+    """Load the model: a classifier where the checkpoint has classes of its own, else a language model."""
+    name = str(settings.model)
+    classifies = not name.startswith(RANDOM) and "Classif" in str(read_config(find_model(name)).get("architectures"))
+    return load_model(name, "classifier" if classifies else "language_model", seed=settings.seed)

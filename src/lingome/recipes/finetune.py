@@ -18,12 +18,13 @@ from lingome.evaluate.methods import estimate_methods, evaluate_methods, list_fi
 from lingome.explain.embeddings import write_map
 from lingome.genome.sites import base_shares
 from lingome.genome.task import build_examples
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.checkpoint import save_checkpoint
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
 from lingome.train.cost import duration
-from lingome.tune.start import Start, load_start
 
 
 def plan(settings: FinetuneSettings) -> Plan:
@@ -36,7 +37,7 @@ def plan(settings: FinetuneSettings) -> Plan:
     return Plan("fine-tune", [
         ("examples", ", ".join(f"{int((examples.splits == name).sum()):,} {name}" for name in SPLITS)),
         ("classes", ", ".join(examples.label_names)),
-        ("model", f"{start.name}: {count_parameters(start.body):,} parameters, {start.tokenizer.kind} tokens"),
+        ("model", f"{start.name}: {count_parameters(start.model):,} parameters, {start.tokenizer.kind} tokens"),
         ("methods", ", ".join(f"{fit.name} ({fit.n_fits})" for fit in fits)),
         ("tokens", f"{cost.n_tokens:,} in one pass over the training examples"),
         ("memory", f"about {cost.memory_bytes / 1e9:.2f} GB"),
@@ -90,8 +91,8 @@ def run(settings: FinetuneSettings) -> Outcome:
     return Outcome(message, tables=[score_view(scores)], path=settings.out)
 
 
-def _open_start(settings: FinetuneSettings) -> Start:
+def _open_start(settings: FinetuneSettings) -> Opened[Body]:
     """Look at everything that is quick to look at, before the genome is read; give the model."""
     settings.task.check()
     pick_device(settings.device)
-    return load_start(settings.model, tokenizer=settings.tokenizer, seed=settings.seed)
+    return load_model(settings.model, "body", tokenizer=settings.tokenizer, seed=settings.seed)

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,57 +19,52 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.evaluate.language import composition
 from lingome.evaluate.leaks.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
-from lingome.generate.collection import Collection, sample_many, search_many
+from lingome.generate.collection import Collection, Request, sample_many, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.recomputed import reader_of, reading_cost
-from lingome.generate.records import fasta_record, record_row, telling
+from lingome.generate.records import fasta_record, record_row, show_progress
 from lingome.generate.rules import Rules, rules_for
 from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
-from lingome.models.folders.checkpoint import load_causal_lm
-from lingome.models.mapping.weight_files import digest_weights
 from lingome.models.networks.decoder.model import CausalLM
 from lingome.models.networks.decoder.step_layout import lay_out_for_steps
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import build_causal_lm, count_parameters
 from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA
-from lingome.tokens.characters import CharacterTokenizer
-from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.start import RANDOM, read_lineage, resolve_model
 
 Comparison = tuple[np.ndarray, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Opened:
-    """All that a run needs: model, vocabulary, the prompt as tokens, rules, the model's folder, training data."""
+class Generation:
+    """All that a run needs: the model, the prompt as tokens, rules, training data."""
 
-    model: CausalModel
-    tokenizer: Tokenizer
+    start: Opened[CausalModel]
     prompt: list[int]
     rules: Rules
-    folder: Path | None
     genome: Genome | None
 
 
 def plan(settings: GenerateSettings) -> Plan:
     """Load the model, check prompt and lengths, and say what would be written."""
     opened = _open(settings)
-    config = opened.model.config
-    n_parameters = count_parameters(opened.model)
-    tokens = settings.n * settings.length_bp / max(1.0, float(opened.tokenizer.token_lengths.mean()))
+    config = opened.start.model.config
+    n_parameters = count_parameters(opened.start.model)
+    tokens = settings.n * settings.length_bp / max(1.0, float(opened.start.tokenizer.token_lengths.mean()))
     rows = _rows(settings)
     seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
     room = min(config.max_positions, len(opened.prompt) + opened.rules.max_tokens)
-    held, slower = reading_cost(opened.model, rows, room)
-    memory, seconds = 0.5e9 + 4 * n_parameters + held, seconds * slower
+    held, slower = reading_cost(opened.start.model, rows, room)
+    memory = 0.5e9 + 4 * n_parameters + held
+    seconds *= slower
     bases = 0
     if opened.genome is not None:
         bases = sum(opened.genome.lengths.values())
         memory += 4 * bases + BYTES_A_BASE * min(GROUP_BASES, settings.n * settings.length_bp)
     return Plan("generate", [
-        ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.tokenizer.kind}"),
+        ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.start.tokenizer.kind}"),
         ("sequences", f"{settings.n:,} of {settings.length_bp:,} bases, {settings.method}"),
         ("prompt", f"{len(settings.prompt):,} bases, {len(opened.prompt):,} tokens with the first"),
         ("training data", f"{bases:,} bases" if bases else "not given: no novelty, no baselines"),
@@ -85,7 +79,7 @@ def run(settings: GenerateSettings) -> Outcome:
     lineage = Lineage("generate", settings.seed)
     opened = _open(settings)
     made = write_sequences(settings, opened, stream=settings.stream)
-    warnings = list(filter(None, [causal_warning(opened.tokenizer)]))
+    warnings = list(filter(None, [causal_warning(opened.start.tokenizer)]))
     lost = ", ".join(f"{name} {count:,}" for name, count in sorted(made.rejected.items()))
     if made.n_missing:
         warnings.append(f"{made.n_missing:,} of {settings.n:,} sequences are missing: {made.why_missing}")
@@ -96,20 +90,20 @@ def run(settings: GenerateSettings) -> Outcome:
     comparison: list[dict[str, Any]] = []
     if opened.genome is not None and new:
         lineage.add_input("training", opened.genome.path)
-        blank = build_causal_lm(opened.model.config, opened.tokenizer.vocab_size, settings.seed + 1).eval()
-        untaught = write_sequences(settings, replace(opened, model=blank))
-        matches, comparison = compare(settings, opened.genome, new, [kept.sequence for kept in untaught.kept])
-    rows = [record_row(kept, opened.tokenizer, None if matches is None else int(matches[place]))
+        blank = build_causal_lm(opened.start.model.config, opened.start.tokenizer.vocab_size, settings.seed + 1).eval()
+        random = write_sequences(settings, replace(opened, start=opened.start._replace(model=blank)))
+        matches, comparison = compare(settings, opened.genome, new, [kept.sequence for kept in random.kept])
+    rows = [record_row(kept, opened.start.tokenizer, None if matches is None else int(matches[place]))
             for place, kept in enumerate(made.kept)]
-    if opened.folder is not None:
-        lineage.add_parent(read_lineage(opened.folder))
+    if opened.start.folder is not None:
+        lineage.add_parent(opened.start.lineage)
     with atomic_file(settings.out, force=settings.force) as temporary:
         prompt = settings.prompt.upper()
         records = [fasta_record(row, prompt + letters) for row, letters in zip(rows, new, strict=True)]
         temporary.write_text("".join(records), encoding="ascii")
     write_text(settings.json_path, json.dumps(lineage.as_dict(
-        settings=settings.as_dict(), tokenizer_sha256=opened.tokenizer.digest,
-        model_sha256=digest_weights(opened.folder) if opened.folder else "",
+        settings=settings.as_dict(), tokenizer_sha256=opened.start.tokenizer.digest,
+        model_sha256=opened.start.digest,
         drawn=made.n_drawn, rejected=dict(made.rejected), missing=made.n_missing, warnings=warnings,
         sequences=rows, comparison=comparison,
     ), indent=2) + "\n")
@@ -118,34 +112,46 @@ def run(settings: GenerateSettings) -> Outcome:
     return Outcome(message, tables=() if settings.stream else _tables(rows, comparison), path=settings.out)
 
 
-def write_sequences(settings: GenerateSettings, opened: Opened, *, stream: bool = False) -> Collection:
+def write_sequences(settings: GenerateSettings, opened: Generation, *, stream: bool = False) -> Collection:
     """Sample or search with the model, under a progress bar; with `stream`, letters are shown as they are made."""
     device = pick_device(settings.device)
-    model = opened.model.to(device)
+    model = opened.start.model.to(device)
     rules = opened.rules
-    tokenizer = opened.tokenizer
+    tokenizer = opened.start.tokenizer
     if isinstance(model, CausalLM):
         lay_out_for_steps(model, 1 if stream else _rows(settings))
     reader = reader_of(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
-    filters = Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run)
+    request = Request(
+        opened.prompt, settings.n, rules, tokenizer.decode,
+        Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run),
+    )
     if settings.method == "beam":
         return search_many(
-            reader, opened.prompt, settings.n, rules, tokenizer.decode, n_beams=_rows(settings),
-            length_penalty=settings.length_penalty or 0.0, filters=filters, device=device,
+            reader, request, n_beams=_rows(settings), length_penalty=settings.length_penalty or 0.0, device=device
         )
     temperature = 0.0 if settings.method == "greedy" else settings.temperature
     sampling = Sampling(1.0 if temperature is None else temperature, settings.top_k, settings.top_p, settings.min_p)
     letters = settings.n * settings.length_bp
-    with telling(tokenizer, letters, settings.prompt.upper(), stream=stream) as tell:
+    with show_progress(tokenizer, letters, settings.prompt.upper(), stream=stream) as on_token:
         return sample_many(
-            reader, opened.prompt, settings.n, rules, tokenizer.decode, seed=settings.seed, sampling=sampling,
-            filters=filters, attempts=settings.attempts if settings.method == "sample" else 1,
-            batch_size=1 if stream else settings.batch_size, device=device, tell=tell,
+            reader, request, seed=settings.seed, sampling=sampling,
+            attempts=settings.attempts if settings.method == "sample" else 1,
+            batch_size=1 if stream else settings.batch_size, device=device, on_token=on_token,
         )
 
 
-def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught: list[str]) -> Comparison:
-    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone."""
+def compare(settings: GenerateSettings, genome: Genome, new: list[str], random: list[str]) -> Comparison:
+    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone.
+
+    Parameters
+    ----------
+    settings : GenerateSettings
+        Length of k-mers, prompt and seed.
+    genome : Genome
+        The training data.
+    new, random : list of str
+        What the model wrote, and what the same model with random weights wrote.
+    """
     def pieces() -> Iterator[np.ndarray]:
         return (genome.sequence(chrom) for chrom in genome.lengths)
 
@@ -156,7 +162,7 @@ def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught
     own = "windows of the training data"
     sets = {
         "model": new,
-        **({"the same model, random weights": untaught} if untaught else {}),
+        **({"the same model, random weights": random} if random else {}),
         f"Markov model of order {markov.order}": composition.sample_markov(markov, lengths, seed, settings.prompt),
         "uniform bases": composition.sample_uniform(lengths, seed),
         own: composition.sample_windows(held, lengths, seed),
@@ -166,17 +172,12 @@ def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught
     return matches["model"], composition.composition_rows(sets, spectrum, settings.kmer, matches, settings.seed)
 
 
-def _open(settings: GenerateSettings) -> Opened:
+def _open(settings: GenerateSettings) -> Generation:
     for file in (settings.out, settings.json_path):
         check_new_file(file, settings.force)
     pick_device(settings.device)
-    folder = None
-    if settings.model.startswith(RANDOM):
-        tokenizer: Tokenizer = CharacterTokenizer()
-        model = build_causal_lm(settings.model.removeprefix(RANDOM), tokenizer.vocab_size, settings.seed).eval()
-    else:
-        folder = resolve_model(settings.model)
-        model, tokenizer = load_causal_lm(folder)
+    start = load_model(settings.model, "causal_lm", seed=settings.seed)
+    tokenizer = start.tokenizer
     if settings.training is not None and tokenizer.alphabet is not DNA:
         raise ConfigError("novelty and baselines are for DNA", where="training", got=tokenizer.alphabet.name)
     rules = rules_for(tokenizer, max_bases=settings.length_bp, min_bases=settings.min_length_bp,
@@ -185,16 +186,16 @@ def _open(settings: GenerateSettings) -> Opened:
     if (ids == tokenizer.unk_id).any():
         raise ConfigError("the prompt has letters the model does not know", where="prompt", got=settings.prompt[:60],
                           expected=" ".join(tokenizer.alphabet.letters))
-    prompt = [model.config.cls_id, *map(int, ids)]
+    prompt = [start.model.config.cls_id, *map(int, ids)]
     longest = int(rules.token_bases_V[rules.allowed_V].max())
     needed = len(prompt) + math.ceil(settings.length_bp / longest) - 1
-    room = model.config.max_positions
+    room = start.model.config.max_positions
     if len(prompt) > room or (needed > room and settings.too_long == "error"):
         raise DataError("the sequence would be longer than the model can read", where="length_bp, prompt",
                         got=f"at least {needed:,} tokens", expected=f"at most {room:,}",
                         hint="shorter sequences, or too_long=slide")
     genome = Genome.open(settings.training) if settings.training is not None else None
-    return Opened(model, tokenizer, prompt, rules, folder, genome)
+    return Generation(start, prompt, rules, genome)
 
 
 def _rows(settings: GenerateSettings) -> int:

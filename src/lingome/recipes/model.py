@@ -16,10 +16,10 @@ from lingome.models.counting.checkpoint import count_checkpoint, read_sizes
 from lingome.models.counting.published import PUBLISHED, PublishedModel, preset_model, preset_names
 from lingome.models.counting.rows import Count, merge_counts
 from lingome.models.counting.tensor_list import weights_size
+from lingome.models.open import HUB, RANDOM, find_model, packaged_models, read_lineage
 from lingome.models.published import BATCH_TOKENS, HUB_MODELS, ROW_TOKENS, estimate_memory
 from lingome.models.registry import find_architecture, list_families
 from lingome.tokens.load import load_tokenizer
-from lingome.tune.start import packaged_models, read_lineage, resolve_model
 
 CARD_LINES = 4
 COLUMNS = ("component", "shape of one", "formula")
@@ -35,7 +35,7 @@ def count(settings: ModelSettings) -> Outcome:
     CheckpointError
         If a checkpoint is incomplete or damaged.
     """
-    found = find_model(settings.model)
+    found = find_known(settings.model)
     if isinstance(found, PublishedModel):
         return describe_counts(found.name, found.counts(settings.vocab_size))
     if settings.vocab_size is not None:
@@ -130,7 +130,7 @@ def show(settings: ShowSettings) -> Outcome:
     CheckpointError
         If a checkpoint is incomplete or damaged.
     """
-    found = find_model(settings.model)
+    found = find_known(settings.model)
     if isinstance(found, PublishedModel):
         rows: list[tuple[str, object]] = [
             ("models", found.purpose), ("source", found.source), ("layers", found.layers),
@@ -181,7 +181,7 @@ def seen_rows(lineage: Mapping[str, Any]) -> list[tuple[object, ...]]:
     return [(*key, *entry) for key, entry in sums.items()]
 
 
-def find_model(name: str) -> Path | PublishedModel:
+def find_known(name: str) -> Path | PublishedModel:
     """Find a checkpoint's folder, or what is known by a name; a checkpoint wins over a name.
 
     Raises
@@ -193,12 +193,12 @@ def find_model(name: str) -> Path | PublishedModel:
     """
     place = Path(name).expanduser()
     is_checkpoint = any((folder / "config.json").is_file() for folder in (place, place / "checkpoint"))
-    if is_checkpoint or name in packaged_models():
-        return resolve_model(name)
+    if is_checkpoint or name in packaged_models() or name.startswith((HUB, RANDOM)):
+        return find_model(name)
     if name in PUBLISHED or name in preset_names():
         return PUBLISHED[name] if name in PUBLISHED else preset_model(name)
     if place.exists() or os.sep in name:
-        return resolve_model(name)
+        return find_model(name)
     known = [*packaged_models(), *preset_names(), *PUBLISHED]
     close = list(dict.fromkeys(difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.5)))
     raise ConfigError(

@@ -12,7 +12,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.models.architecture import Body
 from lingome.models.folders.card import ModelCard
-from lingome.models.folders.checkpoint import load_body, load_whole, write_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, write_checkpoint
 from lingome.models.folders.importing import Imported, import_model
 from lingome.models.presets import count_parameters
 from lingome.models.registry import find_architecture, shape_of
@@ -44,7 +44,7 @@ def run(settings: ImportSettings) -> Outcome:
         write_checkpoint(temporary, imported.model, imported.tokenizer, card, dtype=settings.dtype)
         said = lineage.as_dict(answer=f"imported from {settings.path}", notes=list(imported.notes))
         (temporary / "run.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-        (load_body if isinstance(imported.model, Body) else load_whole)(temporary)
+        load_checkpoint(temporary, "body" if isinstance(imported.model, Body) else "whole")
     rows = describe(imported)
     return Outcome(f"model: {settings.out}", tables=[Table(str(settings.path), ("what", "value"), rows)],
                    path=settings.out)

@@ -24,26 +24,28 @@ from lingome.genome.regions import read_windows
 from lingome.genome.sites import find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
-from lingome.models.folders.checkpoint import load_classifier
 from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.open import load_model
 from lingome.models.presets import count_parameters
+from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.predict import encode_within, run_batches, softmax
-from lingome.tune.start import read_lineage, resolve_model
+from lingome.tune.cost import estimate_predicting
+from lingome.tune.predict import run_batches, softmax
 
 
 def plan(settings: PredictSettings) -> Plan:
     """Load the model, read the inputs, and say what would be scored."""
     model, tokenizer, examples, _ = _open(settings)
-    ids = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long).ids
+    ids = cut_to_fit(
+        tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
+    ).ids
     n_tokens = sum(len(one) for one in ids)
     n_parameters = count_parameters(model)
     return Plan("predict", [
         ("model", f"{settings.model}: {n_parameters:,} parameters, classes {', '.join(model.config.label_names)}"),
         ("sequences", f"{len(examples):,}, {n_tokens:,} tokens"),
-        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
-        ("time", f"about {1 + 2 * n_parameters * n_tokens / 5e10:.0f} s on two cores"),
+        *estimate_predicting(model, tokenizer, ids, settings.device, settings.batch_tokens).rows(),
         ("output", f"{settings.out or 'standard output'} ({_format(settings, examples)})"),
     ])
 
@@ -85,7 +87,9 @@ def score(
     -------
     ndarray of float, shape (N, C)
     """
-    encoded = encode_within(tokenizer, examples.sequences, model.config.max_positions, settings.too_long)
+    encoded = cut_to_fit(
+        tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
+    )
     for warning in (*encoded.warnings(), *doubt_letters(tokenizer.alphabet, examples.sequences)):
         say(f"warning: {warning}")
     model.to(pick_device(settings.device))
@@ -112,9 +116,10 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
     if settings.out is not None:
         check_new_file(settings.out, settings.force)
     pick_device(settings.device)
-    folder = resolve_model(settings.model)
-    model, tokenizer = load_classifier(folder)
-    config = RunDir(folder.parent).read_config()
+    opened = load_model(settings.model, "classifier")
+    model, tokenizer = opened.model, opened.tokenizer
+    assert opened.folder is not None, "random weights are no classifier"
+    config = RunDir(opened.folder.parent).read_config()
     task = config.get("task", {name: config[name] for name in ("p_value", "flank_bp") if name in config})
     trained = load_settings(TaskSettings, flags=task if isinstance(task, dict) else None)
     if settings.sequences is not None:
@@ -128,7 +133,7 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
             hint="give a table or FASTA of sequences, a genome and a BED, or a genome and motifs",
         )
     if settings.motifs is not None:
-        examples = find_site_windows(settings, trained, read_lineage(folder).get("background"))
+        examples = find_site_windows(settings, trained, opened.lineage.get("background"))
         flank_bp = trained.flank_bp if settings.flank_bp is None else settings.flank_bp
     else:
         genome = Genome.open(settings.genome)

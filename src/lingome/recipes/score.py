@@ -36,23 +36,23 @@ from lingome.evaluate.leaks.seen import pretraining_overlap
 from lingome.genome.variants import all_substitutions, cut_mutants, cut_windows
 from lingome.models.devices import pick_device
 from lingome.models.heads.language_model import LanguageModel
-from lingome.models.mapping.weight_files import digest_weights
+from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
+from lingome.models.reading.cost import ReadingCost, estimate_reading
 from lingome.models.scoring.conventions import Convention, find_convention
+from lingome.models.scoring.cost import count_asked, read_rows
 from lingome.models.scoring.saturation import score_changes
 from lingome.models.scoring.scores import Allele, SequenceScore, check_strands
 from lingome.tokens.alphabet import DNA, doubt_letters
-from lingome.tune.language_model import OpenedModel, open_language_model
-from lingome.tune.start import read_lineage
 
 Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Opened:
+class Scoring:
     """The model, how it is asked, and what is scored: sequences, or changes as alleles in windows."""
 
-    start: OpenedModel
+    start: Opened[LanguageModel]
     convention: Convention
     ids: list[str]
     sequences: list[str]
@@ -72,9 +72,53 @@ def plan(settings: ScoreSettings) -> Plan:
         ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.start.tokenizer.kind}"),
         ("convention", f"{opened.convention.name}: {opened.convention.says(changes=bool(opened.changes))}"),
         (settings.task, f"{len(texts):,}, in {len(read):,} different texts of {sum(map(len, read)):,} letters"),
-        ("memory", f"about {0.5 + 4 * n_parameters / 1e9 + settings.batch_tokens * 1e-5:.1f} GB"),
+        *_estimate(settings, opened).rows(),
         ("output", f"{settings.out}, {_json_path(settings.out)}"),
     ])
+
+
+def _estimate(settings: ScoreSettings, opened: Scoring) -> ReadingCost:
+    """Count what some of the items ask the model to read, and time one batch of it."""
+    model = opened.start.model
+    tokenizer = opened.start.tokenizer
+    n_items = len(opened.alleles or opened.sequences)
+    if opened.alleles:
+        n_sample = min(n_items, 256)  # side by side: neighbours share their windows
+        asked = count_asked(lambda some: _score_alleles(settings, opened, some, opened.alleles[:n_sample]), model)
+    else:
+        picked = spread(n_items, 64)
+        n_sample = len(picked)
+        texts = [opened.sequences[index] for index in picked]
+        asked = count_asked(lambda some: _score_texts(settings, opened, some, texts), model)
+    n_scored = n_items + min(n_items, settings.baseline_items)  # the model with random weights scores some too
+    device = pick_device(settings.device)
+    model.to(device)
+    return estimate_reading(
+        lambda rows: read_rows(model, tokenizer, list(rows), batch_tokens=settings.batch_tokens,
+                               precision=settings.precision),
+        model, tokenizer, asked.n_tokens * n_scored / n_sample, asked.n_tokens / max(1, asked.n_rows), device=device,
+        batch_tokens=settings.batch_tokens, copies=2,
+    )
+
+
+def _score_texts(
+    settings: ScoreSettings, opened: Scoring, model: LanguageModel, texts: Sequence[str]
+) -> tuple[list[SequenceScore], np.ndarray]:
+    """Score whole sequences as the settings ask for; also give the windows of each."""
+    return score_whole(
+        model, opened.start.tokenizer, texts, opened.convention.name, too_long=settings.too_long,
+        strands=settings.strands, batch_tokens=settings.batch_tokens, precision=settings.precision,
+    )
+
+
+def _score_alleles(
+    settings: ScoreSettings, opened: Scoring, model: LanguageModel, alleles: Sequence[Allele]
+) -> np.ndarray:
+    """Score changes as the settings ask for: float64, shape (N,)."""
+    return score_changes(
+        model, opened.start.tokenizer, alleles, opened.convention.name, strands=settings.strands,
+        batch_tokens=settings.batch_tokens, precision=settings.precision,
+    )
 
 
 def run(settings: ScoreSettings) -> Outcome:
@@ -82,7 +126,6 @@ def run(settings: ScoreSettings) -> Outcome:
     lineage = Lineage("score", settings.seed)
     opened = _open(settings)
     model = opened.start.model
-    folder = opened.start.folder
     model.to(pick_device(settings.device))
     rows, summary, warnings = (_changes if opened.changes else _sequences)(settings, opened)
     for warning in warnings:
@@ -90,35 +133,29 @@ def run(settings: ScoreSettings) -> Outcome:
     for name in ("sequences", "genome", "variants"):
         if getattr(settings, name) is not None:
             lineage.add_input(name, getattr(settings, name))
-    if folder is not None:
-        lineage.add_parent(read_lineage(folder))
+    if opened.start.folder is not None:
+        lineage.add_parent(opened.start.lineage)
     with atomic_file(settings.out, force=settings.force) as temporary, temporary.open("w", encoding="utf-8") as handle:
         handle.write("\t".join(rows[0]) + "\n")
         handle.writelines("\t".join(str(format_cell(cell, ".6f")) for cell in row.values()) + "\n" for row in rows)
     write_text(_json_path(settings.out), json.dumps(lineage.as_dict(
         settings=settings.as_dict(), convention=opened.convention.name, warnings=warnings, summary=summary,
         formula=opened.convention.says(changes=bool(opened.changes)), tokenizer_sha256=opened.start.tokenizer.digest,
-        model_sha256=digest_weights(folder) if folder is not None else "",
+        model_sha256=opened.start.digest,
     ), indent=2) + "\n")
     title = f"{opened.convention.name}, in nats" + (", alternative - reference" if opened.changes else "")
     return Outcome(f"{len(rows):,} scores: {settings.out}", path=settings.out,
                    tables=[Table(title, list(summary[0]), [list(row.values()) for row in summary])])
 
 
-def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
+def _sequences(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list[str]]:
     tokenizer = opened.start.tokenizer
     texts = opened.sequences
-
-    def score(model: LanguageModel, some: Sequence[str]) -> tuple[list[SequenceScore], np.ndarray]:
-        return score_whole(
-            model, tokenizer, some, opened.convention.name, too_long=settings.too_long, strands=settings.strands,
-            batch_tokens=settings.batch_tokens, precision=settings.precision,
-        )
-
-    scores, n_windows = score(opened.start.model, texts)
+    scores, n_windows = _score_texts(settings, opened, opened.start.model, texts)
     picked = spread(len(texts), settings.baseline_items)
     everything = np.arange(len(texts))
-    blank, _ = score(with_random_weights(opened.start.model, settings.seed + 1), [texts[index] for index in picked])
+    random = with_random_weights(opened.start.model, settings.seed + 1)
+    blank, _ = _score_texts(settings, opened, random, [texts[index] for index in picked])
     read = [text[: one.n_letters + one.n_unknown] for text, one in zip(texts, scores, strict=True)]
     name, counted = held_out_scores(read, tokenizer.alphabet)
     unit = "base" if tokenizer.alphabet is DNA else "residue"
@@ -137,21 +174,15 @@ def _sequences(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, lis
     return rows, summary, opened.warnings + [f"{n:,} of {len(texts):,} {what}" for n, what in counts if n]
 
 
-def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[str]]:
+def _changes(settings: ScoreSettings, opened: Scoring) -> tuple[Rows, Rows, list[str]]:
     tokenizer = opened.start.tokenizer
     alleles = opened.alleles
     measured = measured_column(opened.changes, settings.measured)
-
-    def score(model: LanguageModel, some: Sequence[Allele]) -> np.ndarray:
-        return score_changes(
-            model, tokenizer, some, opened.convention.name, strands=settings.strands,
-            batch_tokens=settings.batch_tokens, precision=settings.precision,
-        )
-
-    scores = score(opened.start.model, alleles)
+    scores = _score_alleles(settings, opened, opened.start.model, alleles)
     picked = spread(len(alleles), settings.baseline_items)
     everything = np.arange(len(alleles))
-    blank = score(with_random_weights(opened.start.model, settings.seed + 1), [alleles[index] for index in picked])
+    random = with_random_weights(opened.start.model, settings.seed + 1)
+    blank = _score_alleles(settings, opened, random, [alleles[index] for index in picked])
     letters = fit_letters(opened.counted, tokenizer.alphabet)
     summary = change_rows([
         Contender("model", "model", everything, scores),
@@ -163,11 +194,11 @@ def _changes(settings: ScoreSettings, opened: Opened) -> tuple[Rows, Rows, list[
     return rows, summary, opened.warnings
 
 
-def _open(settings: ScoreSettings) -> Opened:
+def _open(settings: ScoreSettings) -> Scoring:
     for file in (settings.out, _json_path(settings.out)):
         check_new_file(file, settings.force)
     pick_device(settings.device)
-    start = open_language_model(settings.model, settings.seed)
+    start = load_model(settings.model, "language_model", seed=settings.seed)
     dna = start.tokenizer.alphabet is DNA
     convention = find_convention(settings.convention, start.model, start.tokenizer,
                                  changes=settings.task != "sequences")
@@ -176,14 +207,14 @@ def _open(settings: ScoreSettings) -> Opened:
         ids, sequences = (read_sequences if dna else read_proteins)(settings.sequences, settings.sequence_column)
         doubts = doubt_letters(start.tokenizer.alphabet, sequences)
         if settings.variants is None:
-            return Opened(start, convention, ids, sequences, [], [], sequences, doubts)
+            return Scoring(start, convention, ids, sequences, [], [], sequences, doubts)
         if holds_places(settings.variants):
             raise ConfigError("variants with chrom and pos lie on a genome", where="variants", got=settings.variants,
                               hint="genome=FASTA instead of sequences")
         named = dict(zip(ids, sequences, strict=True))
         mutants = read_mutants(settings.variants, named, settings.first_position)
         alleles = cut_mutants(named, mutants, settings.window_bp if settings.too_long == "window" else None)
-        return Opened(start, convention, [], [], mutants, alleles, sequences, doubts)
+        return Scoring(start, convention, [], [], mutants, alleles, sequences, doubts)
     assert settings.genome is not None
     if not dna:
         raise ConfigError("this model does not read DNA", where="model", got=start.tokenizer.alphabet.name)
@@ -201,11 +232,11 @@ def _open(settings: ScoreSettings) -> Opened:
     if not kept:
         raise DataError("all variants are insertions or deletions", where=settings.variants, hint="indels=score")
     cut = cut_windows(genome, kept, settings.window_bp, settings.step_bp)
-    seen = read_lineage(start.folder).get("data_seen", []) if start.folder is not None else []
+    seen = start.lineage.get("data_seen", [])
     warnings += [one.text for one in pretraining_overlap(seen, cut.places, genome.digest if seen else None)]
     moved = [f"{cut.n_moved:,} of {len(kept):,} windows were moved inside their chromosome"] if cut.n_moved else []
     counted = [genome.sequence(chrom) for chrom in genome.lengths]
-    return Opened(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
+    return Scoring(start, convention, [], [], kept, cut.alleles, counted, warnings + moved)
 
 
 def _json_path(out: Path) -> Path:

@@ -22,15 +22,16 @@ from lingome.explain.token_census import MIN_WINDOW, TokenCensus
 from lingome.explain.token_sources import census_of_file
 from lingome.explain.token_table import ANNOTATION_COLUMNS, annotation_table, describe, token_table
 from lingome.explain.vocabulary import check_rows, length_table, summarize
+from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.networks.transformer.model import Transformer
+from lingome.models.open import Opened, load_model, packaged_models, random_body
 from lingome.models.presets import count_parameters
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.cost import measure_encoding
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.start import Start, load_start, packaged_models, random_body
 
 Row = dict[str, Any]
 READINGS = 2.5  # both strands are encoded, and annotations laid over them
@@ -51,7 +52,7 @@ def plan(settings: InspectSettings) -> Plan:
         ("annotation", ", ".join(f"{name} ({path})" for name, path in settings.annotation.items()) or "none"),
     ]
     if start is not None:
-        n_parameters = count_parameters(start.body)
+        n_parameters = count_parameters(start.model)
         n_tokens = settings.n_windows * window_tokens(settings, start) * (1 + settings.random_control)
         seconds += 2 * n_parameters * n_tokens / 5e10 + n_tokens * 1e-5
         rows.append(("model", f"{start.name}: {n_parameters:,} parameters, reads {n_tokens:,} tokens"))
@@ -118,7 +119,7 @@ def open_vocabulary(settings: InspectSettings) -> tuple[Path, Tokenizer]:
     return folder, load_tokenizer(folder)
 
 
-def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
+def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Opened[Body] | None:
     """Load the model, if one was asked for.
 
     Raises
@@ -128,7 +129,7 @@ def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
     """
     if settings.model is None:
         return None
-    start = load_start(settings.model)
+    start = load_model(settings.model, "body")
     if start.tokenizer.digest != tokenizer.digest:
         raise CheckpointError(
             "the model has another vocabulary", where=settings.model,
@@ -136,7 +137,7 @@ def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
             expected=f"{tokenizer.kind}, {tokenizer.vocab_size:,} tokens, {tokenizer.digest[:12]}",
             hint="inspect the model's own vocabulary: give its folder in place of the tokenizer's",
         )
-    if not isinstance(start.body, Transformer):
+    if not isinstance(start.model, Transformer):
         raise CheckpointError(
             "these vectors are the same in every context", where=settings.model, expected="a transformer",
             hint="the run that made them holds their map: lingome report",
@@ -144,7 +145,7 @@ def open_model(settings: InspectSettings, tokenizer: Tokenizer) -> Start | None:
     return start
 
 
-def window_tokens(settings: InspectSettings, start: Start | None) -> int:
+def window_tokens(settings: InspectSettings, start: Opened[Body] | None) -> int:
     """Give the tokens of a window that fits the model.
 
     Raises
@@ -154,7 +155,7 @@ def window_tokens(settings: InspectSettings, start: Start | None) -> int:
     """
     if start is None:
         return settings.window_tokens
-    room = start.body.config.max_positions - 2
+    room = start.model.config.max_positions - 2
     if room < MIN_WINDOW:
         raise ConfigError(
             "the context of this model is too short to look into", where="model", got=f"{room} tokens",
@@ -164,13 +165,13 @@ def window_tokens(settings: InspectSettings, start: Start | None) -> int:
 
 
 def look_into(
-    start: Start, census: TokenCensus, rows: Sequence[Row], settings: InspectSettings, run_dir: RunDir
+    start: Opened[Body], census: TokenCensus, rows: Sequence[Row], settings: InspectSettings, run_dir: RunDir
 ) -> None:
     """Read the sampled windows with the model and with random weights, and write the tables of vectors.
 
     Parameters
     ----------
-    start : Start
+    start : Opened
         The model.
     census : TokenCensus
         Holds the windows.
@@ -181,9 +182,9 @@ def look_into(
     run_dir : RunDir
         Where the tables go.
     """
-    bodies = {"token_axes": start.body}
+    bodies = {"token_axes": start.model}
     if settings.random_control:
-        bodies["token_axes_random"] = random_body(start.body.config, settings.seed)
+        bodies["token_axes_random"] = random_body(start.model.config, settings.seed)
     contexts = {}
     for name, body in bodies.items():
         assert isinstance(body, Transformer), "checked when it was opened"

@@ -12,6 +12,7 @@ import numpy as np
 from lingome.core.errors import DataError
 from lingome.core.seeds import generator
 from lingome.models.reading.batching import collate
+from lingome.tokens.frame import frame_rows
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import TokenWindows
 
@@ -30,7 +31,7 @@ class BatchSource(Protocol):
 
 
 class WindowSource:
-    """Windows of a genome, each as ``[CLS] tokens [SEP]``; one length a batch, so nothing is padding.
+    """Windows of a genome, each as ``[CLS] tokens [SEP]``; one length per batch, so nothing is padding.
 
     Parameters
     ----------
@@ -79,12 +80,21 @@ class PackedWindowSource(WindowSource):
 
 
 def add_ends(windows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
-    """Put [CLS] before and [SEP] after each row: (B, L) to (B, L + 2) int64."""
-    ids = np.empty((len(windows), windows.shape[1] + 2), dtype=np.int64)
-    ids[:, 0] = tokenizer.cls_id
-    ids[:, -1] = tokenizer.sep_id
-    ids[:, 1:-1] = windows
-    return ids
+    """Put [CLS] before and [SEP] after each row.
+
+    Parameters
+    ----------
+    windows : ndarray of int, shape (B, L)
+        Tokens without special ones.
+    tokenizer : Tokenizer
+        Gives the ids of both.
+
+    Returns
+    -------
+    ndarray of int64, shape (B, L + 2)
+        Rows as a model reads them.
+    """
+    return frame_rows(windows, tokenizer).input_ids
 
 
 class ExamplesSource:
@@ -150,12 +160,7 @@ class ExamplesSource:
     def batch(self, epoch: int, index: int) -> dict[str, Any]:
         """Give ``input_ids`` and ``attention_mask`` (B, L), ``labels`` (B,) and ``index`` (B,) into the examples."""
         chosen = self._order(epoch)[index]
-        tokenizer = self.tokenizer
-        input_ids, attention_mask = collate(
-            [self.ids[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id,
-            max_tokens=self.max_tokens, too_long="truncate",
+        batch = collate(
+            [self.ids[i] for i in chosen], self.tokenizer, max_tokens=self.max_tokens, too_long="truncate"
         )
-        return {
-            "input_ids": input_ids, "attention_mask": attention_mask,
-            "labels": self.labels[chosen], "index": chosen,
-        }
+        return {**batch._asdict(), "labels": self.labels[chosen], "index": chosen}

@@ -21,16 +21,18 @@ from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.presets import build_classifier
+from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.checkpointing import Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import Batch, ClassificationObjective, LossSum
+from lingome.train.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
 from lingome.tune.features import LinearHead, fit_head
 from lingome.tune.methods import trainable_parameters
-from lingome.tune.predict import Encoded, cross_entropy, encode_within, run_batches
+from lingome.tune.predict import cross_entropy, run_batches
 
-TOO_LONG_SETTING = "tune.too_long"
-"""What users call the policy for sequences beyond the context."""
+TUNE_HINT = "shorten them, or cut their ends with tune.too_long=truncate"
+"""What to try where a sequence is longer than the context."""
 
 
 class TuneTrainSettings(TrainSettings):
@@ -115,7 +117,7 @@ def fit_classifier(
     room = start.config.max_positions
     names = examples.label_names
     coded = {
-        name: encode_within(tokenizer, part.sequences, room, settings.too_long, TOO_LONG_SETTING)
+        name: cut_to_fit(tokenizer, part.sequences, room, settings.too_long, hint=TUNE_HINT)
         for name, part in parts.items()
     }
     model = build_classifier(start.config, label_names=names, seed=derive_seed(seed, "head"), body=start)
@@ -153,7 +155,7 @@ def check_training(train_part: Examples) -> None:
 def _fit_features(
     model: SequenceClassifier,
     tokenizer: Tokenizer,
-    coded: Mapping[str, Encoded],
+    coded: Mapping[str, Pieces],
     parts: Mapping[str, Examples],
     settings: TuneSettings,
 ) -> LinearHead:
@@ -171,7 +173,7 @@ def _descend(
     model: SequenceClassifier,
     trained: list[nn.Parameter],
     tokenizer: Tokenizer,
-    coded: Mapping[str, Encoded],
+    coded: Mapping[str, Pieces],
     parts: Mapping[str, Examples],
     settings: TuneSettings,
     seed: int,
@@ -202,8 +204,8 @@ def _descend(
         return recorder.note({"loss": cross_entropy(logits, parts["valid"].labels)})
 
     result = train(
-        model, recorder, source, train_settings, seed=derive_seed(seed, "train"), parameters=trained,
-        evaluate=evaluate if len(parts["valid"]) else None, phase=label, label=label,
+        model, recorder, source, train_settings, phase=Phase(label, derive_seed(seed, "train"), label),
+        evaluate=evaluate if len(parts["valid"]) else None, parameters=trained,
     )
     return result.steps
 
@@ -244,7 +246,7 @@ class _Recorder:
         return values
 
 
-def _lost(coded: Mapping[str, Encoded]) -> list[str]:
+def _lost(coded: Mapping[str, Pieces]) -> list[str]:
     return [f"{name}: {text}" for name, one in coded.items() for text in one.warnings()]
 
 

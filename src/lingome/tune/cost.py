@@ -18,15 +18,20 @@ from lingome.config.finetune import TuneSettings
 from lingome.config.train import TrainSettings
 from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
+from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.presets import build_classifier
+from lingome.models.reading.cost import ReadingCost, estimate_reading
+from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import START_S, Load, estimate_training
-from lingome.train.objectives.objectives import Batch, ClassificationObjective, LossSum
+from lingome.train.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
 from lingome.tune.methods import last_n, trainable_parameters
+from lingome.tune.predict import run_batches
 
 Ids = Sequence[np.ndarray]
+"""Token ids of sequences, shape (n,) each, without special tokens."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,33 @@ class _Labelled:
         return ClassificationObjective().loss(model, whole, rng)
 
 
+def estimate_predicting(
+    model: SequenceClassifier, tokenizer: Tokenizer, ids: Ids, device: str = "auto", batch_tokens: int | None = None
+) -> ReadingCost:
+    """Estimate the cost of running a classifier over sequences.
+
+    Parameters
+    ----------
+    model : SequenceClassifier
+        It is moved to the device.
+    tokenizer : Tokenizer
+        The model's own.
+    ids : sequence of ndarray of int, shape (n,) each
+        Token ids of the sequences, without special tokens.
+    device : str
+        As in `lingome.models.devices.pick_device`.
+    batch_tokens : int, optional
+        Tokens of a batch; None for what suits the device.
+    """
+    place = pick_device(device)
+    model.to(place)
+    n_tokens = sum(len(one) + N_SPECIAL for one in ids)
+    return estimate_reading(
+        lambda rows: run_batches(model, tokenizer, rows, batch_tokens=batch_tokens), model, tokenizer, n_tokens,
+        n_tokens / max(1, len(ids)), device=place, batch_tokens=batch_tokens, copies=2,
+    )
+
+
 def estimate_fits(
     body: Body, tokenizer: Tokenizer, ids: Mapping[str, Ids], label_names: Sequence[str], fits: Sequence[str],
     settings: TuneSettings, device: str = "auto",
@@ -83,7 +115,8 @@ def estimate_fits(
         If a method is not for this body.
     """
     config = body.config
-    lengths = {name: np.minimum([len(one) + 2 for one in some], config.max_positions) for name, some in ids.items()}
+    most = config.max_positions
+    lengths = {name: np.minimum([len(one) + N_SPECIAL for one in some], most) for name, some in ids.items()}
     n_tokens = sum(map(len, ids["train"]))
     train = lengths["train"]
     own = TrainSettings(epochs=settings.epochs, batch_tokens=settings.batch_tokens, precision=settings.precision)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.embed.encode import embed, embed_tokens, sample_cosine
-from lingome.embed.pieces import cut_to_fit
 from lingome.models.networks.word2vec.shape import StaticConfig
+from lingome.models.open import random_body
 from lingome.models.presets import find_config, find_shape
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.models.reading.reader import Reader
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tune.start import random_body
 
 TOKENIZER = CharacterTokenizer()
 BODY = random_body(find_config("tiny", 9), seed=3)

@@ -18,7 +18,7 @@ from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
 from lingome.models import networks
 from lingome.models.contract import build_models, check_model
-from lingome.models.folders.checkpoint import load_classifier, load_masked_lm
+from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.models.presets import PRESETS
 from lingome.models.registry import ARCHITECTURES, find_architecture, list_families, register
 from lingome.tokens.characters import CharacterTokenizer
@@ -88,7 +88,7 @@ def test_a_new_network_goes_through_every_command(
              "validation_share=0.05", "train.precision=fp32"]
     words = ["pretrain", str(genome), "-o", str(run), "--tokenizer", str(tmp_path / "letters"), "--preset", "toy-nano"]
     assert main([*words, *quick]) == 0, capsys.readouterr().err
-    model = load_masked_lm(run / "checkpoint")[0]
+    model = load_checkpoint(run / "checkpoint", "masked_lm")[0]
     assert isinstance(model.body, toy.Toy)
     fresh = build_models(model.config)[0]
     assert not torch.equal(fresh.body.tokens.weight, model.body.tokens.weight)
@@ -109,7 +109,7 @@ def test_a_new_network_goes_through_every_command(
     words = ["finetune", str(table), "-m", str(run), "-o", str(fit), "method=features,last:1,full"]
     assert main([*words, "seeds=1", "tune.epochs=1", "resamples=100"]) == 0, capsys.readouterr().err
     assert {row["name"] for row in RunDir.open(fit).read_table("scores")} >= {"frozen features", "all layers"}
-    assert isinstance(load_classifier(RunDir.open(fit).checkpoint_path)[0].body, toy.Toy)
+    assert isinstance(load_checkpoint(RunDir.open(fit).checkpoint_path, "classifier")[0].body, toy.Toy)
     assert main(["score", str(table), "-m", str(run), "-o", str(tmp_path / "scores.tsv")]) == 0, capsys.readouterr().err
 
 

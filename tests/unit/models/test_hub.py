@@ -22,7 +22,7 @@ import torch
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.progress import set_sink
-from lingome.models.folders.checkpoint import load_whole, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.hub import fetch_model, read_origin
 from lingome.models.hub.reference import parse_reference
@@ -229,8 +229,8 @@ def sink() -> Iterator[Bars]:
 def test_a_model_is_downloaded_verified_and_opened(hub: Hub, sink: Bars, published: Path) -> None:
     folder = fetch_model(NAME)
     assert folder == Path(os.environ["LINGOME_CACHE"]) / "hub" / "lab--tiny" / COMMIT
-    model, tokenizer = load_whole(folder)
-    expected, _ = load_whole(published)
+    model, tokenizer = load_checkpoint(folder)
+    expected, _ = load_checkpoint(published)
     ids = torch.tensor([tokenizer.encode("ACGTTGCA").input_ids.tolist()])
     mask = torch.ones_like(ids, dtype=torch.bool)
     assert torch.equal(model(ids, mask), expected(ids, mask))
@@ -348,7 +348,7 @@ def test_a_token_opens_a_gated_model_and_goes_to_the_hub_alone(hub: Hub, monkeyp
     with pytest.raises(CheckpointError, match="asks for consent or a token"):
         fetch_model(NAME)
     monkeypatch.setenv("HF_TOKEN", "let-me-in")
-    load_whole(fetch_model(NAME))
+    load_checkpoint(fetch_model(NAME))
     huggingface_hub.utils.close_session()
     server.shutdown()
     server.server_close()
@@ -368,7 +368,7 @@ def test_a_cut_download_goes_on_where_it_stopped(hub: Hub, monkeypatch: pytest.M
     assert not (shelf / "hub.json").exists()
     hub.cut_after = None
     hub.asked.clear()
-    load_whole(fetch_model(NAME))
+    load_checkpoint(fetch_model(NAME))
     assert hub.downloads() == ["model.safetensors"]  # the small files are there
     assert [headers.get("Range") for method, _, headers in hub.asked if method == "GET"][-1] == f"bytes={there}-"
 
@@ -380,7 +380,7 @@ def test_what_is_not_what_the_hub_says_is_refused_and_removed(hub: Hub) -> None:
             fetch_model(NAME)
     assert not (Path(os.environ["LINGOME_CACHE"]) / "hub" / "lab--tiny" / COMMIT / "model.safetensors").exists()
     hub.tampered = ""
-    load_whole(fetch_model(NAME))
+    load_checkpoint(fetch_model(NAME))
 
 
 def test_a_cached_file_that_was_cut_is_downloaded_again(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,7 +391,7 @@ def test_a_cached_file_that_was_cut_is_downloaded_again(hub: Hub, monkeypatch: p
         with pytest.raises(DataError, match="not in the cache"):
             fetch_model(NAME)
     hub.asked.clear()
-    load_whole(fetch_model(NAME))
+    load_checkpoint(fetch_model(NAME))
     assert hub.downloads() == ["model.safetensors"]
 
 
@@ -416,7 +416,7 @@ def test_a_disk_that_fills_up_is_one_line(hub: Hub, monkeypatch: pytest.MonkeyPa
         with pytest.raises(DataError, match="the disk is full") as caught:
             fetch_model(NAME)
     assert "LINGOME_CACHE" in str(caught.value.hint)
-    load_whole(fetch_model(NAME))
+    load_checkpoint(fetch_model(NAME))
 
 
 def test_shards_are_downloaded_with_their_index(hub: Hub, published: Path) -> None:
@@ -430,8 +430,8 @@ def test_shards_are_downloaded_with_their_index(hub: Hub, published: Path) -> No
     index = {"weight_map": {name: shard for shard, held in halves.items() for name in held}}
     hub.files["model.safetensors.index.json"] = json.dumps(index).encode()
     folder = fetch_model(NAME)
-    model, _ = load_whole(folder)
-    expected, _ = load_whole(published)
+    model, _ = load_checkpoint(folder)
+    expected, _ = load_checkpoint(published)
     for name, tensor in expected.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor), name
     assert read_origin(folder)["digest"] == digest_weights(folder)
@@ -444,8 +444,8 @@ def test_pickles_are_converted_once_and_removed(hub: Hub, sink: Bars, published:
     hub.files["pytorch_model.bin"] = (tmp_path / "old.bin").read_bytes()
     folder = fetch_model(NAME)
     assert folder.name == f"{COMMIT}-converted"
-    model, _ = load_whole(folder)
-    expected, _ = load_whole(published)
+    model, _ = load_checkpoint(folder)
+    expected, _ = load_checkpoint(published)
     for name, tensor in expected.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor), name
     said = read_origin(folder)

@@ -15,11 +15,11 @@ from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.tables import read_examples
 from lingome.models.networks.transformer.model import Transformer
+from lingome.models.open import random_body
 from lingome.models.presets import find_config
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tune.classifier import fit_classifier
 from lingome.tune.predict import predict_probabilities
-from lingome.tune.start import random_body
 
 TOKENIZER = KmerTokenizer(3, False)
 

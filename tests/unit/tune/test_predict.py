@@ -8,8 +8,9 @@ import torch
 
 from lingome.core.errors import DataError
 from lingome.models.presets import build_classifier
+from lingome.models.reading.pieces import cut_to_fit
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.tune.predict import encode_within, predict_probabilities, run_batches, softmax
+from lingome.tune.predict import predict_probabilities, run_batches, softmax
 
 TOKENIZER = CharacterTokenizer()
 
@@ -37,7 +38,7 @@ def test_probabilities_are_those_of_each_sequence_alone():
 
 def test_features_through_the_head_are_the_logits():
     model = build_classifier("tiny", 9, seed=2)
-    ids = encode_within(TOKENIZER, random_sequences(5), 512).ids
+    ids = cut_to_fit(TOKENIZER, random_sequences(5), 512).ids
     features = run_batches(model, TOKENIZER, ids, output="features")
     logits = run_batches(model, TOKENIZER, ids)
     weight, bias = model.head.weight.detach().numpy(), model.head.bias.detach().numpy()
@@ -45,10 +46,10 @@ def test_features_through_the_head_are_the_logits():
 
 
 def test_long_empty_and_unknown():
-    assert [len(one) for one in encode_within(TOKENIZER, ["A" * 40, "ACN"], 12, "truncate").ids] == [10, 3]
-    encoded = encode_within(TOKENIZER, ["A" * 40, "ACN"], 12, "truncate")
-    assert (encoded.n_truncated, encoded.n_unknown, len(encoded.warnings())) == (1, 1, 2)
+    assert [len(one) for one in cut_to_fit(TOKENIZER, ["A" * 40, "ACN"], 12, "truncate").ids] == [10, 3]
+    encoded = cut_to_fit(TOKENIZER, ["A" * 40, "ACN"], 12, "truncate")
+    assert (encoded.n_long, encoded.n_unknown, len(encoded.warnings())) == (1, 1, 2)
     with pytest.raises(DataError, match="longer than the model can read"):
-        encode_within(TOKENIZER, ["ACG", "A" * 40], 12)
+        cut_to_fit(TOKENIZER, ["ACG", "A" * 40], 12)
     with pytest.raises(DataError, match="sequence 2: a sequence is empty"):
-        encode_within(TOKENIZER, ["ACG", ""], 12)
+        cut_to_fit(TOKENIZER, ["ACG", ""], 12)

@@ -30,7 +30,7 @@ from lingome.evaluate.baselines.markov import MarkovModel, WordCounts
 from lingome.models.architecture import CausalModel
 from lingome.models.heads.language_model import LanguageModel
 from lingome.models.heads.masked_lm import MaskedLM
-from lingome.models.reading.batching import collate, length_batches
+from lingome.models.reading.batching import collate, length_batches, pick_batch_tokens
 from lingome.models.scoring.scores import score_tokens
 from lingome.tokens.tokenizer import Encoding, Tokenizer
 
@@ -67,7 +67,7 @@ class Hidden(NamedTuple):
 
     @property
     def targets(self) -> np.ndarray:
-        """Ids of all tokens guessed, window by window, int64."""
+        """Ids of all tokens guessed, window by window: int64, shape (n_tokens,)."""
         parts = [e.input_ids[h].astype(np.int64) for e, h in zip(self.encodings, self.hidden, strict=True)]
         return np.concatenate(parts)
 
@@ -82,6 +82,17 @@ def hide_tokens(
     tokenizer: Tokenizer, windows: Sequence[np.ndarray | str], *, rate: float = 0.15, seed: int = 0
 ) -> Hidden:
     """Cut windows into tokens and choose which to hide; unknown letters never are.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Cuts them.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes.
+    rate : float
+        Share of tokens to hide, 0..1.
+    seed : int
+        Decides which.
 
     Raises
     ------
@@ -105,15 +116,27 @@ def masked_perplexity(
     seed: int = 0,
     *,
     rate: float = 0.15,
-    batch_tokens: int = 8192,
+    batch_tokens: int | None = None,
     name: str = "model",
 ) -> LanguageScore:
     """Measure a masked language model on windows of sequence; see the module for definitions.
 
     Parameters
     ----------
-    windows : sequence of str or uint8 arrays
+    model : MaskedLM
+        Measured in evaluation mode.
+    tokenizer : Tokenizer
+        Its own.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
         Each fits the model's context once cut into tokens.
+    seed : int
+        Decides which tokens are hidden.
+    rate : float
+        Share of tokens to hide, 0..1.
+    batch_tokens : int
+        Tokens of a batch, padding included.
+    name : str
+        What the row is called.
 
     Raises
     ------
@@ -126,14 +149,11 @@ def masked_perplexity(
     total = 0.0
     model.eval()
     with torch.no_grad(), track("guessing hidden tokens", total=len(rows), unit="windows") as task:
-        for chosen in length_batches([len(row) + 2 for row in rows], batch_tokens):
+        for chosen in length_batches([len(row) + 2 for row in rows], pick_batch_tokens(batch_tokens, device)):
             chosen = chosen[[bool(shown.hidden[i].any()) for i in chosen]]
             if not len(chosen):
                 continue
-            input_ids, mask = collate(
-                [rows[i] for i in chosen], pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
-                sep_id=tokenizer.sep_id, max_tokens=model.config.max_positions,
-            )
+            input_ids, mask = collate([rows[i] for i in chosen], tokenizer, max_tokens=model.config.max_positions)
             where = input_ids == tokenizer.mask_id
             targets = np.concatenate([shown.encodings[i].input_ids[shown.hidden[i]] for i in chosen]).astype(np.int64)
             logits = model(input_ids.to(device), mask.to(device), where.to(device)).float().cpu()
@@ -146,6 +166,17 @@ def causal_perplexity(
     model: CausalModel, tokenizer: Tokenizer, windows: Sequence[np.ndarray | str], *, name: str = "model"
 ) -> LanguageScore:
     """Measure a causal language model on every known token of windows, each guessed from those before it.
+
+    Parameters
+    ----------
+    model : CausalModel
+        The model.
+    tokenizer : Tokenizer
+        Its own.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Each fits the model's context once cut into tokens.
+    name : str
+        What the row is called.
 
     Raises
     ------
@@ -160,7 +191,17 @@ def causal_perplexity(
 def unigram_score(
     tokenizer: Tokenizer, train_windows: Sequence[np.ndarray | str], shown: Hidden
 ) -> LanguageScore:
-    """Guess every hidden token by its frequency in training windows (one added to each count)."""
+    """Guess every hidden token by its frequency in training windows (one added to each count).
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Cuts both.
+    train_windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes to count tokens in.
+    shown : Hidden
+        What is guessed.
+    """
     counts = np.ones(tokenizer.vocab_size)
     counts[np.asarray(tokenizer.special_ids)] = 0
     for encoding in tokenizer.encode_batch(list(train_windows)):
@@ -172,7 +213,17 @@ def unigram_score(
 def markov_score(
     train_windows: Sequence[np.ndarray | str], windows: Sequence[np.ndarray | str], shown: Hidden
 ) -> LanguageScore:
-    """Guess the bases of hidden tokens from the bases to their left; a tenth of training chooses the order."""
+    """Guess the bases of hidden tokens from the bases to their left; a tenth of training chooses the order.
+
+    Parameters
+    ----------
+    train_windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes to count bases in.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        What `shown` was cut from.
+    shown : Hidden
+        What is guessed.
+    """
     codes = [base_codes(window) for window in train_windows]
     cut = max(1, int(len(codes) * 0.9))
     longest = 10
@@ -203,6 +254,18 @@ def compare_language(
     ----------
     model : MaskedLM or CausalModel
         A causal one guesses every known token, and `rate` plays no part.
+    tokenizer : Tokenizer
+        Its own.
+    train_windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes that baselines are counted in.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        What is guessed; each fits the model's context once cut into tokens.
+    rate : float
+        Share of tokens to hide, 0..1.
+    seed : int
+        Decides which.
+    name : str
+        What the model's row is called.
 
     Raises
     ------

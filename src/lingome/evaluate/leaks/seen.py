@@ -14,7 +14,8 @@ from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.windows import overlaps_any
 from lingome.evaluate.leaks.leakage import nearest_gap
-from lingome.tune.start import Start
+from lingome.models.architecture import Body
+from lingome.models.open import Opened
 
 
 def pretraining_overlap(
@@ -75,7 +76,7 @@ def seen_before(intervals: Sequence[Interval], digest: str, data_seen: Sequence[
     return overlaps_any(intervals, seen)
 
 
-def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: Lineage) -> list[RunWarning]:
+def note_seen(examples: Examples, genome: Genome | None, start: Opened[Body], lineage: Lineage) -> list[RunWarning]:
     """Record what model and run learnt from, and warn of test sequence that pre-training has read.
 
     Parameters
@@ -84,7 +85,7 @@ def note_seen(examples: Examples, genome: Genome | None, start: Start, lineage: 
         Divided; the training examples are what the run learnt from.
     genome : Genome or None
         Where they lie; None for a table, where chromosome names are all there is to go by.
-    start : Start
+    start : Opened
         The model that the run began from, which becomes a parent of the run.
     lineage : Lineage
         Of the run; the model and, with a genome, the training intervals are added to it.

@@ -18,9 +18,6 @@ _TASK: dict[Kind, str] = {
     "masked_lm": "fill-mask", "causal_lm": "text-generation", "seq2seq_lm": "text2text-generation",
     "encoder": "feature-extraction", "static": "feature-extraction", "tracks": "other",
 }
-_LOADER: dict[Kind, str] = {
-    "masked_lm": "load_masked_lm", "causal_lm": "load_causal_lm", "encoder": "load_body", "static": "load_body",
-}
 _AUTO: dict[Kind, str] = {"masked_lm": "MaskedLM", "causal_lm": "CausalLM", "seq2seq_lm": "Seq2SeqLM"}
 _SEES: dict[Kind, str] = {
     "masked_lm": "; each token sees all others", "causal_lm": "; each token sees those before it",
@@ -129,12 +126,10 @@ def _cell(value: object) -> str:
 
 def _use(config: Shape, family: Family) -> str:
     label_names = config.label_names
-    name = "load_classifier" if label_names else _LOADER.get(family.kind, "load_model")
-    more = f', "{family.kind}"' if name == "load_model" else ""
+    promise = "classifier" if label_names else {"encoder": "body", "static": "body"}.get(family.kind, family.kind)
     text = (
-        "```python\nfrom pathlib import Path\n\n"
-        f"from lingome.models.folders.checkpoint import {name}\n\n"
-        f'model, tokenizer = {name}(Path("this-folder"){more})\n```\n\n'
+        "```python\nfrom lingome.models.open import load_model\n\n"
+        f'opened = load_model("this-folder", "{promise}")  # opened.model, opened.tokenizer\n```\n\n'
     )
     if label_names:
         text += f"Classes, in the order of the logits: {', '.join(label_names)}. "

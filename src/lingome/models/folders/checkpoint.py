@@ -14,7 +14,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast, overload
 
 import safetensors.torch
 import torch
@@ -26,12 +26,16 @@ from lingome.models.architecture import Body, CausalModel
 from lingome.models.folders.card import ModelCard
 from lingome.models.folders.families import find_family, from_config_json, read_family, to_config_json
 from lingome.models.heads.classifier import SequenceClassifier
+from lingome.models.heads.language_model import LanguageModel
 from lingome.models.heads.masked_lm import MaskedLM
-from lingome.models.mapping.family import Family, Kind
+from lingome.models.mapping.family import Family
 from lingome.models.mapping.weight_files import WEIGHTS, read_weights
 from lingome.models.networks.decoder.shape import DecoderConfig
+from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
+from lingome.models.networks.tracks.model import Tracks
 from lingome.models.networks.transformer.shape import TransformerConfig
-from lingome.models.registry import build_body, find_architecture
+from lingome.models.networks.word2vec.model import StaticEmbeddings
+from lingome.models.registry import build_body, find_architecture, shape_of
 from lingome.models.shape import Shape
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.load import load_tokenizer
@@ -40,13 +44,15 @@ from lingome.tokens.tokenizer import Tokenizer
 M = TypeVar("M", bound=nn.Module)
 S = TypeVar("S", bound=Shape)
 Dtype = Literal["float32", "float16", "bfloat16"]
-_SAYS: dict[Kind, tuple[str, str | None]] = {
+Promise = Literal[
+    "whole", "body", "language_model", "masked_lm", "causal_lm", "seq2seq_lm", "tracks", "classifier"
+]
+"""What a caller needs of a checkpoint, see `load_checkpoint`."""
+_SAYS: dict[Promise, tuple[str, str | None]] = {
     "masked_lm": ("a masked language model", "an encoder, as bert"),
     "causal_lm": ("a causal language model: it does not guess the next token", "a decoder, as gpt2, or hyenadna"),
     "seq2seq_lm": ("an encoder-decoder, which writes a second sequence", "t5, with its decoder"),
-    "encoder": ("an encoder alone", "the encoder of a t5"),
     "tracks": ("a model of tracks", None),
-    "static": ("a table of static vectors", "word2vec"),
 }
 
 
@@ -120,8 +126,53 @@ def write_checkpoint(
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def load_masked_lm(folder: Path) -> tuple[MaskedLM, Tokenizer]:
-    """Load a masked language model and its tokenizer, on the CPU, in float32, in evaluation mode.
+class Checkpoint(NamedTuple, Generic[M]):
+    """A model on the CPU, in float32, in evaluation mode, and its tokenizer."""
+
+    model: M
+    tokenizer: Tokenizer
+
+
+@overload
+def load_checkpoint(folder: Path, promise: Literal["whole"] = "whole") -> Checkpoint[nn.Module]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["body"]) -> Checkpoint[Body]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["language_model"]) -> Checkpoint[LanguageModel]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["masked_lm"]) -> Checkpoint[MaskedLM]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["causal_lm"]) -> Checkpoint[CausalModel]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["seq2seq_lm"]) -> Checkpoint[EncoderDecoderLM]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["tracks"]) -> Checkpoint[Tracks]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Literal["classifier"]) -> Checkpoint[SequenceClassifier]: ...
+@overload
+def load_checkpoint(folder: Path, promise: Promise) -> Checkpoint[Any]: ...
+
+
+def load_checkpoint(folder: Path, promise: Promise = "whole") -> Checkpoint[Any]:
+    """Load a model and its tokenizer from a folder, on the CPU, in float32, in evaluation mode.
+
+    Parameters
+    ----------
+    folder : Path
+        A Hugging Face model folder.
+    promise : str
+        What the caller needs; a folder that does not hold it is refused.
+
+        ==================  ==============================================================================
+        ``whole``           what the folder holds: a classifier, a language model, or a body if no more
+        ``body``            the body alone, out of a model of any kind or a bare body
+        ``language_model``  a model that gives tokens a probability, masked or causal
+        ``masked_lm``       a masked language model
+        ``causal_lm``       a causal language model
+        ``seq2seq_lm``      an encoder-decoder
+        ``tracks``          a model of tracks
+        ``classifier``      a classifier of sequences
+        ==================  ==============================================================================
 
     Raises
     ------
@@ -129,56 +180,49 @@ def load_masked_lm(folder: Path) -> tuple[MaskedLM, Tokenizer]:
         If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
     """
     tokenizer, config, family = _read_shape(folder)
-    if family.kind == "static" and not config.label_names:
-        raise CheckpointError("this is a table of static vectors, not a masked language model: it guesses nothing",
-                              where=folder, hint="lingome embed and lingome finetune method=features take it")
-    if family.kind == "causal_lm" and not config.label_names:
-        raise CheckpointError("this is a causal language model, which guesses the next token", where=folder,
-                              got=f"a {family.name} model", expected="an encoder",
-                              hint="lingome generate and score take it; lingome pretrain does with objective=causal")
-    _require_kind(config, family, "masked_lm", folder)
-    return _filled_with_head(MaskedLM, config, family, folder), tokenizer
-
-
-def load_causal_lm(folder: Path) -> tuple[CausalModel, Tokenizer]:
-    """Load a causal language model and its tokenizer, on the CPU, in float32, in evaluation mode.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
-    """
-    model, tokenizer = load_model(folder, "causal_lm")
-    assert isinstance(model, CausalModel)
-    return model, tokenizer
-
-
-def load_model(folder: Path, kind: Kind) -> tuple[nn.Module, Tokenizer]:
-    """Load a model of a kind that an architecture lists under ``models``; otherwise as `load_causal_lm`.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
-    """
-    tokenizer, config, family = _read_shape(folder)
-    _require_kind(config, family, kind, folder)
-    return _filled_with_head(find_architecture(config).models[kind], config, family, folder), tokenizer
-
-
-def load_whole(folder: Path) -> tuple[nn.Module, Tokenizer]:
-    """Load whatever a folder holds: a classifier, a language model, or a body where there is no more.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder is incomplete or corrupt, or its parts do not fit.
-    """
-    tokenizer, config, family = _read_shape(folder)
+    if promise not in ("whole", "body", "language_model"):
+        _require_kind(config, family, promise, folder)
+    if promise == "body" and family.kind == "tracks":
+        raise CheckpointError("this is a model of tracks: its vectors are those of bins, not of tokens", where=folder,
+                              expected="a language model, a classifier or static vectors")
     tensors = read_weights(folder)
-    if lacks_head(tensors, config, family):
-        return load_body(folder)
-    return fill_model(find_builder(config, family), config, family, tensors, folder / WEIGHTS), tokenizer
+    if promise == "body":
+        return Checkpoint(_fill_body(config, family, tensors, folder), tokenizer)
+    if tensors and promise != "classifier" and lacks_head(tensors, config, family):
+        if promise not in ("whole", "language_model"):
+            raise CheckpointError("this folder holds a body alone, without the head that guesses", where=folder,
+                                  got=f"the body of a {family.name} model", expected="the weights of the head too",
+                                  hint="lingome embed and lingome finetune take it")
+        model: nn.Module = _fill_body(config, family, tensors, folder)
+    else:
+        model = fill_model(find_builder(config, family), config, family, tensors, folder / WEIGHTS)
+    if promise == "language_model" and not isinstance(model, LanguageModel):
+        raise CheckpointError("this model gives no probability to letters", where=folder, got=_describe(model),
+                              expected="a masked or a causal language model", hint=_advise(model))
+    return Checkpoint(model, tokenizer)
+
+
+def _fill_body(config: Shape, family: Family, tensors: Mapping[str, Tensor], folder: Path) -> Body:
+    """Build the body alone; what stands outside it in the file is left unread."""
+    bare = dataclasses.replace(config, label_names=())
+    if isinstance(bare, DecoderConfig):
+        bare = dataclasses.replace(bare, pooling="mean")  # how its classifier pools is no part of the body
+    return fill_model(BodyHolder, bare, family, tensors, folder / WEIGHTS, body_only=True).body
+
+
+def _describe(model: nn.Module) -> str:
+    """Say what a model is that gives no probabilities, in the words of the field."""
+    name = find_architecture(shape_of(model)).name
+    if isinstance(model, SequenceClassifier):
+        return f"a classifier: classes {', '.join(model.config.label_names)}"
+    return f"{name}, the body alone" if isinstance(model, Body) and not isinstance(model, StaticEmbeddings) else name
+
+
+def _advise(model: nn.Module) -> str | None:
+    """Say which command takes a model that gives no probabilities."""
+    if isinstance(model, SequenceClassifier):
+        return "lingome predict takes it; for probabilities of letters give the folder of the pre-trained model"
+    return "lingome embed and lingome finetune take it" if isinstance(model, Body | EncoderDecoderLM) else None
 
 
 def find_builder(config: Shape, family: Family) -> Callable[[Any], nn.Module]:
@@ -199,40 +243,6 @@ def lacks_head(names: Container[str], config: Shape, family: Family) -> bool:
     return bool(heads) and not any(theirs in names for name in heads for theirs in family.file_names(name, config))
 
 
-def load_classifier(folder: Path) -> tuple[SequenceClassifier, Tokenizer]:
-    """Load a classifier and its tokenizer, on the CPU, in float32, in evaluation mode.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder is incomplete or corrupt, holds another kind of model, or its parts do not fit.
-    """
-    tokenizer, config, family = _read_shape(folder)
-    if not config.label_names:
-        raise CheckpointError("this is not a lingome classifier", where=folder,
-                              got=f"a {family.name} model",
-                              hint="fine-tune it first with lingome finetune")
-    return _filled(SequenceClassifier, config, family, folder), tokenizer
-
-
-def load_body(folder: Path) -> tuple[Body, Tokenizer]:
-    """Load the body alone, out of a model of any kind or a bare body.
-
-    Raises
-    ------
-    CheckpointError
-        If the folder is incomplete or corrupt, or its parts do not fit.
-    """
-    tokenizer, config, family = _read_shape(folder)
-    if find_family(config).kind == "tracks":
-        raise CheckpointError("this is a model of tracks: its vectors are those of bins, not of tokens", where=folder,
-                              expected="a language model, a classifier or static vectors")
-    bare = dataclasses.replace(config, label_names=())
-    if isinstance(bare, DecoderConfig):
-        bare = dataclasses.replace(bare, pooling="mean")  # how its classifier pools is no part of the body
-    return _filled(BodyHolder, bare, family, folder, body_only=True).body, tokenizer
-
-
 class BodyHolder(nn.Module):
     """A body under the name it has in whole models."""
 
@@ -243,19 +253,6 @@ class BodyHolder(nn.Module):
 
 def _whole(model: nn.Module) -> nn.Module:
     return BodyHolder(model.config, model) if isinstance(model, Body) else model
-
-
-def _filled(kind: Callable[[S], M], config: S, family: Family, folder: Path, *, body_only: bool = False) -> M:
-    return fill_model(kind, config, family, read_weights(folder), folder / WEIGHTS, body_only=body_only)
-
-
-def _filled_with_head(kind: Callable[[S], M], config: S, family: Family, folder: Path) -> M:
-    tensors = read_weights(folder)
-    if tensors and lacks_head(tensors, config, family):
-        raise CheckpointError("this folder holds a body alone, without the head that guesses", where=folder,
-                              got=f"the body of a {family.name} model", expected="the weights of the head too",
-                              hint="lingome embed and lingome finetune take it")
-    return fill_model(kind, config, family, tensors, folder / WEIGHTS)
 
 
 def fill_model(
@@ -308,17 +305,32 @@ def fill_model(
     return model
 
 
-def _require_kind(config: Shape, family: Family, kind: Kind, folder: Path) -> None:
-    says, expected = _SAYS[kind]
+def _require_kind(config: Shape, family: Family, promise: Promise, folder: Path) -> None:
+    """Refuse a folder that holds another kind of model than was promised; say what it is and who takes it."""
+    if promise == "classifier":
+        if not config.label_names:
+            raise CheckpointError("this is not a lingome classifier", where=folder, got=f"a {family.name} model",
+                                  hint="fine-tune it first with lingome finetune")
+        return
+    says, expected = _SAYS[promise]
     if config.label_names:
         raise CheckpointError(f"this is a classifier, not {says}", where=folder,
                               got=f"classes {', '.join(config.label_names)}",
                               hint="give the folder of the pre-trained model")
-    if family.kind != kind:
-        writes = family.kind == "seq2seq_lm"
+    if family.kind == promise:
+        return
+    if promise == "masked_lm" and family.kind == "static":
+        raise CheckpointError("this is a table of static vectors, not a masked language model: it guesses nothing",
+                              where=folder, hint="lingome embed and lingome finetune method=features take it")
+    if promise == "masked_lm" and family.kind == "causal_lm":
+        raise CheckpointError("this is a causal language model, which guesses the next token", where=folder,
+                              got=f"a {family.name} model", expected="an encoder",
+                              hint="lingome generate and score take it; lingome pretrain does with objective=causal")
+    hint = None
+    if family.kind == "seq2seq_lm":
         hint = "it writes hidden spans after reading the rest: lingome embed and lingome finetune take its encoder"
-        raise CheckpointError(f"this is not {says}", where=folder, got=f"a {family.name} model", expected=expected,
-                              hint=hint if writes else None)
+    raise CheckpointError(f"this is not {says}", where=folder, got=f"a {family.name} model", expected=expected,
+                          hint=hint)
 
 
 def read_config(folder: Path) -> dict[str, Any]:

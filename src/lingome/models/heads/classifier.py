@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lingome.models.layers.pooling import find_tokens, pool_mean
 from lingome.models.registry import build_body
 from lingome.models.shape import Shape, require
 
@@ -35,13 +36,8 @@ class SequenceClassifier(nn.Module):
             shown_BL = input_ids_BL != self.config.pad_id if attention_mask_BL is None else attention_mask_BL.bool()
             last_B = (shown_BL * torch.arange(1, shown_BL.shape[1] + 1, device=shown_BL.device)).argmax(dim=1)
             return hidden_BLD[torch.arange(len(last_B), device=last_B.device), last_B].float()
-        counted_BL = input_ids_BL != self.config.pad_id
-        for special in (self.config.cls_id, self.config.sep_id):
-            counted_BL = counted_BL & (input_ids_BL != special)
-        if attention_mask_BL is not None:
-            counted_BL = counted_BL & attention_mask_BL.bool()
-        weight_BL1 = counted_BL[:, :, None].float()
-        return (hidden_BLD.float() * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
+        special_ids = (self.config.pad_id, self.config.cls_id, self.config.sep_id)
+        return pool_mean(hidden_BLD, find_tokens(input_ids_BL, special_ids, attention_mask_BL))
 
     def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> Tensor:
         """Give logits (B, C)."""

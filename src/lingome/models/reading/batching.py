@@ -3,57 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lingome.core.errors import ConfigError, DataError
+from lingome.tokens.frame import N_SPECIAL, frame_rows
+from lingome.tokens.tokenizer import Tokenizer
+
+BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
+"""Tokens of a batch that is only read, by device: on a CPU their states stay in the cache."""
+
+
+def pick_batch_tokens(batch_tokens: int | None, device: torch.device) -> int:
+    """Give the tokens of a batch that is only read: as asked for, or what suits the device."""
+    return BATCH_TOKENS[device.type] if batch_tokens is None else batch_tokens
+
+
+class Batch(NamedTuple):
+    """A batch of sequences: ids (B, L) int64, and a mask (B, L) bool, true at real tokens and special tokens."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
 
 
 def collate(
     sequences: Sequence[np.ndarray],
+    tokenizer: Tokenizer,
     *,
-    pad_id: int,
-    cls_id: int,
-    sep_id: int,
     max_tokens: int,
     too_long: Literal["error", "truncate"] = "error",
-) -> tuple[Tensor, Tensor]:
+) -> Batch:
     """Put ``[CLS]`` before and ``[SEP]`` after each sequence, and pad to the longest.
 
     Parameters
     ----------
-    sequences : sequence of ndarray, (n,) int
+    sequences : sequence of ndarray of int, shape (n,) each
         Token ids without special tokens.
-    pad_id, cls_id, sep_id : int
-        The tokenizer's special ids.
+    tokenizer : Tokenizer
+        Its special ids are used.
     max_tokens : int
         Longest row, special tokens included.
     too_long : {"error", "truncate"}
         What to do with a longer sequence; truncation keeps its first ``max_tokens - 2`` tokens.
 
-    Returns
-    -------
-    input_ids : Tensor, (B, L) int64
-    attention_mask : Tensor, (B, L) bool
-        True at real tokens, ``[CLS]`` and ``[SEP]`` included.
-
     Raises
     ------
+    ConfigError
+        If `max_tokens` leaves no room for a token.
     DataError
         If a sequence does not fit and `too_long` is ``error``, or there are no sequences.
 
-    >>> collate([np.array([5, 6]), np.array([7])], pad_id=0, cls_id=2, sep_id=3, max_tokens=8)[0].tolist()
+    Examples
+    --------
+    >>> from lingome.tokens.characters import CharacterTokenizer
+    >>> collate([np.array([5, 6]), np.array([7])], CharacterTokenizer(), max_tokens=8).input_ids.tolist()
     [[2, 5, 6, 3], [2, 7, 3, 0]]
     """
     if max_tokens < 3:
         raise ConfigError("a row needs room for [CLS], a token and [SEP]", where="max_tokens", got=max_tokens)
     if not len(sequences):
         raise DataError("there are no sequences to put in a batch")
-    room = max_tokens - 2
-    lengths = [min(len(ids), room) for ids in sequences]
+    room = max_tokens - N_SPECIAL
     if too_long == "error":
         for index, ids in enumerate(sequences):
             if len(ids) > room:
@@ -62,13 +75,8 @@ def collate(
                     got=f"{len(ids)} tokens", expected=f"at most {room} beside [CLS] and [SEP]",
                     hint="cut it into windows, or ask for truncation",
                 )
-    input_ids = np.full((len(sequences), max(lengths) + 2), pad_id, dtype=np.int64)
-    input_ids[:, 0] = cls_id
-    for row, (ids, n) in enumerate(zip(sequences, lengths, strict=True)):
-        input_ids[row, 1 : n + 1] = ids[:n]
-        input_ids[row, n + 1] = sep_id
-    attention_mask = np.arange(input_ids.shape[1])[None, :] < np.array(lengths)[:, None] + 2
-    return torch.from_numpy(input_ids), torch.from_numpy(attention_mask)
+    framed = frame_rows([ids[:room] for ids in sequences], tokenizer)
+    return Batch(torch.from_numpy(framed.input_ids), torch.from_numpy(framed.real))
 
 
 def length_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> list[np.ndarray]:
@@ -76,14 +84,19 @@ def length_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> li
 
     Parameters
     ----------
-    lengths : sequence of int
+    lengths : sequence of int, shape (N,)
         Tokens in each row, special ones included.
     batch_tokens : int
         Most tokens in a batch, padding included; a longer single row is a batch of its own.
 
+    Raises
+    ------
+    ConfigError
+        If a batch could hold no token.
+
     Returns
     -------
-    list of ndarray, int64
+    list of ndarray of int64, shape (rows,) each
         Indices into `lengths`, longest first (so that running out of memory shows at once); each
         index once. The caller puts results back in order.
 
@@ -108,14 +121,19 @@ def token_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> lis
 
     Parameters
     ----------
-    lengths : sequence of int
+    lengths : sequence of int, shape (N,)
         Tokens of each sequence, special ones included.
     batch_tokens : int
         Most tokens in a batch; a longer single sequence is a batch of its own.
 
+    Raises
+    ------
+    ConfigError
+        If a batch could hold no token.
+
     Returns
     -------
-    list of ndarray, int64
+    list of ndarray of int64, shape (rows,) each
         Indices into `lengths`, longest first; each index once. The caller puts results back in order.
 
     >>> [batch.tolist() for batch in token_batches([3, 9, 4, 8], batch_tokens=13)]
@@ -135,13 +153,3 @@ def token_batches(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> lis
             held = 0
         held += size
     return [*batches, order[start:]] if len(order) else []
-
-
-def frame(sequences: Sequence[np.ndarray], cls_id: int, sep_id: int) -> np.ndarray:
-    """Put ``[CLS]`` before and ``[SEP]`` after each sequence, one after the other: (T,) int64.
-
-    >>> frame([np.array([5, 6]), np.array([7])], cls_id=2, sep_id=3).tolist()
-    [2, 5, 6, 3, 2, 7, 3]
-    """
-    parts = [part for ids in sequences for part in ((cls_id,), ids, (sep_id,))]
-    return np.concatenate(parts).astype(np.int64)

@@ -28,14 +28,13 @@ from lingome.models.architecture import Body
 from lingome.models.devices import autocast, has_fast_bf16, pick_precision
 from lingome.models.layers.packed_linear import PackedLinear, can_pack
 from lingome.models.networks.transformer.model import Transformer
-from lingome.models.reading.batching import collate, frame, length_batches, token_batches
+from lingome.models.reading.batching import BATCH_TOKENS, collate, length_batches, pick_batch_tokens, token_batches
+from lingome.tokens.frame import N_SPECIAL, frame_packed
 from lingome.tokens.tokenizer import Tokenizer
 
 ReadingPrecision = Literal["auto", "fp32", "bf16", "int8"]
 Layer = int | Literal["all"]
 """A state of a body, see its `hidden_states`; or all of them, side by side."""
-BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536, "mps": 16_384}
-"""Tokens of a batch by device: on a CPU their states stay in the cache."""
 
 
 class Int8Linear(nn.Linear):
@@ -152,7 +151,7 @@ def read_states(
     layer : int or "all"
         0 to n_layers, or -n_layers - 1 to -1; see `hidden_states` of a body. All states make one vector.
     batch_tokens : int, optional
-        Tokens of a batch, special ones included, and padding where there is any. None: `BATCH_TOKENS`.
+        Tokens of a batch, special ones included, and padding where there is any. None: what suits the device.
 
     Yields
     ------
@@ -163,8 +162,8 @@ def read_states(
     """
     body = reader.body
     config = reader.body.config
-    most = BATCH_TOKENS[reader.device.type] if batch_tokens is None else batch_tokens
-    lengths = np.array([len(one) + 2 for one in ids], dtype=np.int64)
+    most = pick_batch_tokens(batch_tokens, reader.device)
+    lengths = np.array([len(one) + N_SPECIAL for one in ids], dtype=np.int64)
     last = layer in (-1, config.n_layers)
     packs = isinstance(body, Transformer)
     for chosen in (token_batches if packs else length_batches)(lengths, most):
@@ -173,17 +172,16 @@ def read_states(
         # A context a batch: none may be open while the caller works.
         with torch.inference_mode(), reader.autocast():
             if isinstance(body, Transformer):
-                ids_T = torch.from_numpy(frame(rows, tokenizer.cls_id, tokenizer.sep_id)).to(reader.device)
+                ids_T = torch.from_numpy(frame_packed(rows, tokenizer)).to(reader.device)
                 if last:
                     hidden_TD = body.forward_packed(ids_T, sizes)
                 else:
                     hidden_TD = _pick(body.hidden_states_packed(ids_T, sizes), layer)
                 states = list(torch.split(hidden_TD, sizes))
             else:
-                input_ids, mask = collate(rows, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id,
-                                          sep_id=tokenizer.sep_id, max_tokens=config.max_positions)
-                ids_BL = input_ids.to(reader.device)
-                mask_BL = mask.to(reader.device)
+                batch = collate(rows, tokenizer, max_tokens=config.max_positions)
+                ids_BL = batch.input_ids.to(reader.device)
+                mask_BL = batch.attention_mask.to(reader.device)
                 hidden_BLD = body(ids_BL, mask_BL) if last else _pick(body.hidden_states(ids_BL, mask_BL), layer)
                 states = [hidden_LD[:size] for hidden_LD, size in zip(hidden_BLD, sizes, strict=True)]
         yield chosen, states

@@ -19,7 +19,8 @@ from lingome.core.errors import DataError
 from lingome.models.architecture import CausalModel
 from lingome.models.devices import Precision, autocast
 from lingome.models.heads.language_model import LanguageModel
-from lingome.models.reading.batching import length_batches
+from lingome.models.reading.batching import length_batches, pick_batch_tokens
+from lingome.tokens.frame import N_SPECIAL, frame_rows
 from lingome.tokens.tokenizer import Tokenizer
 
 
@@ -113,7 +114,7 @@ class Questions:
         ))
 
     def answer(
-        self, model: LanguageModel, n_items: int, *, batch_tokens: int = 2048, precision: Precision = "fp32"
+        self, model: LanguageModel, n_items: int, *, batch_tokens: int | None = None, precision: Precision = "fp32"
     ) -> np.ndarray:
         """Run the model and sum up the answers of each item: float64, shape (n_items,), in nats.
 
@@ -123,8 +124,8 @@ class Questions:
             On any device; put in evaluation mode.
         n_items : int
             Items are 0 to n_items - 1.
-        batch_tokens : int
-            Tokens of a batch at most, padding included.
+        batch_tokens : int, optional
+            Tokens of a batch at most, padding included; None for what suits the device.
         precision : {"fp32", "bf16", "auto"}
             Of the matrix products; softmax is in float32 always.
         """
@@ -136,9 +137,9 @@ class Questions:
         values = np.zeros(len(by_row))
         device = next(model.parameters()).device
         model.eval()
-        lengths = [len(row) + 2 for row in self._rows]
+        lengths = [len(row) + N_SPECIAL for row in self._rows]
         with torch.inference_mode(), autocast(device, precision):
-            for chosen in length_batches(lengths, batch_tokens):
+            for chosen in length_batches(lengths, pick_batch_tokens(batch_tokens, device)):
                 picks = np.concatenate([by_row[cuts[row] : cuts[row + 1]] for row in chosen])
                 local = np.repeat(np.arange(len(chosen)), cuts[chosen + 1] - cuts[chosen])
                 columns = asked.places[picks] + (0 if self.causal else 1)
@@ -150,7 +151,7 @@ class Questions:
         targets: np.ndarray,
     ) -> np.ndarray:
         """Run one batch, and give the log-probability of each target at its row and column."""
-        ids, real = self._tensors(chosen)
+        ids, real = frame_rows([self._rows[row] for row in chosen], self.tokenizer, end=not self.causal)
         asked = np.zeros(ids.shape, dtype=bool)
         asked[local, columns] = True
         place = asked.ravel().cumsum() - 1
@@ -161,19 +162,6 @@ class Questions:
         total_M = logits_MV.logsumexp(dim=1)
         found = logits_MV[of_target, torch.from_numpy(targets).to(device)] - total_M[of_target]
         return np.asarray(found.double().cpu().numpy())
-
-    def _tensors(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give ids with special tokens (B, L) int64, padded on the right, and which are real, bool."""
-        rows = [self._rows[row] for row in chosen]
-        around = 1 if self.causal else 2
-        lengths = np.array([len(row) + around for row in rows])
-        ids = np.full((len(rows), int(lengths.max())), self.tokenizer.pad_id, dtype=np.int64)
-        ids[:, 0] = self.tokenizer.cls_id
-        for index, row in enumerate(rows):
-            ids[index, 1 : len(row) + 1] = row
-            if not self.causal:
-                ids[index, len(row) + 1] = self.tokenizer.sep_id
-        return ids, np.arange(ids.shape[1]) < lengths[:, None]
 
 
 def asked_logits(model: nn.Module, ids_BL: Tensor, mask_BL: Tensor | None, asked_BL: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ def score_changes(
     convention: str,
     *,
     strands: Strands = "forward",
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     precision: Precision = "fp32",
 ) -> np.ndarray:
     """Give what `score_alleles` gives, by `saturate` where all changes are single substitutions of one-letter tokens.
@@ -77,7 +77,7 @@ def saturate(
     convention: str = "wt_marginal",
     *,
     strands: Strands = "forward",
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     precision: Precision = "fp32",
 ) -> list[np.ndarray]:
     """Score every substitution at some places of windows, in nats, letter - reference.
@@ -133,7 +133,7 @@ def saturate(
 
 def _letters(
     model: LanguageModel, tokenizer: Tokenizer, windows: Sequence[str], places: Sequence[np.ndarray], convention: str,
-    batch_tokens: int, precision: Precision,
+    batch_tokens: int | None, precision: Precision,
 ) -> list[np.ndarray]:
     letters = np.array([tokenizer.ids[letter] for letter in tokenizer.alphabet.letters])
     n_letters = len(letters)

@@ -61,7 +61,7 @@ def score_tokens(
     convention: str,
     *,
     ends: bool = False,
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     precision: Precision = "fp32",
 ) -> list[SequenceScore]:
     """Score sequences of tokens as wholes; the result of each does not depend on the others.
@@ -159,7 +159,7 @@ def score_alleles(
     convention: str | None = None,
     *,
     strands: Strands = "forward",
-    batch_tokens: int = 2048,
+    batch_tokens: int | None = None,
     precision: Precision = "fp32",
 ) -> np.ndarray:
     """Score changes, alternative - reference, in nats: float64, shape (N,), in the order given.

@@ -37,11 +37,12 @@ from lingome.core.errors import ConfigError
 from lingome.core.seeds import generator
 from lingome.data.sequence import as_bases, reverse_complement
 from lingome.models.heads.masked_lm import MaskedLM
+from lingome.models.layers.pooling import find_tokens, pool_mean
 from lingome.models.reading.batching import collate
 from lingome.models.registry import initialise
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives.objective import Batch, LossSum
 
 Views = Literal["crops", "reverse_complement", "dropout"]
 PROFILE_K = 4
@@ -149,11 +150,7 @@ class ContrastiveObjective:
                 reverse_complement(as_bases(self.tokenizer.decode(row))) for row in windows
             ])
             rows = [*windows, *(encoding.input_ids for encoding in other)]
-        tokenizer = self.tokenizer
-        return Pair(*collate(
-            rows, pad_id=tokenizer.pad_id, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id, max_tokens=max_tokens,
-            too_long="truncate",
-        ))
+        return Pair(*collate(rows, self.tokenizer, max_tokens=max_tokens, too_long="truncate"))
 
     def _crops(self, windows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Give two crops of each window, (B, n) both; they begin at different places where there are two."""
@@ -225,11 +222,8 @@ def embed_pair(model: MaskedLM, pair: Pair) -> Tensor:
     config = model.config
     ids_BL = pair.input_ids.long().to(device)
     mask_BL = pair.attention_mask.bool().to(device)
-    hidden_BLD = model.body(ids_BL, mask_BL).float()
-    ends = torch.tensor([config.cls_id, config.sep_id, config.pad_id], device=device)
-    weight_BL1 = (mask_BL & torch.isin(ids_BL, ends, invert=True))[:, :, None].float()
-    pooled: Tensor = (hidden_BLD * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1).clamp(min=1)
-    return pooled
+    special_ids = (config.pad_id, config.cls_id, config.sep_id)
+    return pool_mean(model.body(ids_BL, mask_BL), find_tokens(ids_BL, special_ids, mask_BL))
 
 
 class ContrastiveValidation:
@@ -284,7 +278,13 @@ class ContrastiveValidation:
         return {"loss": loss, "accuracy": float(found.float().mean())}
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Give what guessing gives: one in N; token frequencies are the same for every candidate."""
+        """Give what guessing gives: one in N; token frequencies are the same for every candidate.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token; they change nothing.
+        """
         return {"loss": math.log(len(self.windows)), "accuracy": 1 / len(self.windows)}
 
     def baselines(self, model: nn.Module) -> list[tuple[str, dict[str, float]]]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import CheckpointError, DataError
 from lingome.models.folders.card import ModelCard
-from lingome.models.folders.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import PRESETS, build_classifier, build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
@@ -39,14 +39,14 @@ def saved(tmp_path: Path) -> Path:
 def test_masked_lm_comes_back(tmp_path: Path, config: TransformerConfig) -> None:
     model = build_masked_lm(config, seed=1).eval()
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
-    loaded, tokenizer = load_masked_lm(tmp_path / "model")
+    loaded, tokenizer = load_checkpoint(tmp_path / "model", "masked_lm")
     assert loaded.config == config
     assert tokenizer.digest == TOKENIZER.digest
     assert not loaded.training
     assert torch.equal(loaded(IDS, IDS != 0), model(IDS, IDS != 0))
     tied = loaded.head.decoder.weight is loaded.body.tokens.weight
     assert tied == config.tie_head
-    body, _ = load_body(tmp_path / "model")
+    body, _ = load_checkpoint(tmp_path / "model", "body")
     assert torch.equal(body(IDS), model.body(IDS))
 
 
@@ -62,17 +62,17 @@ def test_the_card_says_what_tokenizer_json_cannot(tmp_path: Path) -> None:
 def test_classifier_comes_back(tmp_path: Path, config: TransformerConfig) -> None:
     model = build_classifier(config, label_names=("unbound", "bound"), seed=1).eval()
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
-    loaded, _ = load_classifier(tmp_path / "model")
+    loaded, _ = load_checkpoint(tmp_path / "model", "classifier")
     assert loaded.config.label_names == ("unbound", "bound")
     assert torch.equal(loaded(IDS, IDS != 0), model(IDS, IDS != 0))
-    body, _ = load_body(tmp_path / "model")
+    body, _ = load_checkpoint(tmp_path / "model", "body")
     assert torch.equal(body(IDS), model.body(IDS))
     with pytest.raises(CheckpointError, match="classes unbound, bound"):
-        load_masked_lm(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "masked_lm")
 
 
 def test_loaded_models_can_be_trained(saved: Path) -> None:
-    model, _ = load_masked_lm(saved)
+    model, _ = load_checkpoint(saved, "masked_lm")
     model(IDS, IDS != 0).sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
@@ -82,7 +82,7 @@ def test_half_precision_storage(tmp_path: Path) -> None:
     model = build_masked_lm("tiny", TOKENIZER.vocab_size, seed=1)
     for dtype in ("float32", "float16"):
         save_checkpoint(tmp_path / dtype, model, TOKENIZER, dtype=dtype)
-    loaded, _ = load_masked_lm(tmp_path / "float16")
+    loaded, _ = load_checkpoint(tmp_path / "float16", "masked_lm")
     assert loaded.body.tokens.weight.dtype == torch.float32
     torch.testing.assert_close(loaded.body.tokens.weight, model.body.tokens.weight, rtol=2**-11, atol=2**-24)
     sizes = [(tmp_path / dtype / "model.safetensors").stat().st_size for dtype in ("float16", "float32")]
@@ -110,7 +110,7 @@ def test_existing_folder_needs_force(saved: Path) -> None:
         save_checkpoint(saved, build_masked_lm(NANO), TOKENIZER)
     other = build_masked_lm(NANO, seed=9)
     save_checkpoint(saved, other, TOKENIZER, force=True)
-    assert torch.equal(load_masked_lm(saved)[0].body.tokens.weight, other.body.tokens.weight)
+    assert torch.equal(load_checkpoint(saved, "masked_lm")[0].body.tokens.weight, other.body.tokens.weight)
 
 
 def test_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_tokenizer_that_does_not_fit(tmp_path: Path, saved: Path) -> None:
         file.unlink()
     KmerTokenizer(3, True).save(saved)
     with pytest.raises(CheckpointError, match=r"(?s)69 tokens.*9"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
 
 
 def edit_tensors(folder: Path, **changes: torch.Tensor | None) -> None:
@@ -153,7 +153,7 @@ def test_wrong_tensors_are_named(saved: Path) -> None:
         "model.layers.0.attn.Wqkv.weight": None, "stranger": torch.zeros(2), "model.final_norm.weight": torch.zeros(7),
     })
     with pytest.raises(CheckpointError) as caught:
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
     for piece in ("missing model.layers.0.attn.Wqkv.weight", "unexpected stranger",
                   "model.final_norm.weight is [7], config.json asks for [32]"):
         assert piece in str(caught.value)
@@ -162,7 +162,7 @@ def test_wrong_tensors_are_named(saved: Path) -> None:
 def test_tensor_of_integers(saved: Path) -> None:
     edit_tensors(saved, **{"model.final_norm.weight": torch.zeros(32, dtype=torch.int64)})
     with pytest.raises(CheckpointError, match=r"torch\.int64"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 200, -10])
@@ -170,26 +170,26 @@ def test_damaged_weights(saved: Path, keep: int) -> None:
     file = saved / "model.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match="damaged or cut short"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
 
 
 def test_missing_files(tmp_path: Path, saved: Path) -> None:
     with pytest.raises(CheckpointError, match="no such model folder"):
-        load_masked_lm(tmp_path / "nowhere")
+        load_checkpoint(tmp_path / "nowhere", "masked_lm")
     (saved / "model.safetensors").unlink()
     (saved / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(CheckpointError, match="pickle, read on import alone"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
     (saved / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"no config\.json"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
 
 
 def test_missing_tokenizer(saved: Path) -> None:
     for file in saved.glob("*token*"):
         file.unlink()
     with pytest.raises(DataError, match="no tokenizer"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
 
 
 def test_broken_config(saved: Path) -> None:
@@ -198,7 +198,7 @@ def test_broken_config(saved: Path) -> None:
     for text in ("", "{", "[]", "\x00", "null", "[" * 100_000):
         file.write_text(text)
         with pytest.raises(CheckpointError, match=r"config\.json"):
-            load_masked_lm(saved)
+            load_checkpoint(saved, "masked_lm")
     for change in (
         {"model_type": "gpt2"}, {"model_type": []}, {"hidden_size": "many"}, {"hidden_size": None}, {"hidden_size": 33},
         {"num_hidden_layers": True}, {"hidden_activation": "relu"}, {"layer_types": ["sliding_attention"]},
@@ -208,10 +208,10 @@ def test_broken_config(saved: Path) -> None:
     ):
         file.write_text(json.dumps(good | change))
         with pytest.raises(CheckpointError):
-            load_masked_lm(saved)
+            load_checkpoint(saved, "masked_lm")
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -226,16 +226,16 @@ def test_mutated_files_never_give_a_traceback(saved: Path, data: st.DataObject) 
     try:
         file.write_bytes(bad)
         with contextlib.suppress(DataError):
-            load_masked_lm(saved)
+            load_checkpoint(saved, "masked_lm")
     finally:
         file.write_bytes(good)
 
 
 def test_not_a_classifier(saved: Path) -> None:
     with pytest.raises(CheckpointError, match="not a lingome classifier"):
-        load_classifier(saved)
+        load_checkpoint(saved, "classifier")
 
 
 def test_a_moved_folder_still_loads(tmp_path: Path, saved: Path) -> None:
     shutil.copytree(saved, tmp_path / "elsewhere")
-    assert load_masked_lm(tmp_path / "elsewhere")[0].config == NANO
+    assert load_checkpoint(tmp_path / "elsewhere", "masked_lm")[0].config == NANO

@@ -11,13 +11,7 @@ import torch
 import yaml
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
-from lingome.models.folders.checkpoint import (
-    load_body,
-    load_causal_lm,
-    load_classifier,
-    load_masked_lm,
-    save_checkpoint,
-)
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.layers.blocks import attend
 from lingome.models.networks.decoder.model import CausalLM, KvCache, store_for_steps
 from lingome.models.networks.decoder.shape import DecoderConfig
@@ -210,7 +204,7 @@ def test_stored_for_steps_nothing_changes(tmp_path: Path, config: DecoderConfig)
     assert wide_one.weight.stride() == (1, wide_one.out_features)
     assert (model.head.weight is model.body.tokens.weight) == config.tie_head
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
-    loaded = load_causal_lm(tmp_path / "model")[0]
+    loaded = load_checkpoint(tmp_path / "model", "causal_lm")[0]
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), model.parameters(), strict=True))
 
 
@@ -245,7 +239,7 @@ def test_initialisation_follows_its_table() -> None:
 def test_folder_comes_back(tmp_path: Path, config: DecoderConfig) -> None:
     model = build_causal_lm(config, seed=1).eval()
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
-    loaded, tokenizer = load_causal_lm(tmp_path / "model")
+    loaded, tokenizer = load_checkpoint(tmp_path / "model", "causal_lm")
     assert loaded.config == config
     assert tokenizer.digest == TOKENIZER.digest
     assert not loaded.training
@@ -254,7 +248,7 @@ def test_folder_comes_back(tmp_path: Path, config: DecoderConfig) -> None:
     loaded(batch()[0]).sum().backward()
     _, header, text = (tmp_path / "model/README.md").read_text().split("---\n", 2)
     assert yaml.safe_load(header)["pipeline_tag"] == "text-generation"
-    assert "load_causal_lm" in text
+    assert 'load_model("this-folder", "causal_lm")' in text
     assert "A decoder of DNA" in text
     assert ("AutoModelForCausalLM" in text) == (config is not OWN)
 
@@ -267,14 +261,14 @@ def saved(tmp_path: Path) -> Path:
 
 def test_another_kind_of_model(tmp_path: Path, saved: Path) -> None:
     with pytest.raises(CheckpointError, match=r"(?s)causal language model.*lingome generate and score"):
-        load_masked_lm(saved)
+        load_checkpoint(saved, "masked_lm")
     with pytest.raises(CheckpointError, match="not a lingome classifier"):
-        load_classifier(saved)
+        load_checkpoint(saved, "classifier")
     model, ids = build_causal_lm(LLAMA, seed=1).eval(), batch()[0]
-    assert torch.equal(load_body(saved)[0](ids), model.body(ids))
+    assert torch.equal(load_checkpoint(saved, "body")[0](ids), model.body(ids))
     save_checkpoint(tmp_path / "encoder", build_masked_lm("nano", TOKENIZER.vocab_size), TOKENIZER)
     with pytest.raises(CheckpointError, match="not a causal language model"):
-        load_causal_lm(tmp_path / "encoder")
+        load_checkpoint(tmp_path / "encoder", "causal_lm")
     with pytest.raises(CheckpointError, match=r"(?s)69 tokens.*9"):
         save_checkpoint(tmp_path / "other", build_causal_lm(LLAMA), KmerTokenizer(3, True))
 
@@ -291,14 +285,14 @@ def test_wrong_tensors_are_named(tmp_path: Path, saved: Path) -> None:
         "model.layers.1.mlp.up_proj.weight": None,
     })
     with pytest.raises(CheckpointError) as caught:
-        load_causal_lm(saved)
+        load_checkpoint(saved, "causal_lm")
     for piece in ("missing model.layers.1.mlp.up_proj.weight", "unexpected stranger",
                   "model.layers.0.self_attn.k_proj.weight is [32, 32], config.json asks for [16, 32]"):
         assert piece in str(caught.value)
     save_checkpoint(tmp_path / "gpt2", build_causal_lm(GPT2), TOKENIZER)
     edit_tensors(tmp_path / "gpt2", **{"transformer.h.0.attn.c_attn.weight": torch.zeros(96, 32)})
     with pytest.raises(CheckpointError, match=r"c_attn\.weight is \[96, 32\], config\.json asks for \[32, 96\]"):
-        load_causal_lm(tmp_path / "gpt2")
+        load_checkpoint(tmp_path / "gpt2", "causal_lm")
 
 
 @pytest.mark.parametrize("keep", [0, 4, 200, -10])
@@ -306,7 +300,7 @@ def test_damaged_weights(saved: Path, keep: int) -> None:
     file = saved / "model.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match="damaged or cut short"):
-        load_causal_lm(saved)
+        load_checkpoint(saved, "causal_lm")
 
 
 @pytest.mark.parametrize("config", [LLAMA, GPT2, OWN], ids=["llama", "gpt2", "own"])
@@ -328,4 +322,4 @@ def test_broken_settings(tmp_path: Path, config: DecoderConfig) -> None:
     for change in changes:
         file.write_text(json.dumps(good | change))
         with pytest.raises(CheckpointError):
-            load_causal_lm(tmp_path / "model")
+            load_checkpoint(tmp_path / "model", "causal_lm")

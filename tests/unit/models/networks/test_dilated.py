@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
-from lingome.models.folders.checkpoint import load_body, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.folders.families import find_family, from_config_json, to_config_json
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.heads.reverse_complement import Complement, ReverseComplement
@@ -216,10 +216,10 @@ def test_first_weights_follow_the_table() -> None:
 def test_a_folder_gives_the_same_model(config: DilatedConfig, published: bool, tmp_path: Path) -> None:
     model, ids = loud(dataclasses.replace(config, published=published)), bases(2, 30)
     save_checkpoint(tmp_path / "model", model, CharacterTokenizer())
-    loaded, tokenizer = load_masked_lm(tmp_path / "model")
+    loaded, tokenizer = load_checkpoint(tmp_path / "model", "masked_lm")
     assert loaded.config == model.config
     assert torch.equal(loaded(ids), model(ids))
-    body, _ = load_body(tmp_path / "model")
+    body, _ = load_checkpoint(tmp_path / "model", "body")
     assert torch.equal(body(ids), model.body(ids))
     assert tokenizer.vocab_size == 9
     expected = "lingome-dilated" if not published else "GPN" if config.block == "gpn" else "ConvNet"

@@ -11,13 +11,7 @@ from lingome.generate.beam import beam_search
 from lingome.generate.rules import Rules
 from lingome.generate.sampling import generate
 from lingome.generate.sequence_to_sequence import SourceReader
-from lingome.models.folders.checkpoint import (
-    load_body,
-    load_causal_lm,
-    load_classifier,
-    load_masked_lm,
-    save_checkpoint,
-)
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.encoder_decoder.model import DecoderCache, EncoderDecoderLM, initialise_encoder_decoder
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.presets import SEQ2SEQ_PRESETS, build_classifier, build_seq2seq_lm
@@ -146,14 +140,14 @@ def test_a_source_longer_than_the_model_reads() -> None:
 
 def test_other_loaders_say_what_it_is(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "model", build_seq2seq_lm(NANO), TOKENIZER)  # 9 tokens, and 10 rows behind them
-    for load in (load_causal_lm, load_masked_lm, load_classifier):
+    for promise in ("causal_lm", "masked_lm", "classifier"):
         with pytest.raises(CheckpointError, match="t5"):
-            load(tmp_path / "model")
-    assert load_body(tmp_path / "model")[0].config.vocab_size == 19
+            load_checkpoint(tmp_path / "model", promise)
+    assert load_checkpoint(tmp_path / "model", "body")[0].config.vocab_size == 19
     card = (tmp_path / "model" / "README.md").read_text()
     assert "2 and 2 layers of 32, 2 heads of 16" in card
     assert "19 rows of the embedding" in card
-    assert 'load_model(Path("this-folder"), "seq2seq_lm")' in card
+    assert 'load_model("this-folder", "seq2seq_lm")' in card
 
 
 @pytest.mark.parametrize("n_decoder_layers", [2, 0])
@@ -162,7 +156,7 @@ def test_a_classifier_on_the_encoder(tmp_path: Path, n_decoder_layers: int) -> N
     shape = dataclasses.replace(NANO, vocab_size=9, n_decoder_layers=n_decoder_layers)
     model = build_classifier(shape, label_names=("a", "b"), seed=1).eval()
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
-    loaded, _ = load_classifier(tmp_path / "model")
+    loaded, _ = load_checkpoint(tmp_path / "model", "classifier")
     assert loaded.config == model.config
     assert torch.equal(loaded(ids.clamp(max=8), mask), model(ids.clamp(max=8), mask))
     assert "T5EncoderModel" in (tmp_path / "model" / "README.md").read_text()

@@ -7,13 +7,7 @@ import pytest
 import torch
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import (
-    load_body,
-    load_causal_lm,
-    load_classifier,
-    load_masked_lm,
-    save_checkpoint,
-)
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.hyena.model import HyenaLM, build_hyena_lm
 from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.presets import build_classifier
@@ -28,7 +22,7 @@ OWN = dataclasses.replace(SMALL, vocab_size=9, vocab_multiple=1, pad_id=0, cls_i
 def test_saved_and_loaded(tmp_path: Path, tied: bool) -> None:
     model = build_hyena_lm(dataclasses.replace(SMALL, tie_head=tied), seed=1).eval()
     save_checkpoint(tmp_path / "model", model, LETTERS)
-    again, tokenizer = load_causal_lm(tmp_path / "model")
+    again, tokenizer = load_checkpoint(tmp_path / "model", "causal_lm")
     assert isinstance(again, HyenaLM)
     ids = torch.from_numpy(tokenizer.encode("GATTACAN").input_ids.astype("int64"))[None]
     assert ids.tolist() == [[9, 7, 10, 10, 7, 8, 7, 11]]
@@ -40,34 +34,34 @@ def test_saved_and_loaded(tmp_path: Path, tied: bool) -> None:
     card = (tmp_path / "model" / "README.md").read_text()
     assert f"{learned:,} parameters" in card  # not the computed tables of the file
     assert "Hyena: 2 layers of 16, feed-forward 40, up to 66 tokens; each token sees those before it" in card
-    assert torch.equal(load_body(tmp_path / "model")[0](ids), model.body(ids))
+    assert torch.equal(load_checkpoint(tmp_path / "model", "body")[0](ids), model.body(ids))
     with pytest.raises(CheckpointError, match=r"(?s)causal language model.*hyenadna"):
-        load_masked_lm(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "masked_lm")
 
 
 def test_a_vocabulary_of_ones_own(tmp_path: Path) -> None:
     model = build_hyena_lm(OWN, seed=1).eval()
     save_checkpoint(tmp_path / "model", model, CharacterTokenizer())
-    again, tokenizer = load_causal_lm(tmp_path / "model")
+    again, tokenizer = load_checkpoint(tmp_path / "model", "causal_lm")
     assert (again.config, tokenizer.vocab) == (OWN, CharacterTokenizer().vocab)
 
 
 def test_a_classifier_on_it(tmp_path: Path) -> None:
     model = build_classifier(SMALL, label_names=("a", "b", "c"), seed=2).eval()
     save_checkpoint(tmp_path / "model", model, LETTERS)
-    again, _ = load_classifier(tmp_path / "model")
+    again, _ = load_checkpoint(tmp_path / "model", "classifier")
     ids = torch.tensor([[9, 7, 10, 10]])
     assert again(ids).shape == (1, 3)
     assert torch.equal(again(ids), model(ids))
     with pytest.raises(CheckpointError, match="this is a classifier"):
-        load_causal_lm(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "causal_lm")
 
 
 def test_a_published_folder_has_no_tokenizer(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "model", build_hyena_lm(SMALL), LETTERS)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / "model" / name).unlink()
-    assert load_causal_lm(tmp_path / "model")[1].vocab == LETTERS.vocab
+    assert load_checkpoint(tmp_path / "model", "causal_lm")[1].vocab == LETTERS.vocab
 
 
 def test_another_vocabulary(tmp_path: Path) -> None:
@@ -76,4 +70,4 @@ def test_another_vocabulary(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "model", build_hyena_lm(SMALL), LETTERS)
     CharacterTokenizer().save(tmp_path / "model")
     with pytest.raises(CheckpointError, match="does not fit the model"):
-        load_causal_lm(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "causal_lm")

@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor
 
 from lingome.core.errors import CheckpointError, ConfigError, DataError
-from lingome.models.folders.checkpoint import load_body, load_model, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.heads.reverse_complement import Complement, ReverseComplement
 from lingome.models.networks.tracks.model import (
     RelativeAttention,
@@ -209,14 +209,14 @@ def test_a_folder_gives_the_same_model(tmp_path: Path) -> None:
     model.train()(bases(3, 96))  # moves the running statistics
     model.eval()
     save_checkpoint(tmp_path / "model", model, CharacterTokenizer())
-    loaded, _ = load_model(tmp_path / "model", "tracks")
+    loaded, _ = load_checkpoint(tmp_path / "model", "tracks")
     assert isinstance(loaded, Tracks)
     assert loaded.config == model.config
     assert torch.equal(loaded(bases(2, 96)), model(bases(2, 96)))
     with pytest.raises(CheckpointError, match="of bins, not of tokens"):
-        load_body(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "body")
     with pytest.raises(CheckpointError, match="not a causal language model"):
-        load_model(tmp_path / "model", "causal_lm")
+        load_checkpoint(tmp_path / "model", "causal_lm")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import load_body, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.folders.families import from_config_json, to_config_json
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import count_parameters
@@ -116,7 +116,7 @@ def test_against_the_reference(tmp_path: Path, case: str) -> None:
              "num_attention_heads": n_heads}
     tensors = random_weights(shapes(tokenizer.vocab_size, 48, 40, 2))
     write(tmp_path, published | small, tensors, tokenizer)
-    model, _ = load_masked_lm(tmp_path)
+    model, _ = load_checkpoint(tmp_path, "masked_lm")
     lengths = [14, 5, 9]
     ids = torch.randint(5, tokenizer.vocab_size, (3, 14), generator=torch.Generator().manual_seed(1))
     mask = torch.arange(14) < torch.tensor(lengths)[:, None]
@@ -128,7 +128,7 @@ def test_against_the_reference(tmp_path: Path, case: str) -> None:
         packed = model(ids[mask], lengths_B=torch.tensor(lengths))
         assert (packed - expected).abs().max() < 1e-5
         save_checkpoint(tmp_path / "again", model, tokenizer)
-        assert torch.equal(load_masked_lm(tmp_path / "again")[0](ids, mask), model(ids, mask))
+        assert torch.equal(load_checkpoint(tmp_path / "again", "masked_lm")[0](ids, mask), model(ids, mask))
 
 
 def test_a_dnabert_2_is_no_bert_to_others(tmp_path: Path) -> None:
@@ -149,7 +149,8 @@ def test_a_bare_dnabert_2(tmp_path: Path) -> None:
     bare = {name.removeprefix("bert."): part for name, part in tensors.items() if name.startswith("bert.")}
     write(tmp_path / "bare", DNABERT_2 | small, bare, tokenizer)
     ids = torch.randint(5, 9, (2, 12), generator=torch.Generator().manual_seed(2))
-    assert torch.equal(load_body(tmp_path / "bare")[0](ids), load_body(tmp_path / "whole")[0](ids))
+    alone, whole = (load_checkpoint(tmp_path / name, "body").model for name in ("bare", "whole"))
+    assert torch.equal(alone(ids), whole(ids))
 
 
 @pytest.mark.parametrize(("config", "match"), [

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lingome.core.errors import CheckpointError
-from lingome.models.folders.checkpoint import load_body, load_classifier, load_masked_lm, save_checkpoint
+from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.networks.word2vec.model import StaticEmbeddings, build_static
 from lingome.models.networks.word2vec.shape import StaticConfig
 from lingome.models.presets import build_classifier
@@ -30,7 +30,7 @@ def body() -> StaticEmbeddings:
 
 def test_a_table_comes_back_bit_for_bit_from_one_tensor(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "model", body(), TOKENIZER)
-    loaded, tokenizer = load_body(tmp_path / "model")
+    loaded, tokenizer = load_checkpoint(tmp_path / "model", "body")
     assert isinstance(loaded, StaticEmbeddings)
     assert loaded.config == StaticConfig(TOKENIZER.vocab_size, 6, algorithm="skipgram")
     assert np.array_equal(loaded.tokens.weight.detach().numpy(), table())
@@ -38,9 +38,9 @@ def test_a_table_comes_back_bit_for_bit_from_one_tensor(tmp_path: Path) -> None:
     assert tokenizer.digest == TOKENIZER.digest
     assert "skip-gram" in (tmp_path / "model" / "README.md").read_text()
     with pytest.raises(CheckpointError, match="static vectors, not a masked language model"):
-        load_masked_lm(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "masked_lm")
     with pytest.raises(CheckpointError, match="not a lingome classifier"):
-        load_classifier(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "classifier")
 
 
 def test_states_are_rows_of_the_table_whatever_stands_around() -> None:
@@ -59,10 +59,10 @@ def test_a_classifier_on_a_table_pools_by_hand_and_comes_back(tmp_path: Path) ->
     expected = mean @ model.head.weight.T + model.head.bias
     assert torch.allclose(model(ids, ids != 0)[0], expected, atol=1e-6)
     save_checkpoint(tmp_path / "model", model, TOKENIZER)
-    loaded, _ = load_classifier(tmp_path / "model")
+    loaded, _ = load_checkpoint(tmp_path / "model", "classifier")
     assert loaded.config.label_names == ("no", "yes")
     assert torch.equal(loaded(ids, ids != 0), model(ids, ids != 0))
-    bare, _ = load_body(tmp_path / "model")
+    bare, _ = load_checkpoint(tmp_path / "model", "body")
     assert torch.equal(bare(ids), model.body(ids))
 
 
@@ -79,4 +79,4 @@ def test_a_damaged_config_is_named(tmp_path: Path, old: str, new: str, message: 
     assert old in text
     file.write_text(text.replace(old, new))
     with pytest.raises(CheckpointError, match=message):
-        load_body(tmp_path / "model")
+        load_checkpoint(tmp_path / "model", "body")

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.reading.batching import collate, length_batches
+from lingome.tokens.characters import CharacterTokenizer
 
-IDS = {"pad_id": 0, "cls_id": 2, "sep_id": 3}
+TOKENIZER = CharacterTokenizer()
 
 
 def test_rows_by_hand() -> None:
     rows = [np.array([5, 6, 7], dtype=np.uint16), np.array([], dtype=np.uint16), np.array([8], dtype=np.uint16)]
-    input_ids, attention_mask = collate(rows, **IDS, max_tokens=5)
+    input_ids, attention_mask = collate(rows, TOKENIZER, max_tokens=5)
     assert input_ids.tolist() == [[2, 5, 6, 7, 3], [2, 3, 0, 0, 0], [2, 8, 3, 0, 0]]
     assert attention_mask.tolist() == [[True] * 5, [True] * 2 + [False] * 3, [True] * 3 + [False] * 2]
 
@@ -21,15 +22,15 @@ def test_rows_by_hand() -> None:
 def test_too_long_a_row() -> None:
     rows = [np.array([5]), np.array([5, 6, 7, 8])]
     with pytest.raises(DataError, match=r"(?s)sequence 2 of 2.*4 tokens.*at most 3"):
-        collate(rows, **IDS, max_tokens=5)
-    assert collate(rows, **IDS, max_tokens=5, too_long="truncate")[0].tolist() == [[2, 5, 3, 0, 0], [2, 5, 6, 7, 3]]
+        collate(rows, TOKENIZER, max_tokens=5)
+    assert collate(rows, TOKENIZER, max_tokens=5, too_long="truncate")[0].tolist() == [[2, 5, 3, 0, 0], [2, 5, 6, 7, 3]]
 
 
 def test_nothing_to_collate() -> None:
     with pytest.raises(DataError, match="no sequences"):
-        collate([], **IDS, max_tokens=5)
+        collate([], TOKENIZER, max_tokens=5)
     with pytest.raises(ConfigError, match="max_tokens"):
-        collate([np.array([5])], **IDS, max_tokens=2)
+        collate([np.array([5])], TOKENIZER, max_tokens=2)
 
 
 @given(st.lists(st.integers(0, 600), max_size=60), st.integers(1, 2000))

@@ -9,10 +9,10 @@ from torch import nn
 
 from lingome.core.errors import ConfigError
 from lingome.models.layers.packed_linear import PackedLinear, can_pack
+from lingome.models.open import random_body
 from lingome.models.presets import find_config
 from lingome.models.reading.reader import Int8Linear, Reader, pad_states, read_states
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.tune.start import random_body
 
 CPU = torch.device("cpu")
 TOKENIZER = CharacterTokenizer()

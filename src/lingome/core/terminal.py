@@ -55,8 +55,9 @@ class _NoBar:
 class TerminalSink:
     """Draw on standard error; bars only where someone can see them move."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet = quiet
+        self.as_json = as_json
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress: Progress | None = None
 
@@ -66,9 +67,10 @@ class TerminalSink:
             self.console.print(message, markup=False)
 
     def show(self, text: str) -> None:
-        """Write data to standard output at once, even when quiet."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        """Write data to standard output at once, even when quiet; but not where only JSON may stand."""
+        if not self.as_json:
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
     def fail(self, message: str) -> None:
         """Print an error, even when quiet."""

@@ -271,7 +271,7 @@ class Tokenizer(ABC):
     def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
         """Count the bases under known tokens `ids`, shape (m,), that form `n_stretches` stretches of sequence."""
         counts = np.zeros(self.vocab_size, dtype=np.int64)
-        for first in range(0, len(ids), 1 << 22):  # bincount makes a copy of 8 bytes an id
+        for first in range(0, len(ids), 1 << 22):  # bincount makes a copy of 8 bytes per id
             counts += np.bincount(ids[first : first + (1 << 22)], minlength=self.vocab_size)
         return int(counts @ self.token_lengths)
 

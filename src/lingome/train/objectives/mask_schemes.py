@@ -11,7 +11,7 @@ scheme            tokens to guess         together                     source
 Of what is chosen, 80% becomes [MASK], 10% a random token and 10% stays, in all three. GROVER's paper names
 the 2.2% but is brief about the rest, which is BERT's here. DNABERT's released program begins a span at a
 word with probability 0.025, for every k, and draws its fate word by word; here a span has one fate, for the reason
-given in `lingome.train.objectives.objectives.mask_tokens`.
+given in `lingome.train.objectives.masked.mask_tokens`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from lingome.core.errors import ConfigError
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives.masked import MaskedObjective
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ def masked_objective(
 
     Parameters
     ----------
+    tokenizer : Tokenizer
+        The vocabulary.
     scheme : str, optional
         A name in `MASK_SCHEMES`; then `rate` and `span` are not given.
     rate, span : float and int, optional

@@ -1,4 +1,7 @@
-"""Pre-train a ladder of small models, fit scaling laws to their losses, and recommend a model for a budget."""
+"""Pre-train a ladder of small models, fit scaling laws to their losses, and recommend a model for a budget.
+
+This is what ``lingome pretrain --ladder`` does. A ladder is a run directory of run directories.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from typing import Any
 
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.errors import ConfigError
-from lingome.core.files import atomic_folder, check_absent
+from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.processes import count_processes
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
+from lingome.data.areas import Areas
 from lingome.data.genome import Genome
 from lingome.evaluate.scaling.attention_cost import fit_growth, measure_attention
 from lingome.evaluate.scaling.ladder import ladder_baselines, study_ladder
@@ -22,92 +26,91 @@ from lingome.evaluate.scaling.laws import FLOPS_A_PARAMETER_AND_TOKEN
 from lingome.models.devices import pick_device
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import find_config
-from lingome.recipes.pretrain import read_genome
-from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
+from lingome.tokens.bpe import BpeTokenizer, vocabulary_size
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store import TokenStore
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.cost import duration, estimate_training
-from lingome.train.pretraining.areas import Areas
-from lingome.train.pretraining.ladder import (
-    Ground,
-    add_seen,
-    climb,
-    count_without_embeddings,
-    is_done,
-    list_rungs,
-    rung_settings,
-)
-from lingome.train.pretraining.pretraining import read_tokens
-from lingome.train.pretraining.start import (
-    ASIDE,
-    add_origins,
-    build_objective,
-    given_tokenizer,
-    on_strands,
-    open_repeats,
-    start_model,
-    training_load,
-)
+from lingome.train.cost import duration
+from lingome.train.identity import MAY_DIFFER
+from lingome.train.pretraining.corpus import Corpus, read_tokens
+from lingome.train.pretraining.cost import estimate_pretraining
+from lingome.train.pretraining.inputs import open_genome, open_repeats
+from lingome.train.pretraining.kinds import build_objective
+from lingome.train.pretraining.ladder import count_without_embeddings, list_runs, run_settings, train_run
+from lingome.train.pretraining.record import add_origins, add_seen, on_strands
+from lingome.train.pretraining.start import given_tokenizer, save_tokenizer, start_model, train_tokenizer
 
 RUN_COLUMNS = ("size", "seed", "parameters_without_embeddings", "tokens", "loss", "fitted", "bits_per_base")
 BUDGET_COLUMNS = ("law", "counted", "flops", "hours", "parameters", "tokens", "loss", "loss_low", "loss_high")
 
 
-def plan(settings: PretrainSettings) -> Plan:
-    """Check the inputs, and say how many runs a ladder has, of what sizes, and what they would take."""
+def plan_ladder(settings: PretrainSettings) -> Plan:
+    """Check the inputs, and say how many runs a ladder has, of what sizes, and what they would take.
+
+    Raises
+    ------
+    ConfigError
+        If the settings, or a run that is to be resumed, do not allow a ladder.
+    DataError
+        If an input cannot be read.
+    """
     _check(settings)
-    genome, areas = read_genome(settings, verify=False)
+    genome, areas = open_genome(settings, verify=False)
     open_repeats(settings, genome)
     given = given_tokenizer(genome, settings)
-    device = pick_device(settings.device)
+    pick_device(settings.device)
     tokenizer = BpeTokenizer([]) if given is None else given[0]
     vocab_size = vocabulary_size(settings.merges) if given is None else tokenizer.vocab_size
     seconds = 0.0
     memory = 0.0
     flops = 0.0
     sizes = list[str]()
-    rungs = [rung for rung in list_rungs(settings.ladder, settings.seed) if not is_done(settings.out, rung)]
-    for size in dict.fromkeys(rung.size for rung in rungs):
-        same = [rung_settings(settings, rung, Path(), settings.out) for rung in rungs if rung.size == size]
+    runs = [run for run in list_runs(settings.ladder, settings.seed) if not run.is_done(settings.out)]
+    for size in dict.fromkeys(run.size for run in runs):
+        same = [run_settings(settings, run, Path(), settings.out) for run in runs if run.size == size]
         model = start_model(same[0], None, vocab_size)
         n = count_without_embeddings(model)
-        load = training_load(same[0], model, genome, areas)
-        cost = estimate_training(model.to(device), build_objective(same[0], tokenizer), same[0].train, load)
+        cost = estimate_pretraining(same[0], model, build_objective(same[0], tokenizer), genome, areas)
         seconds += sum(cost.seconds(own.train.max_steps or 0, None) for own in same)
         memory = max(memory, cost.memory_bytes)
-        flops += FLOPS_A_PARAMETER_AND_TOKEN * n * sum(rung.tokens for rung in rungs if rung.size == size)
+        flops += FLOPS_A_PARAMETER_AND_TOKEN * n * sum(run.tokens for run in runs if run.size == size)
         sizes.append(f"{size} ({n:,} parameters without embeddings)")
     return Plan("pre-train a ladder", [
         ("genome", f"{settings.genome}: {len(genome.lengths)} sequences, {sum(genome.lengths.values()):,} bases"),
         ("learnt from", f"{sum(part.length_bp for part in areas.train):,} bases" + on_strands(settings)),
-        ("runs", f"{len(rungs)} to do: sizes times lengths, and the middle ones with {settings.ladder.seeds} seeds"),
+        ("runs", f"{len(runs)} to do: sizes times lengths, and the middle ones with {settings.ladder.seeds} seeds"),
         ("sizes", ", ".join(sizes)), ("lengths", ", ".join(f"{n:,}" for n in settings.ladder.tokens) + " tokens"),
-        ("tokens", f"{sum(rung.tokens for rung in rungs):,} in all, {flops:.3g} operations"),
+        ("tokens", f"{sum(run.tokens for run in runs):,} in all, {flops:.3g} operations"),
         ("memory", f"about {memory / 1e9:.2f} GB"), ("time", f"about {duration(seconds)}, without reading and fits"),
         ("output", str(settings.out)),
     ])
 
 
-def run(settings: PretrainSettings) -> Outcome:
-    """Train each run that is not done, fit both laws, and write the ladder: a run directory of run directories."""
+def run_ladder(settings: PretrainSettings) -> Outcome:
+    """Train each run that is not done, fit both laws, and write the ladder: a run directory of run directories.
+
+    Raises
+    ------
+    ConfigError
+        If the settings, or a run that is to be resumed, do not allow a ladder.
+    DataError
+        If an input cannot be read.
+    """
     _check(settings)
     lineage = Lineage("pretrain", settings.seed)
     device = pick_device(settings.device)
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
-        genome, areas = read_genome(settings)
+        genome, areas = open_genome(settings)
         run_dir.write_config(settings.as_dict())
-        add_origins(lineage, settings.genome, genome, settings.tokenizer, None)
-        ground = Ground(
-            genome, areas, open_repeats(settings, genome), _tokenizer(settings, genome, areas),
-            settings.tokenizer is None and isinstance(genome, Genome), functools.cache(read_tokens),
+        add_origins(lineage, settings, genome, settings.tokenizer)
+        repeats = open_repeats(settings, genome)
+        corpus = Corpus(
+            genome, _tokenizer(settings, genome, areas), areas, repeats, settings.repeat_weight,
+            trained_tokenizer=settings.tokenizer is None and isinstance(genome, Genome),
+            read=functools.cache(read_tokens),
         )
-        rungs = list_rungs(settings.ladder, settings.seed)
-        records = list[dict[str, Any]]()
-        for index, rung in enumerate(rungs, start=1):
-            say(f"run {index} of {len(rungs)}: {rung.size}, {rung.tokens:,} tokens, seed {rung.seed}")
-            records.append(climb(settings, rung, ground, ladder_baselines))
-        add_seen(lineage, ground)
+        records = _train_runs(settings, corpus)
+        add_seen(lineage, corpus)
         ladder = settings.ladder
         study = study_ladder(
             [record["row"] for record in records], seed=settings.seed, repeats=ladder.bootstrap,
@@ -135,13 +138,23 @@ def run(settings: PretrainSettings) -> Outcome:
     ])
 
 
+def _train_runs(settings: PretrainSettings, corpus: Corpus) -> list[dict[str, Any]]:
+    """Make each run of the ladder that is not done, and give what all of them came to."""
+    runs = list_runs(settings.ladder, settings.seed)
+    records = list[dict[str, Any]]()
+    for index, run in enumerate(runs, start=1):
+        say(f"run {index} of {len(runs)}: {run.size}, {run.tokens:,} tokens, seed {run.seed}")
+        records.append(train_run(settings, run, corpus, ladder_baselines))
+    return records
+
+
 def _check(settings: PretrainSettings) -> None:
     if count_processes() > 1:
         raise ConfigError("a ladder is trained by one process", where="torchrun", hint="start it without torchrun")
     for size in settings.ladder.sizes:
         find_config(size)  # a width without heads is refused now rather than in the third run
     if settings.resume:
-        aside = {*ASIDE, *(f"ladder.{name}" for name in type(settings.ladder).model_fields)}
+        aside = {*MAY_DIFFER, *(f"ladder.{name}" for name in type(settings.ladder).model_fields)}
         again = f"lingome pretrain -o {settings.out} --resume"
         RunDir(settings.out).check_resumable(
             settings.as_dict(), aside=aside, command=again, defaults=settings.defaults()
@@ -156,13 +169,9 @@ def _tokenizer(settings: PretrainSettings, genome: Genome | TokenStore, areas: A
     if not kept.exists():
         given = given_tokenizer(genome, settings)
         if given is None:
-            assert isinstance(genome, Genome), "a store brings its tokenizer"
-            parts = (genome.sequence(part.chrom, part.start, part.end, part.strand) for part in areas.train)
-            tokenizer: Tokenizer = train_bpe(parts, settings.merges).tokenizer
+            train_tokenizer(settings, genome, areas, kept)
         else:
-            tokenizer = given[0]
-        with atomic_folder(kept) as folder:
-            tokenizer.save(folder)
+            save_tokenizer(given[0], kept)
     return load_tokenizer(kept)
 
 

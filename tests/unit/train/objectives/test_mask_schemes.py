@@ -10,8 +10,8 @@ from lingome.core.errors import ConfigError
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.train.objectives.masking import MASK_SCHEMES, masked_objective
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives import MaskedObjective
+from lingome.train.objectives.mask_schemes import MASK_SCHEMES, masked_objective
 
 LETTERS = CharacterTokenizer()
 

@@ -38,6 +38,7 @@ from lingome.models.reading.reader import Layer, Reader, ReadingPrecision
 from lingome.models.registry import find_architecture, shape_of
 from lingome.models.scoring.questions import is_causal
 from lingome.models.scoring.scores import Strands
+from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA, doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.predict import run_batches, softmax
@@ -350,6 +351,8 @@ class Model:
                  "device": self.device, **options}
         settings = load_settings(GenerateSettings, flags=flags)
         made = write_sequences(open_writer(model, self.tokenizer, settings), settings)
+        if advice := causal_warning(self.tokenizer):
+            say(f"warning: {advice}")
         if made.n_missing:
             say(f"warning: {made.n_missing:,} of {n:,} sequences are missing: {made.why_missing}")
         return gather(made, self.tokenizer, prompt)

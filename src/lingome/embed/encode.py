@@ -64,6 +64,8 @@ def embed(
     ----------
     body : Body
         The model's body; it is moved to the device and left in evaluation mode.
+    tokenizer : Tokenizer
+        The model's own.
     sequences : sequence of str
         N sequences, none of them empty.
     layer : int or "all"
@@ -158,7 +160,19 @@ def embed_pieces(
     pooling: Pooling = "mean",
     batch_tokens: int | None = None,
 ) -> np.ndarray:
-    """Compute one vector a sequence from its pieces, float32 (N, D); see `embed`."""
+    """Compute one vector per sequence from its pieces, float32 (N, D).
+
+    Parameters
+    ----------
+    reader : Reader
+        The body, on its device.
+    tokenizer : Tokenizer
+        The body's own.
+    pieces : Pieces
+        Of N sequences, each within the context.
+    layer, pooling, batch_tokens
+        As in `embed`.
+    """
     n_sequences = int(pieces.owner[-1]) + 1 if len(pieces.owner) else 0
     sums = np.full((n_sequences, count_features(reader.body, layer)), -np.inf if pooling == "max" else 0.0)
     weights = np.zeros(n_sequences)

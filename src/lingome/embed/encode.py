@@ -232,7 +232,23 @@ def fill_rows(
     layer: Layer = -1,
     batch_tokens: int | None = None,
 ) -> None:
-    """Write the vectors of tokens or bases into `out`, (M, D) float32, in memory or mapped from a file."""
+    """Write the vectors of tokens or bases into an array, in memory or mapped from a file.
+
+    Parameters
+    ----------
+    reader : Reader
+        The body, on its device.
+    tokenizer : Tokenizer
+        The body's own.
+    pieces : Pieces
+        Each within the context.
+    rows : Rows
+        Says where the vectors of each piece go.
+    out : ndarray of float32, shape (M, D)
+        It is filled.
+    layer, batch_tokens
+        As in `embed`.
+    """
     for chosen, states in _read(reader, tokenizer, pieces, layer, batch_tokens):
         for piece, state_LD in zip(chosen.tolist(), states, strict=True):
             vectors = state_LD[1:-1].float().cpu().numpy()
@@ -273,6 +289,14 @@ def sample_cosine(
     ----------
     body : Body
         What the reader was made from.
+    reader : Reader
+        Of the precision in question.
+    tokenizer : Tokenizer
+        The body's own.
+    pieces : Pieces
+        What the sample is taken from.
+    layer : int or "all"
+        As in `embed`.
     n_sample : int
         Pieces, evenly spaced, at most 4,096 tokens of them together (one at least).
     """

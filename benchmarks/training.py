@@ -27,7 +27,7 @@ from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.bpe import BpeTokenizer
 from lingome.train.compiled import compiling
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives import MaskedObjective
 from lingome.train.optimizer import build_optimizer, scale_and_clip
 
 VOCAB, LENGTH, RATE = 609, 512, 0.15

@@ -19,11 +19,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from lingome.cli.console import TerminalSink, cell, show_outcome
+from lingome.cli.console import cell, show_outcome
 from lingome.config.train import TrainSettings
 from lingome.core.outcome import Outcome, Table
 from lingome.core.progress import say, set_sink
 from lingome.core.seeds import generator
+from lingome.core.terminal import TerminalSink
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.baselines.features import base_codes, kmer_ids
@@ -36,8 +37,9 @@ from lingome.report.theme import HUES, chart_config
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.overlap import expected_hidden_share, hidden_bases
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.checkpointing import Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import MaskedObjective, masked_losses
+from lingome.train.objectives import MaskedObjective, masked_losses
 from lingome.train.sources import add_ends
 
 K = 3
@@ -146,7 +148,7 @@ def learn_words(name: str, overlap: bool, span: int, learn: Stretches, test: Str
     probe("before")
     settings = TrainSettings(max_steps=args.steps, lr=1e-2, warmup_share=0.1, eval_every=args.every, precision="fp32")
     windows = Windows(learn, tokenizer, args.seed)
-    train(model, objective, windows, settings, seed=args.seed, evaluate=measure, label=name)
+    train(model, objective, windows, settings, phase=Phase(seed=args.seed, label=name), evaluate=measure)
     probe("after")
     return rows
 

@@ -413,7 +413,7 @@ def test_settings_that_come_to_nothing_are_named(
     ("tokens train good.fa --merges 5", "recipes.tokens.vocabulary_table"),
     ("tokens encode lm good.fa", "tokens.store.writing.write_text"),
     ("tokens inspect lm --genome good.fa", "recipes.tokens_inspect.token_table"),
-    ("tokens show lm", "cli.tokens.load_settings"),
+    ("tokens show lm", "cli.command.load_settings"),
 ])
 def test_an_interruption_before_anything_was_saved_leaves_nothing(
     words: str, during: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -38,11 +38,11 @@ def ladder(genome, tmp_path_factory):
 
 
 def test_the_ladder_is_a_run_of_runs(ladder):
-    assert {path.name for path in ladder.iterdir()} == {"config.yaml", "run.json", "rungs", "tables", "tokenizer"}
+    assert {path.name for path in ladder.iterdir()} == {"config.yaml", "run.json", "runs", "tables", "tokenizer"}
     rows = table(ladder, "ladder")
-    assert len(rows) == len(list((ladder / "rungs").iterdir())) == 10
+    assert len(rows) == len(list((ladder / "runs").iterdir())) == 10
     for row in rows:
-        folder = ladder / "rungs" / row["name"]
+        folder = ladder / "runs" / row["name"]
         assert float(table(folder, "language")[0]["loss"]) == pytest.approx(float(row["loss"]))
         n, d = int(row["parameters_without_embeddings"]), int(row["tokens"])
         assert float(row["flops"]) == pytest.approx(6 * n * d, rel=1e-4)
@@ -50,19 +50,19 @@ def test_the_ladder_is_a_run_of_runs(ladder):
         "Nc", "Dc", "alpha_N", "alpha_D"}
     assert [(row["law"], row["counted"]) for row in table(ladder, "ladder_budget")] == [
         ("chinchilla", "without embeddings"), ("chinchilla", "all"), ("kaplan", "without embeddings")]
-    model, tokenizer = load_checkpoint(ladder / "rungs" / "64x1-4000-seed0" / "checkpoint", "masked_lm")
+    model, tokenizer = load_checkpoint(ladder / "runs" / "64x1-4000-seed0" / "checkpoint", "masked_lm")
     assert (model.config.hidden_size, tokenizer.vocab_size) == (64, 29)
 
 
 def test_each_run_has_its_own_whole_schedule_and_the_same_masks(ladder):
     for tokens in (1000, 2000, 4000):
-        folder = ladder / "rungs" / f"32x1-{tokens}-seed0"
+        folder = ladder / "runs" / f"32x1-{tokens}-seed0"
         last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-2])
         config = yaml.safe_load((folder / "config.yaml").read_text())["train"]
         assert last["step"] == config["max_steps"] == tokens / 500
         # Before the last step the cosine is at its end but for one step, warm-up or not.
         assert last["lr"] < config["lr"]
-    frequencies = {table(folder, "language")[2]["loss"] for folder in (ladder / "rungs").iterdir()}
+    frequencies = {table(folder, "language")[2]["loss"] for folder in (ladder / "runs").iterdir()}
     assert len(frequencies) == 1
     assert table(ladder, "ladder_baselines")[0]["loss"] in frequencies
 
@@ -75,19 +75,32 @@ def test_attention_is_measured_and_parameters_stay(ladder):
 
 
 def test_a_run_that_is_missing_is_made_again_the_same_and_no_other(ladder, capsys):
-    rungs = ladder / "rungs"
+    runs = ladder / "runs"
     before = table(ladder, "ladder")
-    times = {path.name: (path / "run.json").stat().st_mtime_ns for path in rungs.iterdir()}
-    shutil.rmtree(rungs / "32x2-2000-seed0")
+    times = {path.name: (path / "run.json").stat().st_mtime_ns for path in runs.iterdir()}
+    shutil.rmtree(runs / "32x2-2000-seed0")
     (ladder / "run.json").unlink()
     assert main(["pretrain", "-o", str(ladder), "--resume", "ladder.budget_flops=1e18"]) == 0
     after = table(ladder, "ladder")
     assert [row["loss"] for row in after] == [row["loss"] for row in before]
-    now = {path.name: (path / "run.json").stat().st_mtime_ns for path in rungs.iterdir()}
+    now = {path.name: (path / "run.json").stat().st_mtime_ns for path in runs.iterdir()}
     assert {name for name in times if times[name] != now[name]} == {"32x2-2000-seed0"}
     assert {row["flops"] for row in table(ladder, "ladder_budget")} == {"1e+18"}
     assert "more than 10 times, a law is a guess" in capsys.readouterr().err
     assert main(["report", str(ladder)]) == 0
+
+
+def test_a_ladder_whose_runs_lie_in_rungs_is_gone_on_with_there(ladder, tmp_path):
+    """Version 0.1.0 wrote that folder."""
+    old = tmp_path / "old"
+    shutil.copytree(ladder, old)
+    (old / "runs").rename(old / "rungs")
+    shutil.rmtree(old / "rungs" / "32x2-2000-seed0")
+    (old / "run.json").unlink()
+    assert main(["pretrain", "-o", str(old), "--resume"]) == 0
+    assert [row["loss"] for row in table(old, "ladder")] == [row["loss"] for row in table(ladder, "ladder")]
+    assert (old / "rungs" / "32x2-2000-seed0" / "run.json").is_file()
+    assert not (old / "runs").exists()
 
 
 def test_a_causal_ladder_is_interrupted_and_gone_on_with(genome, tmp_path, monkeypatch):
@@ -105,7 +118,7 @@ def test_a_causal_ladder_is_interrupted_and_gone_on_with(genome, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(_Loop, "_step", stops)
         assert main(start) == 130
-    assert [path.parent.name for path in out.glob("rungs/*/run.json")] == ["32x1-1000-seed0"]
+    assert [path.parent.name for path in out.glob("runs/*/run.json")] == ["32x1-1000-seed0"]
     assert main(["pretrain", "-o", str(out), "--resume"]) == 0
     assert len(table(out, "ladder")) == 10
     frequencies, markov = table(out, "ladder_baselines")

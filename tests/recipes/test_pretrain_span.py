@@ -10,8 +10,8 @@ from transformers import AutoModelForSeq2SeqLM
 
 from lingome.cli.main import main
 from lingome.models.folders.checkpoint import load_checkpoint
+from lingome.train.objectives import LossSum
 from lingome.train.objectives.corruption import SpanCorruption
-from lingome.train.objectives.objectives import LossSum
 
 QUICK = [
     "objective=span", "--preset", "t5-nano", "--merges", "30", "train.max_steps=6", "train.eval_every=3",

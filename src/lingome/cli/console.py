@@ -1,16 +1,15 @@
-"""What people see: messages and bars on standard error, data on standard output."""
+"""What people see of plans and outcomes: tables and messages; data on standard output."""
 
 from __future__ import annotations
 
 import csv
+import json
+import math
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Task as RichTask
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -20,91 +19,12 @@ from lingome.core.progress import say
 from lingome.core.tables import format_cell
 
 
-class _Rate(ProgressColumn):
-    """Units a second, short."""
-
-    def render(self, task: RichTask) -> Text:
-        unit = task.fields.get("unit", "")
-        if not unit or not task.speed:
-            return Text("")
-        speed = task.speed
-        prefix = ""
-        for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0)):
-            if speed >= size:
-                return Text(f"{speed / size:.1f} {prefix}{unit}/s", style="cyan")
-        return Text(f"{speed:.2f} {unit}/s", style="cyan")
-
-
-class _RichBar:
-    def __init__(self, progress: Progress, description: str, total: float | None, unit: str) -> None:
-        self.progress = progress
-        self.task = progress.add_task(description, total=total, unit=unit, note="")
-
-    def advance(self, amount: float, note: str) -> None:
-        if note:
-            self.progress.update(self.task, advance=amount, note=note)
-        else:
-            self.progress.update(self.task, advance=amount)
-
-    def close(self) -> None:
-        self.progress.stop_task(self.task)
-        self.progress.remove_task(self.task)
-        if not self.progress.tasks:
-            self.progress.stop()
-
-
-class _NoBar:
-    def advance(self, amount: float, note: str) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-class TerminalSink:
-    """Draw on standard error; bars only where someone can see them move."""
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        self.quiet = quiet
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.progress: Progress | None = None
-
-    def say(self, message: str) -> None:
-        """Print a message, unless quiet."""
-        if not self.quiet:
-            self.console.print(message, markup=False)
-
-    def show(self, text: str) -> None:
-        """Write data to standard output at once, even when quiet."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-    def fail(self, message: str) -> None:
-        """Print an error, even when quiet."""
-        self.console.print(message, markup=False, style="red")
-
-    def bar(self, description: str, total: float | None, unit: str) -> Any:
-        """Start a bar; one that draws nothing where nobody would see it move."""
-        if self.quiet or not self.console.is_terminal:
-            return _NoBar()
-        if self.progress is None or not self.progress.tasks:
-            self.progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
-                _Rate(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}", style="dim"),
-                console=self.console,
-                transient=True,
-            )
-            self.progress.start()
-        return _RichBar(self.progress, description, total, unit)
-
-
-def show_plan(plan: Plan) -> None:
-    """Print a plan to people."""
+def show_plan(plan: Plan, *, as_json: bool = False) -> None:
+    """Print a plan to people; as JSON, to standard output."""
+    if as_json:
+        rows = [{"name": name.strip(), "value": value} for name, value in plan.rows]
+        _write_json({"title": plan.title, "rows": rows})
+        return
     console = Console(stderr=True, highlight=False)
     table = RichTable(title=plan.title, title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -115,8 +35,24 @@ def show_plan(plan: Plan) -> None:
     console.print("nothing was written (--dry-run)", style="dim")
 
 
-def show_outcome(outcome: Outcome) -> None:
-    """Print an outcome: tables to a terminal, tab-separated values to a pipe; say its message."""
+def show_outcome(outcome: Outcome, *, as_json: bool = False) -> None:
+    """Print an outcome: tables to a terminal, tab-separated values to a pipe, or all as JSON; say its message."""
+    if as_json:
+        _write_json({
+            "message": outcome.message,
+            "path": None if outcome.path is None else str(outcome.path),
+            "problem": None if outcome.problem is None else str(outcome.problem),
+            "text": outcome.text,
+            "tables": [
+                {
+                    "title": table.title,
+                    "columns": list(table.columns),
+                    "rows": [dict(zip(table.columns, row, strict=True)) for row in table.rows],
+                }
+                for table in outcome.tables
+            ],
+        })
+        return
     with explain_os_errors(Path("standard output")):
         if outcome.text:
             sys.stdout.write(outcome.text)
@@ -130,6 +66,25 @@ def show_outcome(outcome: Outcome) -> None:
         sys.stdout.flush()
     if outcome.message:
         say(outcome.message)
+
+
+def _write_json(value: object) -> None:
+    with explain_os_errors(Path("standard output")):
+        sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+def _plain(value: object) -> object:
+    """Turn a value into what JSON knows: numbers of NumPy into numbers, what is no number into null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):  # a NumPy scalar
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def _rich_table(table: Table) -> RichTable:

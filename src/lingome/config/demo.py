@@ -11,6 +11,7 @@ from lingome.config.finetune import TuneSettings
 from lingome.config.settings import RunSettings
 from lingome.config.tokens_choose import NextKmerSettings
 from lingome.config.train import TrainSettings
+from lingome.config.workflow import Workflow, no_inputs
 
 
 class DemoSettings(RunSettings):
@@ -29,8 +30,10 @@ class DemoSettings(RunSettings):
     preset: str = Field(default="mini", description="shape of a model that starts from random weights")
     methods: tuple[str, ...] = Field(default=("features", "last:2", "full"), description="ways to fine-tune")
     seeds: int = Field(default=3, ge=1, description="repeats of everything random")
-    p_value: float = Field(default=1e-5, gt=0, lt=0.01, description="chance that random sequence scores as a site")
-    flank_bp: int = Field(default=30, ge=0, description="bases to either side of a motif")
+    p_value: float = Field(
+        default=1e-5, gt=0, lt=0.01, description="probability that random sequence scores as a motif site"
+    )
+    flank_bp: int = Field(default=30, ge=0, description="bases on either side of a motif")
     region: str | None = Field(default=None, description="chrom:start-end to predict over; the organism's by default")
     pretrain: TrainSettings = Field(
         default=TrainSettings(
@@ -38,7 +41,7 @@ class DemoSettings(RunSettings):
         ),
         description="pre-training pass",
     )
-    scratch_lr: float = Field(default=1e-3, gt=0, description="peak rate where that starts from random weights")
+    scratch_lr: float = Field(default=1e-3, gt=0, description="peak learning rate of pre-training from random weights")
     promoters: int = Field(default=600, ge=50, description="promoters of the yeast question, drawn at random")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
     tune: TuneSettings = Field(
@@ -46,3 +49,14 @@ class DemoSettings(RunSettings):
         description="how the model is fine-tuned",
     )
     choose: NextKmerSettings = Field(default=NextKmerSettings(), description="next-k-mer prediction, the quick version")
+
+
+WORKFLOW = Workflow(
+    name="demo",
+    settings=DemoSettings,
+    recipe="demo",
+    inputs=no_inputs("the demo brings its own data", "for your own genome: lingome finetune --help"),
+    description="""Which CTCF motif sites are used? Vocabulary, pre-training, fine-tuning, baselines, prediction and a
+    page, on human chromosome 20 (or, with --organism yeast, promoters of yeast) in a few minutes on a laptop.""",
+    examples=("lingome demo", "lingome demo --organism yeast -o runs/yeast", "lingome demo --dry-run"),
+)

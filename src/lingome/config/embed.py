@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from lingome.config.predict import sort_sequence_inputs
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Inputs, Workflow
 
 Pooling = Literal["mean", "max", "cls"]
 LongPolicy = Literal["error", "truncate", "window"]
@@ -21,17 +23,26 @@ class EmbedSettings(RunSettings):
     model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
     tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
-    sequence_column: str | None = Field(default=None, description="column of sequences in a table; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"
+    )
     genome: Path | None = Field(default=None, description="FASTA, plain or compressed")
     bed: Path | None = Field(default=None, description="BED of windows to embed")
-    width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on BED lines; as they are")
+    width_bp: int | None = Field(
+        default=None, gt=0, description="width of windows centred on the lines of the BED; by default as they are"
+    )
     layer: int | Literal["all"] = Field(
         default=-1, description="0 is the embedding table, 1 the first layer, -1 the last; all: side by side"
     )
-    per: Per = Field(default="sequence", description="one vector a sequence, a token or a base (that of its token)")
-    pooling: Pooling = Field(default="mean", description="mean or max over the sequence's tokens, or [CLS]")
+    per: Per = Field(
+        default="sequence", description="one vector per sequence, per token, or per base (that of its token)"
+    )
+    pooling: Pooling = Field(
+        default="mean", description="mean or max over the sequence's tokens, without [CLS] and [SEP]; or that of [CLS]"
+    )
     too_long: LongPolicy = Field(
-        default="error", description="sequences beyond the context: refuse, cut at the end, or average over windows"
+        default="error",
+        description="beyond the context: refuse, cut at the end, or average almost equal windows by their tokens",
     )
     precision: EmbedPrecision = Field(
         default="fp32", description="bf16 and int8 are faster and rounded; auto is bf16 where the device is fast in it"
@@ -43,3 +54,21 @@ class EmbedSettings(RunSettings):
         default=Path("embeddings.npz"), description="archive (.npz), or matrix (.npy) with a table beside it (.tsv)"
     )
     force: bool = Field(default=False, description="replace what is there")
+
+
+WORKFLOW = Workflow(
+    name="embed",
+    settings=EmbedSettings,
+    recipe="embed",
+    inputs=Inputs(
+        "SEQUENCES | GENOME BED", "A table or FASTA of sequences, or a genome and a BED.", sort_sequence_inputs
+    ),
+    description="""The output is a NumPy archive with ids, a float32 matrix, and how it was made; or, for X.npy, the
+    matrix and a table beside it.""",
+    examples=(
+        "lingome embed sequences.fa -m human-mini -o vectors.npz",
+        "lingome embed table.csv -m runs/pretrain layer=2 pooling=max -o vectors.npz",
+        "lingome embed genome.fa windows.bed -m human-mini too_long=window",
+        "lingome embed sequences.fa per=base precision=auto -o bases.npy",
+    ),
+)

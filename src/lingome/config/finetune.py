@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from lingome.config.settings import RunSettings, Settings
-from lingome.config.task import TaskSettings
+from lingome.config.task import TaskSettings, sort_inputs
+from lingome.config.workflow import Inputs, Workflow
 
 TooLong = Literal["error", "truncate"]
 
@@ -24,16 +26,21 @@ class TuneSettings(Settings):
     batch_tokens: int = Field(
         default=2048, ge=64, description="tokens that one step of training sees, padding included; changes the result"
     )
-    evaluations: int = Field(default=2, ge=1, description="looks at the validation loss in every epoch")
-    patience: int = Field(default=4, ge=1, description="stop after this many looks without a better loss")
+    evaluations: int = Field(default=2, ge=1, description="measurements of the validation loss per epoch")
+    patience: int = Field(default=4, ge=1, description="measurements without a better loss before stopping")
     class_weights: Literal["none", "balanced"] = Field(
-        default="none", description="balanced: rare classes weigh more (and probabilities are then too high for them)"
+        default="none", description="balanced: rare classes weigh more; probabilities are then too high for them"
     )
     warm_head: bool = Field(
-        default=True, description="start the head from the logistic regression on frozen features, not at random"
+        default=True,
+        description="start the head of last:N and full from the logistic regression on frozen features, not at random",
     )
-    too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
-    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast")
+    too_long: TooLong = Field(
+        default="error", description="sequences beyond the model's context: refuse, or cut at the end"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the processor is fast in it, else fp32"
+    )
 
 
 class FinetuneSettings(RunSettings):
@@ -65,3 +72,33 @@ class FinetuneSettings(RunSettings):
         if len(set(value)) < len(value):
             raise ValueError("a method is named twice")
         return value
+
+
+def sort_finetune_inputs(words: Sequence[str], given: Collection[str] = ()) -> dict[str, Any]:
+    """Tell from their names what the inputs of a task are, as `sort_inputs` does.
+
+    >>> sort_finetune_inputs(["train.csv"])
+    {'task.table': 'train.csv'}
+    """
+    return {f"task.{role}": word for role, word in sort_inputs(words).items()}
+
+
+WORKFLOW = Workflow(
+    name="finetune",
+    settings=FinetuneSettings,
+    recipe="finetune",
+    inputs=Inputs(
+        "TABLE | GENOME MOTIFS PEAKS | GENOME BED",
+        "A table of sequences and labels; or a genome with motifs and peaks (which motif sites are used?); or a "
+        "genome with a BED of regions (against matched background, or a second BED).",
+        sort_finetune_inputs,
+    ),
+    description="""The test examples are set apart first, and every method, the same network from random weights and
+    simple baselines are measured on them, with intervals and a leak check.""",
+    examples=(
+        "lingome finetune train.csv -m random:tiny -o runs/mine method=features,full seeds=3",
+        "lingome finetune hg19.fa.gz jaspar.txt.jaspar ctcf.narrowPeak -m human-mini task.motif=MA0139.1",
+        "lingome finetune genome.fa promoters.bed method=last:2 task.width_bp=250 tune.epochs=5",
+        "lingome finetune --config configs/finetune/ctcf_sites.yaml --dry-run",
+    ),
+)

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 Method = Literal["sample", "greedy", "beam"]
 
@@ -24,21 +25,27 @@ class GenerateSettings(RunSettings):
     min_length_bp: int | None = Field(default=None, ge=0, description="the model may end a sequence from here on")
     letters: str | None = Field(default=None, description="letters to write with; all of the model's by default")
     method: Method = Field(default="sample", description="draw tokens, take the likeliest, or beam search")
-    temperature: float | None = Field(default=None, ge=0, description="above 1 flatter, below 1 sharper; 1 by default")
+    temperature: float | None = Field(default=None, ge=0, description="above 1 flatter, below 1 sharper; by default 1")
     top_k: int | None = Field(default=None, ge=1, description="draw from the k likeliest tokens")
     top_p: float | None = Field(default=None, gt=0, le=1, description="draw from the likeliest that add up to p")
     min_p: float | None = Field(default=None, ge=0, le=1, description="draw from those at least p times as likely")
-    beams: int | None = Field(default=None, ge=1, description="beams of method=beam; 5 by default")
-    length_penalty: float | None = Field(default=None, ge=0, description="of method=beam; 0 by default")
-    max_repeated: float | None = Field(default=None, ge=0, le=1, description="share of 12-mers that came before")
-    max_low_complexity: float | None = Field(default=None, ge=0, le=1, description="share of bases in DUST windows")
-    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter")
+    beams: int | None = Field(default=None, ge=1, description="beams of method=beam; by default 5")
+    length_penalty: float | None = Field(
+        default=None, ge=0, description="power of the number of tokens that method=beam divides by; by default 0"
+    )
+    max_repeated: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of 12-mers that stood in the sequence before"
+    )
+    max_low_complexity: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of bases in windows of low complexity (DUST above 2)"
+    )
+    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter that is let through")
     attempts: int = Field(default=10, ge=1, description="draws of a sequence that breaks one of these three limits")
     too_long: Literal["error", "slide"] = Field(
         default="error", description="beyond the context: refuse, or go on from the last half of it"
     )
     stream: bool = Field(default=False, description="show letters on standard output as they are made, one by one")
-    batch_size: int = Field(default=16, ge=1, description="sequences written at a time")
+    batch_size: int = Field(default=16, ge=1, description="sequences written at a time: memory against speed")
     training: Path | None = Field(default=None, description="FASTA the model learnt from: novelty and baselines")
     kmer: int = Field(default=4, ge=1, le=8, description="length of k-mers whose spectrum is compared")
 
@@ -66,3 +73,23 @@ class GenerateSettings(RunSettings):
         if self.min_length_bp is not None and self.min_length_bp > self.length_bp:
             raise ValueError("min_length_bp is above length_bp")
         return self
+
+
+WORKFLOW = Workflow(
+    name="generate",
+    settings=GenerateSettings,
+    recipe="generate",
+    inputs=inputs_in_order(
+        ("model",), usage="[MODEL]", meaning="The model, unless -m names it.",
+        problem="this plays no part here", hint="the model goes behind -m",
+    ),
+    description="""A FASTA with the log-likelihood and bits per base of each sequence and, with --training, its longest
+    exact match to the training data, and composition beside that of a Markov model. How it was made goes into a
+    JSON beside it.""",
+    examples=(
+        "lingome generate -m runs/causal -o out.fa --n 20 --length 500 --seed 1",
+        "lingome generate -m runs/causal --prompt TATAAA --temperature 0.8 --top-k 5 --training genome.fa.gz",
+        "lingome generate -m runs/causal --method beam beams=8 --n 8 --length 60",
+    ),
+    options={"length_bp": "--length"},
+)

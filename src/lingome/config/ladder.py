@@ -18,7 +18,8 @@ class LadderSettings(Settings):
 
     enabled: bool = Field(default=False, description="train a ladder of small models in place of one model")
     sizes: tuple[str, ...] = Field(
-        default=("32x1", "64x2", "96x3", "128x4"), min_length=3, description="models: width times layers"
+        default=("32x1", "64x2", "96x3", "128x4"), min_length=3,
+        description="models: width times layers; 32x1, 64x2 and 256x4 are the presets nano, tiny and mini",
     )
     tokens: tuple[int, ...] = Field(
         default=(250_000, 500_000, 1_000_000, 2_000_000), min_length=3,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.settings import Settings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 
 class ExportSettings(Settings):
@@ -21,4 +22,23 @@ class ExportSettings(Settings):
         description="transformers: a folder that it loads; onnx: a checked graph; safetensors: any model for lingome",
     )
     part: Literal["whole", "body"] = Field(default="whole", description="body: without any head")
-    dtype: Literal["float32", "float16", "bfloat16"] = Field(default="float32", description="how weights are stored")
+    dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        default="float32", description="how weights are stored; a graph is float32"
+    )
+
+
+WORKFLOW = Workflow(
+    name="model export",
+    settings=ExportSettings,
+    recipe="model_export",
+    inputs=inputs_in_order(
+        ("model",), usage="MODEL", meaning="A name, or the folder of a checkpoint or a run.",
+        problem="one model at a time",
+    ),
+    description="A folder that transformers loads, a checked ONNX graph, or the weights alone.",
+    examples=(
+        "lingome model export human-mini -o out/human-mini --format transformers",
+        "lingome model export runs/mine -o out/mine --format onnx",
+        "lingome model export runs/mine -o out/mine dtype=bfloat16",
+    ),
+)

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.settings import Settings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 
 class ImportSettings(Settings):
@@ -23,3 +24,21 @@ class ImportSettings(Settings):
     dtype: Literal["float32", "float16", "bfloat16"] = Field(default="float32", description="how weights are stored")
     title: str = Field(default="", description="title of the model card; the folder's name by default")
     licence: str = Field(default="other", description="licence of the weights, for the model card")
+
+
+WORKFLOW = Workflow(
+    name="model import",
+    settings=ImportSettings,
+    recipe="model_import",
+    inputs=inputs_in_order(
+        ("path",), usage="FOLDER", problem="one model at a time",
+        meaning="Its folder (config.json, weights, vocabulary), or its file of weights.",
+    ),
+    description="""Weights are checked, pickles converted, the vocabulary read. Nothing is downloaded, and nothing that
+    the folder holds is run.""",
+    examples=(
+        "lingome model import downloads/grover -o models/grover",
+        "lingome model import downloads/hyenadna/weights.ckpt -o models/hyenadna",
+        "lingome model import downloads/dnabert --tokenizer downloads/vocab.txt -o models/dnabert",
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,6 +11,8 @@ from pydantic import Field, model_validator
 from lingome.config.ladder import LadderSettings
 from lingome.config.settings import RunSettings, Settings
 from lingome.config.train import TrainSettings
+from lingome.config.workflow import Workflow, inputs_in_order
+from lingome.core.errors import DataError
 
 SOFT_MASKED = "softmasked"
 """In place of a BED: the lower-case letters of the FASTA."""
@@ -48,9 +51,13 @@ class PretrainSettings(RunSettings):
     tokenizer: Path | None = Field(default=None, description="folder of a tokenizer; by default one is trained")
     merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges, where a tokenizer is trained")
     preset: str | None = Field(
-        default=None, description="shape of a new model: mini, tiny ...; causal: gpt-mini; span: t5-mini"
+        default=None,
+        description="shape of a new model: a name of lingome model list, or width times layers as 96x3; by default "
+        "mini, with objective=causal gpt-mini, with span t5-mini",
     )
-    start_from: Path | None = Field(default=None, description="checkpoint, or run with one, to train further")
+    start_from: Path | None = Field(
+        default=None, description="checkpoint, or run with one, to train further; brings shape and tokenizer"
+    )
     objective: Literal["masked", "causal", "span", "contrastive"] = Field(
         default="masked",
         description="guess hidden tokens, each from those before it, or hidden spans (T5); or match views of a window",
@@ -58,32 +65,39 @@ class PretrainSettings(RunSettings):
     mask_scheme: Literal["bert", "grover", "dnabert"] | None = Field(
         default=None, description="a published way to choose hidden tokens, in place of mask_rate and mask_span"
     )
-    mask_rate: float | None = Field(default=None, gt=0, lt=1, description="share of tokens to predict; else 0.15")
+    mask_rate: float | None = Field(
+        default=None, gt=0, lt=1,
+        description="share of tokens to predict, by default 0.15; objective=masked hides 80% of them, replaces 10% "
+        "and leaves 10%; objective=span hides all",
+    )
     mask_span: int | None = Field(
         default=None, ge=1, le=64,
-        description="tokens hidden together, else 1; k or more if k-mers overlap; of spans the mean length, else 3"
+        description="consecutive tokens hidden together, by default 1; overlapping k-mers need k or more; with "
+        "objective=span their mean number, by default 3",
     )
     contrastive: ContrastiveSettings = Field(
         default_factory=ContrastiveSettings, description="with objective=contrastive: views, temperature"
     )
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="of the model; by default its shape's own")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="dropout; by default that of the model's shape")
     repeats: Path | None = Field(
         default=None, description="BED of repeats, or softmasked for lower-case letters: they count less in the loss"
     )
-    repeat_weight: float = Field(default=0.1, gt=0, le=1, description="what the loss of a token in a repeat counts")
+    repeat_weight: float = Field(default=0.1, gt=0, le=1, description="weight of the loss of a token in a repeat")
     strands: Literal["forward", "both"] = Field(
         default="forward", description="learn from the letters as given, or from their reverse complement, too"
     )
     lengths: Literal["batch", "mixed"] = Field(
-        default="batch", description="windows of one length a batch, or of many, packed without padding"
+        default="batch", description="windows of one length per batch, or of many lengths, packed without padding"
     )
     min_tokens: int = Field(default=20, ge=1, description="shortest window, in tokens")
     max_tokens: int = Field(default=510, ge=1, description="longest window, in tokens, without [CLS] and [SEP]")
-    fixed_share: float = Field(default=0.5, ge=0, le=1, description="share of batches with the longest windows")
+    fixed_share: float = Field(
+        default=0.5, ge=0, le=1, description="share of batches with the longest windows; the others are of any length"
+    )
     soft_masked: Literal["upper", "n"] = Field(default="upper", description="lower-case bases: as upper case, or as N")
     exclude: tuple[str, ...] = Field(default=(), description="chrom:start-end (0-based, half-open), never learnt from")
     validation_share: float = Field(default=0.02, ge=0, lt=0.5, description="share of bases, at the end, to measure on")
-    gap_bp: int = Field(default=5000, ge=0, description="bases between training and validation")
+    gap_bp: int = Field(default=5000, ge=0, description="bases left out between training and validation")
     validation_windows: int = Field(default=64, ge=1, description="windows that measure progress")
     train: PretrainTrainSettings = Field(
         default_factory=PretrainTrainSettings, description="length, batches, rate; one pass by default"
@@ -141,3 +155,45 @@ class PretrainSettings(RunSettings):
         if self.validation_share == 0:
             raise ValueError("a ladder compares losses: validation_share must be above 0")
         return self
+
+
+def find_resumed(given: Mapping[str, Any]) -> Path | None:
+    """Find the settings that a resumed run began with: those in its directory.
+
+    Raises
+    ------
+    DataError
+        If there is no run in the directory.
+    """
+    if not given.get("resume") or given.get("out") is None:
+        return None
+    out = Path(given["out"])
+    file = out / "config.yaml"
+    if not file.is_file():
+        raise DataError("there is no run to resume", where=out, hint="leave out --resume to start one")
+    return file
+
+
+WORKFLOW = Workflow(
+    name="pretrain",
+    settings=PretrainSettings,
+    recipe="pretrain",
+    inputs=inputs_in_order(
+        ("genome",), usage="GENOME", problem="one genome at a time",
+        meaning="A FASTA; or a token store, whose tokens are read from disk and which brings its tokenizer.",
+    ),
+    description="""The model learns to guess hidden tokens; or, with objective=causal, span or contrastive, as those
+    say. Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on the end of
+    the genome, which is not learnt from. Ctrl-C saves, and --resume goes on exactly.""",
+    examples=(
+        "lingome pretrain genome.fa.gz -o runs/mini --preset mini",
+        "lingome pretrain genome.fa.gz -o runs/short --preset tiny train.max_steps=200 train.lr=2e-3",
+        "lingome pretrain runs/genome-tokens -o runs/mini",
+        "lingome pretrain genome.fa.gz -o runs/causal --tokenizer runs/six objective=causal",
+        "lingome pretrain genome.fa.gz -o runs/ladder --ladder ladder.budget_hours=10",
+        "lingome pretrain -o runs/mini --resume",
+    ),
+    options={"ladder.enabled": "--ladder"},
+    settings_file=find_resumed,
+    several_processes=True,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from lingome.config.embed import LongPolicy
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Inputs, Workflow
 from lingome.core.errors import ConfigError
 
 Convention = Literal[
@@ -22,7 +23,9 @@ class ScoreSettings(RunSettings):
 
     model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
-    sequence_column: str | None = Field(default=None, description="column of sequences in a table; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"
+    )
     genome: Path | None = Field(default=None, description="FASTA that variants or the region lie on")
     variants: Path | None = Field(
         default=None, description="VCF or table chrom, pos, ref, alt of the genome; or mutations (A23G) of sequences"
@@ -32,23 +35,38 @@ class ScoreSettings(RunSettings):
         default=None, description="log_likelihood if causal; else mask_fill of changes, pll of sequences"
     )
     indels: Literal["score", "leave_out"] = Field(
-        default="score", description="insertions and deletions, which only log_likelihood and pll can score"
+        default="score",
+        description="insertions and deletions, which only log_likelihood and pll can score; leave_out says how many",
     )
     strands: Literal["forward", "both"] = Field(default="forward", description="both: mean with the reverse complement")
     window_bp: int = Field(
-        default=500, ge=3, description="letters of a window of the genome; of a sequence's changes with too_long=window"
+        default=500, ge=3,
+        description="letters of a window of the genome; with too_long=window of a sequence around its mutation",
     )
-    step_bp: int = Field(default=1, ge=1, description="places of one step share a window; 1 centres every variant")
+    step_bp: int = Field(
+        default=1, ge=1,
+        description="places of one step share a window; 1 centres every variant, more makes wt_marginal, pll and "
+        "log_likelihood cheap",
+    )
     first_position: int = Field(default=1, ge=0, description="number of a sequence's first letter, in mutations")
-    measured: str | None = Field(default=None, description="numeric column of the variants' table to compare with")
-    too_long: LongPolicy = Field(
-        default="error", description="sequences beyond the context: refuse, cut at the end, or go by windows"
+    measured: str | None = Field(
+        default=None,
+        description="numeric column of the variants' table: Spearman's correlation with it goes into the summary",
     )
-    precision: Literal["fp32", "bf16", "auto"] = Field(default="fp32", description="of matrix products")
+    too_long: LongPolicy = Field(
+        default="error",
+        description="beyond the context: refuse, cut at the end, or add up almost equal windows; of mutations, read "
+        "window_bp letters around them",
+    )
+    precision: Literal["fp32", "bf16", "auto"] = Field(
+        default="fp32", description="precision of matrix products; auto: bf16 where the device is fast in it"
+    )
     batch_tokens: int | None = Field(
         default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
     )
-    baseline_items: int = Field(default=200, ge=1, description="items that the model with random weights scores too")
+    baseline_items: int = Field(
+        default=200, ge=1, description="items, spread evenly, that the model with random weights scores too"
+    )
     out: Path = Field(default=Path("scores.tsv"), description="table to write; how it was made goes beside it, .json")
     force: bool = Field(default=False, description="replace what is there")
 
@@ -80,8 +98,8 @@ class ScoreSettings(RunSettings):
         return self
 
 
-def sort_score_inputs(words: Sequence[str]) -> dict[str, str]:
-    """Take the first word for the model and the second for sequences, or for variants if it is a VCF.
+def sort_score_inputs(words: Sequence[str], given: Collection[str] = ()) -> dict[str, str]:
+    """Take the first word for the model, unless it is given, and the next for sequences; a VCF holds variants.
 
     Raises
     ------
@@ -91,10 +109,31 @@ def sort_score_inputs(words: Sequence[str]) -> dict[str, str]:
     >>> sort_score_inputs(["human-mini", "reads.fa"])
     {'model': 'human-mini', 'sequences': 'reads.fa'}
     """
-    if len(words) > 2:
-        raise ConfigError("one input too many", got=words[2], expected="a model, and sequences or a VCF",
+    free = [name for name in ("model", "sequences") if name not in given]
+    if len(words) > len(free):
+        raise ConfigError("one input too many", got=words[len(free)], expected="a model, and sequences or a VCF",
                           hint="name the others: variants=FILE genome=FILE")
-    roles = dict(zip(("model", "sequences"), words, strict=False))
+    roles = dict(zip(free, words, strict=False))
     if roles.get("sequences", "").lower().removesuffix(".gz").removesuffix(".bgz").endswith(".vcf"):
         roles["variants"] = roles.pop("sequences")
     return roles
+
+
+WORKFLOW = Workflow(
+    name="score",
+    settings=ScoreSettings,
+    recipe="score",
+    inputs=Inputs(
+        "[MODEL] [SEQUENCES | VCF]",
+        "First the model, unless -m names it; then a table or FASTA of sequences, or a VCF.",
+        sort_score_inputs,
+    ),
+    description="""Sequences are scored whole; with variants=TABLE, mutations of them. For variants of a genome:
+    genome=FASTA variants=VCF-or-table, or region=chrom:start-end for all substitutions. The output is a table; how
+    it was made, and baselines, go beside it as .json.""",
+    examples=(
+        "lingome score human-mini sequences.fa -o scores.tsv",
+        "lingome score human-mini genome=hg19.fa.gz variants=calls.vcf.gz strands=both -o scores.tsv",
+        "lingome score runs/esm protein.fa variants=mutations.tsv convention=wt_marginal measured=fitness",
+    ),
+)

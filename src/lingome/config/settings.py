@@ -71,11 +71,7 @@ def load_settings(
         name, separator, text = override.partition("=")
         if not separator or not name:
             raise ConfigError("an override must look like key=value", got=override)
-        try:
-            value = _number(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError("the value of an override cannot be read", where=name, got=text) from error
-        _put(values, name.split("."), value)
+        _put(values, name.split("."), read_value(name, text))
     for name, value in (flags or {}).items():
         if value is not None:
             _put(values, name.split("."), value)
@@ -83,6 +79,23 @@ def load_settings(
         return cls.model_validate(values)
     except ValidationError as error:
         raise _explain(cls, error, file) from error
+
+
+def read_value(name: str, text: str) -> Any:
+    """Read the value of a setting as YAML; 1e-3 is a number, too.
+
+    Raises
+    ------
+    ConfigError
+        If it is not valid YAML.
+
+    >>> read_value("lr", "1e-3"), read_value("chroms", "[chr1, chr2]")
+    (0.001, ['chr1', 'chr2'])
+    """
+    try:
+        return _number(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ConfigError("the value of an override cannot be read", where=name, got=text) from error
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

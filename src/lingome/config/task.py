@@ -33,11 +33,14 @@ class SplitSettings(Settings):
         default=(0.7, 0.1, 0.2), description="shares of training, validation and test; blocks lie in this order"
     )
     boundaries: tuple[int, int] | None = Field(
-        default=None, description="positions where validation and test begin, instead of fractions (one chromosome)"
+        default=None,
+        description="positions where validation and test begin, in place of fractions; with examples on one chromosome",
     )
-    valid_chroms: tuple[str, ...] = Field(default=(), description="chromosomes for validation")
-    test_chroms: tuple[str, ...] = Field(default=(), description="chromosomes for test")
-    gap_bp: int | None = Field(default=None, ge=0, description="bases left out between blocks; one window by default")
+    valid_chroms: tuple[str, ...] = Field(default=(), description="chromosomes for validation, as [chr8,chr9]")
+    test_chroms: tuple[str, ...] = Field(default=(), description="chromosomes for test, as [chr8,chr9]")
+    gap_bp: int | None = Field(
+        default=None, ge=0, description="bases left out between blocks; by default the longest window"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> SplitSettings:
@@ -56,21 +59,32 @@ class TaskSettings(Settings):
     """Labelled sequences: a table, motif sites under peaks, or regions against background."""
 
     table: Path | None = Field(default=None, description="CSV or TSV with sequences and labels")
-    sequence_column: str | None = Field(default=None, description="column of sequences; guessed by default")
-    label_column: str | None = Field(default=None, description="column of labels; guessed by default")
+    sequence_column: str | None = Field(
+        default=None, description="column of sequences, where it is not called sequence, seq or dna"
+    )
+    label_column: str | None = Field(
+        default=None, description="column of labels, where it is not called label, target or class"
+    )
     genome: Path | None = Field(default=None, description="FASTA, plain or compressed")
     motifs: Path | None = Field(default=None, description="motif matrices in JASPAR format")
     motif: str = Field(default="MA0139.1", description="identifier or name of the motif in that file")
     peaks: Path | None = Field(default=None, description="narrowPeak or BED: sites whose middle lies inside are bound")
     blacklist: Path | None = Field(default=None, description="BED of stretches to leave out")
-    p_value: float = Field(default=1e-5, gt=0, lt=0.01, description="chance that random sequence scores as a site")
-    flank_bp: int = Field(default=116, ge=0, description="bases to either side of a motif")
+    p_value: float = Field(
+        default=1e-5, gt=0, lt=0.01, description="probability that random sequence scores as a motif site"
+    )
+    flank_bp: int = Field(default=116, ge=0, description="bases on either side of a motif")
     positives: Path | None = Field(default=None, description="BED of regions (label 1), or GFF3 of genes: promoters")
-    negatives: Path | None = Field(default=None, description="BED of background windows; drawn by default")
-    width_bp: int | None = Field(default=None, gt=0, description="width of windows centred on regions; as they are")
-    match: Literal["gc", "none"] = Field(default="gc", description="what drawn background shares with its region")
-    upstream_bp: int = Field(default=200, ge=0, description="of a gene's start, for promoters")
-    downstream_bp: int = Field(default=50, ge=0, description="of a gene's start, for promoters")
+    negatives: Path | None = Field(default=None, description="BED of background windows (label 0); drawn by default")
+    width_bp: int | None = Field(
+        default=None, gt=0, description="width of windows centred on the regions; by default as wide as they are"
+    )
+    match: Literal["gc", "none"] = Field(
+        default="gc",
+        description="what drawn background shares with its region besides chromosome, width and strand: GC content",
+    )
+    upstream_bp: int = Field(default=200, ge=0, description="bases of a promoter before the gene's first base")
+    downstream_bp: int = Field(default=50, ge=0, description="bases of a promoter from the gene's first base on")
     split: SplitSettings = Field(default_factory=SplitSettings, description="division of the examples")
 
     @property

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lingome.config.settings import Settings
+from lingome.config.workflow import Workflow, any_number_of, inputs_in_order
 
 OF_KIND = {"bpe": ("merges", "both_strands"), "kmers": ("k", "overlap", "layout")}
 """Settings that mean something for one kind of vocabulary only."""
@@ -19,10 +20,13 @@ class TokensSettings(Settings):
     genomes: tuple[Path, ...] = Field(
         default=(), description="FASTA files to learn from; characters and kmers need none, and count tokens if given"
     )
-    chroms: tuple[str, ...] = Field(default=(), description="only these sequences; all when empty")
+    chroms: tuple[str, ...] = Field(default=(), description="only these sequences, as [chr20,chr21]; all when empty")
     soft_masked: Literal["upper", "n"] = Field(default="upper", description="read lower case as upper case, or as N")
     kind: Literal["bpe", "characters", "kmers"] = Field(default="bpe", description="kind of vocabulary")
-    merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges (bpe)")
+    merges: int = Field(
+        default=600, ge=1, le=16_000,
+        description="byte-pair merges (bpe); a vocabulary of DNA has 9 tokens more: 5 special ones and 4 letters",
+    )
     both_strands: bool = Field(default=False, description="count the reverse complement as well (bpe)")
     k: int = Field(default=6, ge=1, le=8, description="bases of a word (kmers)")
     overlap: bool = Field(default=True, description="a word at every base, or words side by side (kmers)")
@@ -63,3 +67,41 @@ class ShowSettings(Settings):
 
     tokenizer: Path = Field(description="folder of a tokenizer, or of a checkpoint")
     rows: int | None = Field(default=None, ge=1, description="show only the first so many tokens")
+
+
+TRAIN = Workflow(
+    name="tokens train",
+    settings=TokensSettings,
+    recipe="tokens",
+    inputs=any_number_of(
+        "genomes", usage="[GENOME...]", meaning="FASTA files to learn from; k-mers and letters need none."
+    ),
+    description="""Byte pairs are learnt from whole, uncut sequence, exactly. The folder written is a Hugging Face
+    tokenizer (tokenizer.json) with the merges, the use of each token and the lineage beside it. Nothing in it is
+    random: the same input gives the same ids, on any number of cores. A training that is interrupted goes on with
+    --resume.""",
+    examples=(
+        "lingome tokens train genome.fa.gz --merges 600 -o runs/bpe600",
+        "lingome tokens train --kind kmers --k 6 -o runs/6mers",
+        "lingome tokens train genome.fa.gz --merges 300 both_strands=true --dry-run",
+        "lingome tokens train proteome.fa alphabet=protein --merges 1000 -o runs/protein",
+        "lingome tokens train genome.fa.gz -o runs/bpe600 --resume",
+    ),
+    plan="plan_train",
+    run="run_train",
+    options={"genomes": "--genome", "overlap": " /--side-by-side"},
+)
+SHOW = Workflow(
+    name="tokens show",
+    settings=ShowSettings,
+    recipe="tokens",
+    inputs=inputs_in_order(
+        ("tokenizer",), usage="TOKENIZER", meaning="The folder of a tokenizer or of a checkpoint.",
+        problem="one tokenizer is shown at a time",
+    ),
+    description="Tokens stand in the order of their ids; special tokens have no length.",
+    examples=("lingome tokens show runs/bpe600", "lingome tokens show runs/bpe600 --rows 20"),
+    plan=None,
+    run="show",
+    ships_configs=False,
+)

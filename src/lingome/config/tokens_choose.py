@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lingome.config.settings import RunSettings, Settings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 MOST_CANDIDATES = 200
 
@@ -140,3 +141,23 @@ def _steps(first: int, last: int, step: int) -> list[int]:
     if (last - first) // step >= MOST_CANDIDATES:
         raise ValueError(f"{first} to {last} by {step} are too many; give at most {MOST_CANDIDATES}")
     return list(range(first, last + 1, step))
+
+
+WORKFLOW = Workflow(
+    name="tokens choose",
+    settings=ChooseSettings,
+    recipe="tokens_choose",
+    inputs=inputs_in_order(
+        ("genome",), usage="GENOME", meaning="A FASTA, plain or compressed.", problem="one FASTA at a time"
+    ),
+    description="""Candidates are compared by next-k-mer prediction and by cheap signals: a small model for each, the
+    same test for all. Characters always take part. The run directory holds the tables, the recommended tokenizer
+    and the page, report.html.""",
+    examples=(
+        "lingome tokens choose genome.fa.gz --merges 0,50,100,...,1000 -o runs/choose",
+        "lingome tokens choose genome.fa.gz --config configs/tokens_choose/standard.yaml -o runs/choose",
+        "lingome tokens choose genome.fa.gz --merges 0:600:100 --kmers 4,6 --dry-run",
+        "lingome tokens choose genome.fa.gz --for causal -o runs/choose",
+    ),
+    options={"purpose": "--for"},
+)

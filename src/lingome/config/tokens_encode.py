@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lingome.config.settings import Settings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 FILES = {".txt", ".tsv", ".csv", ".json", ".npy", ".gz", ".fa", ".fasta", ".safetensors", ".parquet", ".h5"}
 """Ends of names that are meant for a file, not for the folder of a store."""
@@ -42,3 +43,23 @@ class EncodeSettings(Settings):
         if self.is_store and self.sequence_column is not None:
             raise ValueError("a store is written of a FASTA, which has no columns: for a table give -o FILE.npz")
         return self
+
+
+WORKFLOW = Workflow(
+    name="tokens encode",
+    settings=EncodeSettings,
+    recipe="tokens_encode",
+    inputs=inputs_in_order(
+        ("tokenizer", "input"), usage="TOKENIZER INPUT",
+        meaning="The folder of a tokenizer (or of a checkpoint), and a FASTA or a table of sequences.",
+        problem="one tokenizer and one input at a time",
+    ),
+    description="""With -o FOLDER: a token store of a genome, which lingome pretrain reads from disk. With -o FILE.npz:
+    ids, the first base of each token, and where each sequence begins. Without -o: one line per sequence on standard
+    output, its name and its tokens.""",
+    examples=(
+        "lingome tokens encode runs/bpe600 genome.fa.gz -o runs/genome-tokens",
+        "lingome tokens encode runs/bpe600 sequences.fa -o ids.npz",
+        "lingome tokens encode runs/bpe600 table.csv | head",
+    ),
+)

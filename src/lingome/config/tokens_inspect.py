@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lingome.config.settings import RunSettings
+from lingome.config.workflow import Workflow, inputs_in_order
 
 
 class InspectSettings(RunSettings):
@@ -44,3 +45,23 @@ class InspectSettings(RunSettings):
         if self.model is None and (self.vectors != "input" or self.layer != -1):
             raise ValueError("vectors and layer are asked of a model: name one with --model")
         return self
+
+
+WORKFLOW = Workflow(
+    name="tokens inspect",
+    settings=InspectSettings,
+    recipe="tokens_inspect",
+    inputs=inputs_in_order(
+        ("tokenizer",), usage="TOKENIZER",
+        meaning="The folder of a tokenizer or of a checkpoint; the FASTA goes behind --genome.",
+        problem="one tokenizer at a time", hint="name the FASTA with --genome",
+    ),
+    description="""With a model, its vectors are described too. The run directory holds the tables; lingome report
+    makes their page.""",
+    examples=(
+        "lingome tokens inspect runs/bpe600 --genome genome.fa.gz -o runs/inspect",
+        "lingome tokens inspect runs/bpe600 --genome genome.fa.gz --annotation repeats=repeats.bed",
+        "lingome tokens inspect runs/bpe600 --genome genome.fa.gz -m runs/pretrain -o runs/inspect",
+        "lingome report runs/inspect",
+    ),
+)

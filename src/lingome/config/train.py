@@ -26,23 +26,31 @@ class TrainSettings(Settings):
     batch_tokens: int = Field(
         default=4096, ge=2, description="tokens of a micro-batch, padding included; changes the result"
     )
-    accumulate: int = Field(default=1, ge=1, description="micro-batches of one step")
+    accumulate: int = Field(
+        default=1, ge=1, description="micro-batches of one step, over all processes: a multiple of their number"
+    )
     lr: float = Field(default=1e-3, gt=0, description="peak learning rate")
     min_lr_ratio: float = Field(default=0.05, ge=0, le=1, description="share of the rate left at the end of the cosine")
     warmup_steps: int | None = Field(default=None, ge=0, description="steps of warm-up; by default warmup_share")
     warmup_share: float = Field(default=0.03, ge=0, lt=1, description="share of the run that warms up")
-    weight_decay: float = Field(default=0.01, ge=0, description="AdamW decay; never on biases and norms")
+    weight_decay: float = Field(
+        default=0.01, ge=0, description="AdamW's decay of matrices; biases and norms never decay"
+    )
     decay_embeddings: bool = Field(default=False, description="decay embedding tables too")
-    betas: tuple[float, float] = Field(default=(0.9, 0.98), description="AdamW's two averages")
-    clip: float | None = Field(default=1.0, gt=0, description="largest norm of the gradient")
-    precision: Literal["auto", "fp32", "bf16"] = Field(default="auto", description="auto: bf16 where it is fast")
+    betas: tuple[float, float] = Field(default=(0.9, 0.98), description="decay rates of AdamW's two averages")
+    clip: float | None = Field(default=1.0, gt=0, description="largest norm of the gradient; null for no limit")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the processor is fast in it, else fp32"
+    )
     log_every: int = Field(default=10, ge=1, description="steps between training lines in metrics.jsonl")
     eval_every: int | None = Field(default=None, ge=1, description="steps between evaluations; always one at the end")
     patience: int | None = Field(default=None, ge=1, description="evaluations without a better loss before stopping")
     save_every: int | None = Field(default=None, ge=1, description="steps between saves of the training state")
     save_seconds: float = Field(default=120.0, gt=0, description="seconds between saves, whatever save_every says")
     parallel: Literal["auto", "none", "ddp", "fsdp"] = Field(
-        default="auto", description="how torchrun's processes share a step; auto: ddp if there are several"
+        default="auto",
+        description="how the processes of torchrun share a step: each holds the model (ddp), or weights, gradients and "
+        "averages are split (fsdp); auto: ddp if there are several",
     )
     compile: bool = Field(default=False, description="compile the layers first (torch.compile; needs a C++ compiler)")
     deterministic: bool = Field(default=True, description="the same bits every time; false may be faster on a GPU")

@@ -168,7 +168,13 @@ def digest_file(path: Path) -> str:
 
 @contextmanager
 def name_file(file: Path) -> Iterator[None]:
-    """Add the file to an error of the block that names none; a number in its place is the number of a line."""
+    """Add the file to an error of the block that names none; a number in its place is the number of a line.
+
+    Raises
+    ------
+    CheckpointError
+        The error of the block, with its place.
+    """
     try:
         yield
     except CheckpointError as error:

@@ -14,6 +14,8 @@ from lingome.core.tables import format_cell
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+from lingome.core.errors import LingomeError
+
 
 @dataclass(frozen=True, repr=False)
 class Table:
@@ -140,9 +142,12 @@ class Outcome:
         Raw data for standard output (a FASTA, a BED), instead of tables.
     path : Path, optional
         Where the result was written.
+    problem : LingomeError, optional
+        What was found wrong: shown after the rest, and decides how the command ends.
     """
 
     message: str = ""
     tables: Sequence[Table] = field(default_factory=tuple)
     text: str = ""
     path: Path | None = None
+    problem: LingomeError | None = None

@@ -58,6 +58,11 @@ def set_sink(sink: Sink | None) -> None:
     _sink = sink
 
 
+def has_sink() -> bool:
+    """Say whether anybody shows messages and bars."""
+    return _sink is not None
+
+
 @contextmanager
 def silence() -> Iterator[None]:
     """Show neither messages nor bars for the duration of a block."""

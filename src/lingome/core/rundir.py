@@ -31,6 +31,9 @@ from lingome.core.warnings import WARNING_COLUMNS, RunWarning
 
 Row = Mapping[str, Any]
 
+SAVED = ("checkpoint", "runs", "rungs")
+"""Folders worth resuming: a model, and the runs of a ladder, which lingome 0.1.0 kept in ``rungs/``."""
+
 
 class RunDir:
     """A run directory; `create` makes one, `open` reads one that exists."""
@@ -43,7 +46,7 @@ class RunDir:
     def create(cls, path: Path, *, force: bool = False, resume: bool = False) -> Iterator[RunDir]:
         """Make a run directory for the duration of a block.
 
-        When the block fails before anything worth resuming was saved (no ``checkpoint/``, no runs in ``rungs/``),
+        When the block fails before anything worth resuming was saved (no ``checkpoint/``, no runs in ``runs/``),
         what it wrote is removed, so that nothing half-written is left looking whole; and a run that
         was to be replaced (`force`) is put back: a mistake in the settings costs no results. Of several
         processes the first one makes it; the others get a folder that is thrown away.
@@ -74,7 +77,7 @@ class RunDir:
                 (path / "tables").mkdir(parents=True, exist_ok=True)
                 yield cls(path)
             except BaseException:
-                if not going_on and not any((path / name).exists() for name in ("checkpoint", "rungs")):
+                if not going_on and not any((path / name).exists() for name in SAVED):
                     shutil.rmtree(path, ignore_errors=True)
                 raise
 

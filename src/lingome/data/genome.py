@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 import pysam
 
 from lingome.core.errors import DataError
+from lingome.core.outcome import Table
 from lingome.data.bed import whole_number
 from lingome.data.compressed import read_lines, sniff
 from lingome.data.fasta import LetterCounts, ReadReport, read_fasta, refuse_letters
@@ -149,6 +151,39 @@ class Genome:
             As `sequence`.
         """
         return as_text(self.sequence(interval.chrom, interval.start, interval.end, interval.strand))
+
+    def __getitem__(self, place: str | Interval) -> str:
+        """Give the letters of ``chrom:start-end`` (0-based, half-open; commas allowed), an interval, or a chromosome.
+
+        Raises
+        ------
+        ConfigError
+            If the text names no stretch of this genome.
+        DataError
+            If there is no such chromosome, or an interval leaves it.
+        """
+        if isinstance(place, Interval):
+            return self.text(place)
+        if place in self.lengths or ":" not in place:
+            return as_text(self.sequence(place))
+        return self.text(Interval.parse(place, self.lengths))
+
+    def __len__(self) -> int:
+        """Count the sequences."""
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the sequences."""
+        return iter(self.lengths)
+
+    def __repr__(self) -> str:
+        count = "1 sequence" if len(self) == 1 else f"{len(self):,} sequences"
+        named = ", ".join(list(self.lengths)[:5]) + (", ..." if len(self) > 5 else "")
+        return f"Genome({self.path.name}: {count}, {sum(self.lengths.values()):,} bases; {named})"
+
+    def _repr_html_(self) -> str:
+        title = f"{self.path.name}: {sum(self.lengths.values()):,} bases"
+        return Table(title, ("sequence", "bases"), list(self.lengths.items()), thousands=True)._repr_html_()
 
     def length(self, chrom: str) -> int:
         """Give the base pairs of a chromosome.

@@ -32,6 +32,9 @@ _OWN = {*SEQUENCE_NAMES, *LABEL_NAMES, *_KNOWN}
 
 csv.field_size_limit(1 << 30)
 
+NumberedRow = tuple[str, dict[str, str]]
+"""Where a row stands, for messages, and its cells by column."""
+
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table with a header, as (line number, column to cell); tabs or commas, told by the header.
@@ -108,24 +111,60 @@ def read_examples(
     """
     path = Path(path)
     files = _split_files(path) if is_folder(path) else {path: ""}
-    rows: list[tuple[str, dict[str, str]]] = []
+    rows: list[NumberedRow] = []
     splits: list[str] = []
     for file, split in files.items():
         for line, cells in read_rows(file):
-            row = {_plain(name, (sequence_column, label_column)): cell for name, cell in cells.items()}
-            rows.append((f"{file}:{line}", row))
-            splits.append(split or row.get("split", "").strip().lower())
+            rows.append((f"{file}:{line}", cells))
+            splits.append(split)
+    return examples_from_rows(rows, path, sequence_column, label_column, splits=splits, need_labels=need_labels)
+
+
+def examples_from_rows(
+    rows: Sequence[NumberedRow],
+    where: str | Path,
+    sequence_column: str | None = None,
+    label_column: str | None = None,
+    *,
+    splits: Sequence[str] = (),
+    need_labels: bool = True,
+) -> Examples:
+    """Give labelled sequences of the rows of a table, wherever it came from; see `read_examples`.
+
+    Parameters
+    ----------
+    rows : sequence of (str, dict)
+        Place, for messages (``file:line``), and cells by column.
+    where : str or Path
+        What the table is called in messages.
+    sequence_column, label_column : str, optional
+        As in `read_examples`.
+    splits : sequence of str
+        The split of each row, where something else than a column names it; empty where nothing does.
+    need_labels : bool
+        As in `read_examples`.
+
+    Raises
+    ------
+    DataError
+        As `read_examples`.
+    """
     if not rows:
-        raise DataError("the table has no rows", where=path)
+        raise DataError("the table has no rows", where=where)
+    path = Path(where)
+    asked = (sequence_column, label_column)
+    rows = [(place, {_plain(name, asked): cell for name, cell in cells.items()}) for place, cells in rows]
+    named = [split or row.get("split", "").strip().lower()
+             for split, (_, row) in zip(splits or [""] * len(rows), rows, strict=True)]
     header = list(rows[0][1])
     sequence_name = _column(header, sequence_column, SEQUENCE_NAMES, path, "of sequences")
     label_name = label_column
     if label_column is not None or need_labels or any(name.lower() in LABEL_NAMES for name in header):
         label_name = _column(header, label_column, LABEL_NAMES, path, "of labels")
-    sequences = [_sequence(row.get(sequence_name, ""), where) for where, row in rows]
+    sequences = [_sequence(row.get(sequence_name, ""), place) for place, row in rows]
     labels, names = _labels(rows, label_name, need_labels)
     return Examples(
-        sequences=sequences, labels=labels, splits=_splits(splits, path), ids=_ids(rows, header),
+        sequences=sequences, labels=labels, splits=_splits(named, path), ids=_ids(rows, header),
         intervals=_intervals(rows, header), label_names=names,
         columns=_numbers(rows, [name for name in header if name.lower() not in _OWN and name not in
                                 (sequence_name, label_name)]),

@@ -7,7 +7,7 @@ mutations are written (HGVS, doi:10.1002/humu.22981); here they are 0-based.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +19,13 @@ from lingome.data.compressed import read_lines
 from lingome.data.genome import Genome
 from lingome.data.names import unknown_chromosome
 from lingome.data.sequence import as_text
-from lingome.data.tables import read_rows
+from lingome.data.tables import NumberedRow, read_rows
 
 VCF_ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz")
 MUTATION_COLUMNS = ("mutations", "mutation", "mutant", "variant", "variants")
 _PLACE = ("chrom", "pos", "ref", "alt")
 _LETTERS = re.compile(r"[ACGTN]+")
+_WRITTEN = re.compile(r"(?P<chrom>\S+):(?P<pos>[0-9]{1,10}):(?P<ref>[A-Za-z]+)>(?P<alt>[A-Za-z]+|-)")
 _MUTATION = re.compile(r"([A-Z])([0-9]{1,9})([A-Z])")
 
 
@@ -152,10 +153,51 @@ def read_variants(path: Path, genome: Genome | None = None) -> list[Variant]:
         With file and line: a position that is none, an allele that is not A C G T N, alleles that are equal,
         a chromosome that the genome has not, or another reference; or there is no variant.
     """
-    path, found = Path(path), []
+    path = Path(path)
+    if is_vcf(path):
+        return _collect(_vcf_rows(path), path, genome, only_letters=True)
+    return _collect(_table_rows(((f"{path}:{n}", cells) for n, cells in read_rows(path)), path), path, genome)
+
+
+def variants_from_rows(
+    rows: Iterable[NumberedRow], where: str | Path, genome: Genome | None = None
+) -> list[Variant]:
+    """Give the variants of the rows of a table, wherever it came from; see `read_variants`.
+
+    Raises
+    ------
+    DataError
+        As `read_variants`.
+    """
+    return _collect(_table_rows(rows, where), where, genome)
+
+
+def parse_variant(text: str, where: str = "variant") -> Variant:
+    """Read a variant of a genome written as ``chrom:pos:ref>alt``, with the 1-based position.
+
+    Raises
+    ------
+    DataError
+        If it has another form.
+
+    >>> parse_variant("chr20:31000001:A>G").edit
+    Edit(start=31000000, ref='A', alt='G')
+    """
+    match = _WRITTEN.fullmatch(str(text).strip())
+    if match is None:
+        raise DataError("this is no variant of a genome", where=where, got=repr(text)[:60],
+                        expected="chrom:pos:ref>alt, as chr20:31000001:A>G")
+    row = {name: match[name] for name in _PLACE}
+    return variants_from_rows([(where, row)], where)[0]
+
+
+def _collect(
+    rows: Iterable[_Row], source: str | Path, genome: Genome | None, *, only_letters: bool = False
+) -> list[Variant]:
+    """Check every row and give its variants; with `only_letters`, alleles without letters are left out and counted."""
+    found: list[Variant] = []
     n_left_out = 0
-    for line, chrom, pos, ref, alts, name, columns in _rows(path):
-        where = f"{path}:{line}"
+    for where, chrom, pos, ref, alts, name, columns in rows:
         start = whole_number(pos, "pos", where) - 1
         if start < 0:
             raise DataError("positions of variants begin at 1", where=where, got=pos)
@@ -163,7 +205,7 @@ def read_variants(path: Path, genome: Genome | None = None) -> list[Variant]:
             raise DataError("the reference allele is no DNA", where=where, got=repr(ref[:40]), expected="A C G T N",
                             hint="write an insertion with the base before it, as VCF does")
         for alt in alts:
-            if is_vcf(path) and not _LETTERS.fullmatch(alt):
+            if only_letters and not _LETTERS.fullmatch(alt):
                 n_left_out += 1
                 continue
             letters = "" if alt == "-" else alt
@@ -175,9 +217,9 @@ def read_variants(path: Path, genome: Genome | None = None) -> list[Variant]:
             named = name if name and len(alts) == 1 else f"{chrom}:{start + 1}:{ref}>{letters or '-'}"
             found.append(Variant(chrom, start, ref, letters, named, where, columns))
     if n_left_out:
-        say(f"{path}: left out {n_left_out:,} alleles without letters (., *, <...> or break ends)")
+        say(f"{source}: left out {n_left_out:,} alleles without letters (., *, <...> or break ends)")
     if not found:
-        raise DataError("there is no variant in this file", where=path, expected="VCF, or chrom, pos, ref, alt")
+        raise DataError("there is no variant in this file", where=source, expected="VCF, or chrom, pos, ref, alt")
     if genome is not None:
         check_reference(found, genome)
     return found
@@ -209,29 +251,43 @@ def check_reference(variants: Sequence[Variant], genome: Genome) -> None:
             )
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str, str, list[str], str, dict[str, str]]]:
-    """Give line, chrom, pos, ref, alts, name and other columns of every row."""
-    if is_vcf(path):
-        for number, text in read_lines(path):
-            if not text.strip() or text.startswith("#"):
-                continue
-            fields = text.rstrip("\r\n").split("\t")
-            if len(fields) < 5:
-                raise DataError("too few columns for VCF", where=f"{path}:{number}", got=text[:80],
-                                expected="CHROM, POS, ID, REF, ALT, separated by tabs")
-            name = "" if fields[2] == "." else fields[2]
-            yield number, fields[0], fields[1], fields[3].upper(), fields[4].upper().split(","), name, {}
-        return
-    for number, cells in read_rows(path):
+class _Row(NamedTuple):
+    """A row of a file of variants; `alts` and `ref` in upper case, `pos` 1-based as it is written."""
+
+    where: str
+    chrom: str
+    pos: str
+    ref: str
+    alts: list[str]
+    name: str
+    columns: Mapping[str, str]
+
+
+def _vcf_rows(path: Path) -> Iterator[_Row]:
+    for number, text in read_lines(path):
+        if not text.strip() or text.startswith("#"):
+            continue
+        where = f"{path}:{number}"
+        fields = text.rstrip("\r\n").split("\t")
+        if len(fields) < 5:
+            raise DataError("too few columns for VCF", where=where, got=text[:80],
+                            expected="CHROM, POS, ID, REF, ALT, separated by tabs")
+        name = "" if fields[2] == "." else fields[2]
+        yield _Row(where, fields[0], fields[1], fields[3].upper(), fields[4].upper().split(","), name, {})
+
+
+def _table_rows(rows: Iterable[NumberedRow], source: str | Path) -> Iterator[_Row]:
+    for where, cells in rows:
         row = {name.strip().lower() if name.strip().lower() in (*_PLACE, "id", "name") else name: cell.strip()
                for name, cell in cells.items()}
         missing = [name for name in _PLACE if name not in row]
         if missing:
-            raise DataError(f"the table has no column {missing[0]!r}", where=path, got=", ".join(cells)[:300],
+            raise DataError(f"the table has no column {missing[0]!r}", where=source, got=", ".join(cells)[:300],
                             expected="chrom, pos (1-based), ref, alt", hint="or a VCF, with a name that ends in .vcf")
         others = {name: cell for name, cell in row.items() if name not in _PLACE}
         alts = (row["alt"].upper() or "-").split(",")
-        yield number, row["chrom"], row["pos"], row["ref"].upper(), alts, row.get("id") or row.get("name", ""), others
+        name = row.get("id") or row.get("name", "")
+        yield _Row(where, row["chrom"], row["pos"], row["ref"].upper(), alts, name, others)
 
 
 def parse_mutations(text: str, first_position: int = 1, where: str = "mutations") -> tuple[Edit, ...]:

@@ -164,7 +164,7 @@ def read_contexts(
 def self_similarity_table(
     tokenizer: Tokenizer, model: ContextVectors, random: ContextVectors | None = None, *, least: int = 2
 ) -> list[dict[str, Any]]:
-    """Give one row a token and layer, for tokens with at least `least` occurrences.
+    """Give one row per token and layer, for tokens with at least `least` occurrences.
 
     Parameters
     ----------

@@ -26,9 +26,9 @@ class TokenAxes(NamedTuple):
     Parameters
     ----------
     map_rows : list of dict
-        Rows of the table ``token_map``, one a token: columns `TOKEN_MAP_COLUMNS`.
+        Rows of the table ``token_map``, one per token: columns `TOKEN_MAP_COLUMNS`.
     axis_rows : list of dict
-        Rows of the table ``token_axes``, one a component and property: columns `TOKEN_AXES_COLUMNS`.
+        Rows of the table ``token_axes``, one per component and property: columns `TOKEN_AXES_COLUMNS`.
     """
 
     map_rows: list[dict[str, Any]]

@@ -58,7 +58,7 @@ class TokenCensus(NamedTuple):
 
 
 def merge_intervals(intervals: Iterable[Interval]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Join intervals that overlap or touch, a chromosome at a time; empty ones are left out.
+    """Join intervals of each chromosome that overlap or touch; empty ones are left out.
 
     Returns
     -------

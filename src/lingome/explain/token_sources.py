@@ -25,7 +25,7 @@ BedRow = tuple[int, Interval, list[str]]
 def read_records(
     path: Path, tokenizer: Tokenizer, soft_masked: SoftMasked = "upper"
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Give each record's name and letters in turn; memory is two bytes a letter of the longest.
+    """Give each record's name and letters in turn; memory is two bytes per letter of the longest.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def describe(rows: Sequence[Mapping[str, Any]], census: TokenCensus) -> str:
     never = [row["token"] for row in rows if not row["count"]]
     text = (
         f"{len(rows):,} tokens read {census.letters:,} letters as {total:,} tokens"
-        + (f", {census.letters / total:.2f} letters a token" if total else "")
+        + (f", {census.letters / total:.2f} letters per token" if total else "")
         + f"; the longest has {max(row['length_bp'] for row in rows)}."
     )
     if never:

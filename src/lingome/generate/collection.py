@@ -15,9 +15,39 @@ from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.next_tokens import NextTokens
 from lingome.generate.rules import Rules
-from lingome.generate.sampling import Generated, Tell, generate
+from lingome.generate.sampling import Generated, OnToken, generate
 
 Decode = Callable[[Sequence[int]], str]
+"""Gives the letters of tokens."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be written.
+
+    Parameters
+    ----------
+    prompt : sequence of int
+        Tokens of the prompt, with the one that begins a sequence.
+    n : int
+        How many sequences.
+    rules : Rules
+        Which tokens may follow, and when to stop.
+    decode : callable
+        Gives the letters of tokens, for the filters.
+    filters : Filters
+        Limits that a sequence has to keep; none by default.
+    """
+
+    prompt: Sequence[int]
+    n: int
+    rules: Rules
+    decode: Decode
+    filters: Filters = field(default_factory=Filters)
+
+    def prompts(self, n_rows: int, device: torch.device | None) -> torch.Tensor:
+        """Give the prompt so many times: int64, shape (n_rows, L)."""
+        return torch.tensor([list(self.prompt)] * n_rows, device=device)
 
 
 @dataclass(frozen=True)
@@ -56,56 +86,50 @@ class Collection:
 
 
 def sample_many(
-    model: NextTokens, prompt: Sequence[int], n: int, rules: Rules, decode: Decode, *, seed: int,
-    sampling: Sampling | None = None, filters: Filters | None = None, attempts: int = 10, batch_size: int = 16,
-    device: torch.device | None = None, tell: Tell | None = None,
+    model: NextTokens, request: Request, *, seed: int, sampling: Sampling | None = None, attempts: int = 10,
+    batch_size: int = 16, device: torch.device | None = None, on_token: OnToken | None = None,
 ) -> Collection:
-    """Draw n sequences after a prompt.
+    """Draw sequences after a prompt.
 
     Parameters
     ----------
     model : NextTokens
         The model.
-    prompt : sequence of int
-        Tokens of the prompt, with the one that begins a sequence.
-    n : int
-        How many.
-    rules : Rules
-        Which tokens may follow, and when to stop.
-    decode : callable
-        Gives the letters of tokens, for the filters.
+    request : Request
+        Prompt, number, rules and filters. A sequence that breaks a limit of a filter is drawn again.
     seed : int
-        Draw `a` of sequence `i` is a function of (seed, i, a): not of `n` or `batch_size`.
+        Draw `a` of sequence `i` is a function of (seed, i, a): not of the number of sequences or `batch_size`.
     sampling : Sampling, optional
         How tokens are drawn.
-    filters : Filters, optional
-        A sequence that breaks a limit is drawn again, `attempts` times in all, then left out and counted.
-    attempts, batch_size : int
-        Draws of a sequence at most; sequences written at a time.
+    attempts : int
+        Draws of a sequence at most; then it is left out and counted.
+    batch_size : int
+        Sequences written at a time.
     device : torch.device, optional
         Where the model is.
-    tell : callable, optional
-        Told of every token: (index of the sequence, token).
+    on_token : callable, optional
+        Called with every token: (index of the sequence, token).
 
     Raises
     ------
     ConfigError
         If a number is below 1.
     """
-    for name, value in (("n", n), ("attempts", attempts), ("batch_size", batch_size)):
+    for name, value in (("n", request.n), ("attempts", attempts), ("batch_size", batch_size)):
         if value < 1:
             raise ConfigError("this number is 1 or more", where=name, got=value)
-    filters, result = filters or Filters(), Collection()
-    waiting = list(range(n))
+    result = Collection()
+    waiting = list(range(request.n))
     for attempt in range(attempts):
         again: list[int] = []
         for first in range(0, len(waiting), batch_size):
             rows = waiting[first : first + batch_size]
-            ids = torch.tensor([list(prompt)] * len(rows), device=device)
-            draws = Draws(seed, [(index, attempt) for index in rows])
-            for index, one in zip(rows, generate(model, ids, rules, draws=draws, sampling=sampling,
-                                                 tell=_renamed(tell, rows)), strict=True):
-                complaint = _sort(result, Kept(index, attempt, decode(one.tokens), one), filters)
+            written = generate(
+                model, request.prompts(len(rows), device), request.rules, sampling=sampling,
+                draws=Draws(seed, [(index, attempt) for index in rows]), on_token=_renamed(on_token, rows),
+            )
+            for index, one in zip(rows, written, strict=True):
+                complaint = _sort(result, Kept(index, attempt, request.decode(one.tokens), one), request.filters)
                 if complaint:
                     again.append(index)
         waiting = again
@@ -117,27 +141,41 @@ def sample_many(
 
 
 def search_many(
-    model: NextTokens, prompt: Sequence[int], n: int, rules: Rules, decode: Decode, *, n_beams: int,
-    length_penalty: float = 0.0, filters: Filters | None = None, device: torch.device | None = None,
+    model: NextTokens, request: Request, *, n_beams: int, length_penalty: float = 0.0,
+    device: torch.device | None = None,
 ) -> Collection:
-    """Give the n best sequences that a beam search finds; `n_beams` of 1 is greedy.
+    """Give the best sequences that a beam search finds; `n_beams` of 1 is greedy.
 
-    There is nothing to draw again: what breaks a limit of `filters` is left out and counted.
+    There is nothing to draw again: what breaks a limit of the filters is left out and counted.
+
+    Parameters
+    ----------
+    model : NextTokens
+        The model.
+    request : Request
+        Prompt, number, rules and filters.
+    n_beams : int
+        Beams of the search.
+    length_penalty : float
+        As in `beam_search`.
+    device : torch.device, optional
+        Where the model is.
 
     Raises
     ------
     ConfigError
-        If `n` exceeds `n_beams`, which find as many at most.
+        If more sequences are asked for than there are beams, which find as many at most.
     """
-    if not 1 <= n <= n_beams:
-        raise ConfigError("a search finds as many sequences as it has beams", where="n", got=n,
+    if not 1 <= request.n <= n_beams:
+        raise ConfigError("a search finds as many sequences as it has beams", where="n", got=request.n,
                           expected=f"1 to {n_beams}", hint="more beams, or draw sequences")
-    ids = torch.tensor([list(prompt)], device=device)
-    found = beam_search(model, ids, rules, n_beams=n_beams, length_penalty=length_penalty)[0][:n]
+    found = beam_search(
+        model, request.prompts(1, device), request.rules, n_beams=n_beams, length_penalty=length_penalty
+    )[0][:request.n]
     result = Collection()
     for index, one in enumerate(found):
-        _sort(result, Kept(index, 0, decode(one.tokens), one), filters or Filters())
-    result.n_missing = n - len(result.kept)
+        _sort(result, Kept(index, 0, request.decode(one.tokens), one), request.filters)
+    result.n_missing = request.n - len(result.kept)
     return result
 
 
@@ -152,8 +190,8 @@ def _sort(result: Collection, one: Kept, filters: Filters) -> str | None:
     return complaint
 
 
-def _renamed(tell: Tell | None, rows: Sequence[int]) -> Tell | None:
-    if tell is None:
+def _renamed(on_token: OnToken | None, rows: Sequence[int]) -> OnToken | None:
+    if on_token is None:
         return None
-    told = tell
+    told = on_token
     return lambda row, token: told(rows[row], token)

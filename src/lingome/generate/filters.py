@@ -65,7 +65,8 @@ def longest_run(sequence: str) -> int:
     >>> longest_run("ACCCGG")
     3
     """
-    longest = run = min(1, len(sequence))
+    run = min(1, len(sequence))
+    longest = run
     for before, letter in pairwise(sequence):
         run = run + 1 if letter == before else 1
         longest = max(longest, run)

@@ -32,6 +32,11 @@ def scale_temperature(logits_BV: Tensor, temperature: float) -> Tensor:
     """Divide logits by a temperature; 0 is the limit, which keeps the likeliest token alone.
 
     Of equally likely tokens the one with the lowest id is kept, as `greedy_tokens` does.
+
+    Returns
+    -------
+    Tensor, shape (B, V)
+        Logits; at temperature 0, -inf but for one token of each row.
     """
     if temperature == 0:
         return keep_top_k(logits_BV, 1)
@@ -47,6 +52,11 @@ def keep_top_k(logits_BV: Tensor, k: int) -> Tensor:
     """Keep the k likeliest tokens of each row; where the k-th is tied, those of lowest id.
 
     Fan et al. 2018, doi:10.18653/v1/P18-1082.
+
+    Returns
+    -------
+    Tensor, shape (B, V)
+        Logits; -inf where a token is not kept.
 
     >>> keep_top_k(torch.tensor([[1.0, 3.0, 3.0, 2.0]]), 1).tolist()
     [[-inf, 3.0, -inf, -inf]]
@@ -77,6 +87,11 @@ def keep_top_p(logits_BV: Tensor, p: float) -> Tensor:
     """Keep the fewest likeliest tokens whose probabilities add up to at least p; never less than one.
 
     Nucleus sampling: Holtzman et al. 2020, arXiv:1904.09751.
+
+    Returns
+    -------
+    Tensor, shape (B, V)
+        Logits; -inf where a token is not kept.
 
     >>> keep_top_p(torch.tensor([[0.5, 0.3, 0.2]]).log(), 0.6).exp().tolist()[0][2]
     0.0
@@ -129,6 +144,11 @@ def keep_min_p(logits_BV: Tensor, p: float) -> Tensor:
 
     Nguyen et al. 2024, arXiv:2407.01082.
 
+    Returns
+    -------
+    Tensor, shape (B, V)
+        Logits; -inf where a token is not kept.
+
     >>> keep_min_p(torch.tensor([[0.5, 0.3, 0.2]]).log(), 0.5).exp().tolist()[0][2]
     0.0
     """
@@ -173,7 +193,13 @@ class Sampling:
 
 
 def shape_logits(logits_BV: Tensor, sampling: Sampling) -> Tensor:
-    """Apply temperature, top-k, top-p and min-p, in this order; what was not asked for changes nothing."""
+    """Apply temperature, top-k, top-p and min-p, in this order; what was not asked for changes nothing.
+
+    Returns
+    -------
+    Tensor, shape (B, V)
+        Logits; -inf where a token is not kept.
+    """
     logits_BV = scale_temperature(logits_BV, sampling.temperature)
     if sampling.top_k is not None:
         logits_BV = keep_top_k(logits_BV, sampling.top_k)

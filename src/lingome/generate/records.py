@@ -9,7 +9,7 @@ from typing import Any
 
 from lingome.core.progress import show, track
 from lingome.generate.collection import Kept
-from lingome.generate.sampling import Tell
+from lingome.generate.sampling import OnToken
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -34,11 +34,13 @@ def record_row(kept: Kept, tokenizer: Tokenizer, longest_match: int | None = Non
 
 
 @contextmanager
-def telling(tokenizer: Tokenizer, n_letters: int, prompt: str, *, stream: bool) -> Iterator[Tell]:
-    """Give what is to be told of every token: it advances a bar, or shows sequences as FASTA while they are made.
+def show_progress(tokenizer: Tokenizer, n_letters: int, prompt: str, *, stream: bool) -> Iterator[OnToken]:
+    """Give a function to call with every token: it advances a bar, or shows sequences as FASTA while they are made.
 
     Parameters
     ----------
+    tokenizer : Tokenizer
+        Gives the letters of tokens.
     n_letters : int
         Letters to be written in all.
     prompt : str
@@ -52,13 +54,13 @@ def telling(tokenizer: Tokenizer, n_letters: int, prompt: str, *, stream: bool) 
         return
     begun: list[int] = []
 
-    def tell(index: int, token: int) -> None:
+    def on_token(index: int, token: int) -> None:
         if begun[-1:] != [index]:
             show(("\n" if begun else "") + f">generated_{index + 1}\n{prompt}")
             begun.append(index)
         show(tokenizer.decode((token,)))
 
-    yield tell
+    yield on_token
     show("\n")
 
 

@@ -18,7 +18,7 @@ from lingome.generate.rules import Rules, Stop
 
 # Dimension legend: B rows of a batch, L tokens of a prompt, V tokens in the vocabulary
 
-Tell = Callable[[int, int], None]
+OnToken = Callable[[int, int], None]
 """Called with (row, token) as soon as a token is chosen."""
 
 
@@ -80,9 +80,35 @@ def stream(
 ) -> Iterator[Written]:
     """Continue each prompt until a rule stops it, and give every token when it is made.
 
-    Rows take turns: one token of each that goes on, then the next. Parameters and errors are those of `generate`.
+    Rows take turns: one token of each that goes on, then the next.
+
+    Parameters
+    ----------
+    model : NextTokens
+        The model.
+    prompts_BL : Tensor of int64, shape (B, L)
+        Prompts with the token that begins a sequence; shorter ones padded on the left.
+    rules : Rules
+        Which tokens may follow, and when to stop.
+    draws : Draws, optional
+        Random numbers; None takes the likeliest token each time.
+    sampling : Sampling, optional
+        How tokens are drawn; from the model's own distribution by default.
+    attention_mask_BL : Tensor of bool, shape (B, L), optional
+        False on padding.
+
+    Yields
+    ------
+    Written
+        One token.
+
+    Raises
+    ------
+    DataError
+        If the model gives scores that are not numbers.
     """
-    sampling, device = sampling or Sampling(), prompts_BL.device
+    sampling = sampling or Sampling()
+    device = prompts_BL.device
     n_tokens = 0
     going = list(range(len(prompts_BL)))  # row of the batch -> row of the prompts: finished rows leave the batch
     bases_B = torch.zeros(len(going), dtype=torch.int64)
@@ -113,7 +139,9 @@ def stream(
             return
         if len(kept) < len(going):
             model.reorder(torch.tensor(kept, device=device))
-            chosen_B, bases_B, going = chosen_B[kept], bases_B[kept], [going[place] for place in kept]
+            chosen_B = chosen_B[kept]
+            bases_B = bases_B[kept]
+            going = [going[place] for place in kept]
         logits_BV = model.step(chosen_B.to(device))
 
 
@@ -125,7 +153,7 @@ def generate(
     draws: Draws | None = None,
     sampling: Sampling | None = None,
     attention_mask_BL: Tensor | None = None,
-    tell: Tell | None = None,
+    on_token: OnToken | None = None,
 ) -> list[Generated]:
     """Continue each prompt until a rule stops it.
 
@@ -143,8 +171,8 @@ def generate(
         How tokens are drawn; from the model's own distribution by default.
     attention_mask_BL : Tensor of bool, shape (B, L), optional
         False on padding.
-    tell : callable, optional
-        Told of every token; `stream` gives them instead.
+    on_token : callable, optional
+        Called with every token; `stream` gives them instead.
 
     Returns
     -------
@@ -160,8 +188,8 @@ def generate(
     made = stream(model, prompts_BL, rules, draws=draws, sampling=sampling, attention_mask_BL=attention_mask_BL)
     for one in made:
         rows[one.row].append(one)
-        if tell is not None and one.token is not None:
-            tell(one.row, one.token)
+        if on_token is not None and one.token is not None:
+            on_token(one.row, one.token)
     return [_collected(row) for row in rows]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lingome.config.task import TaskSettings, file_kind
+from lingome.config.task import SplitSettings, TaskSettings, file_kind
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.data.bed import bed_rows, on_genome, peak_rows
@@ -18,8 +18,6 @@ from lingome.data.splits import divide, reach
 from lingome.data.tables import read_examples
 from lingome.genome.regions import build_regions, promoter_intervals
 from lingome.genome.sites import build_sites
-
-VALID_SHARE = 0.1
 
 
 def build_examples(task: TaskSettings, *, seed: int = 0, genome: Genome | None = None) -> Examples:
@@ -50,11 +48,36 @@ def build_examples(task: TaskSettings, *, seed: int = 0, genome: Genome | None =
         genome = genome or Genome.open(task.genome)
         lengths = genome.lengths
         examples = _sites(task, genome) if task.motifs is not None else _regions(task, genome, seed)
-    divided = examples.with_splits(divide(examples, lengths, task.split, seed=seed))
+    return divide_and_say(examples, lengths, task.split, seed=seed)
+
+
+def divide_and_say(
+    examples: Examples, lengths: Mapping[str, int], split: SplitSettings, *, seed: int = 0
+) -> Examples:
+    """Divide examples as `divide` does, and say how many each split has.
+
+    Parameters
+    ----------
+    examples : Examples
+        Their own splits count where the settings name a column.
+    lengths : mapping of str to int
+        Length of each chromosome in bp, for blocks.
+    split : SplitSettings
+        The way.
+    seed : int
+        Of random splits.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `divide`.
+    """
+    divided = examples.with_splits(divide(examples, lengths, split, seed=seed))
     counts = {name: int((divided.splits == name).sum()) for name in SPLITS}
     left_out = len(divided) - sum(counts.values())
     said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    say(f"{said}" + (f" ({left_out:,} in gaps between blocks, or in no split, are not used)" if left_out else ""))
+    unused = f" ({left_out:,} in gaps between blocks, or in no split, are not used)" if left_out else ""
+    say(f"{said}{unused}")
     return divided
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from lingome.config.data import CheckSettings, FetchSettings
-from lingome.core.errors import DataError
+from lingome.config.data import CheckSettings, FetchSettings, ListSettings
 from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.data.catalog.entries import Entry, entries, find
@@ -15,7 +14,7 @@ from lingome.data.compressed import is_folder, sniff
 from lingome.data.genome import Genome
 
 
-def list_catalog() -> Outcome:
+def list_catalog(settings: ListSettings) -> Outcome:
     """List every data set: name, what, organism, size, licence, and whether it is here."""
     rows = [
         (entry.name, entry.what, entry.organism, _size(entry.size_bytes), entry.licence, _place(entry))
@@ -76,8 +75,8 @@ def plan_check(settings: CheckSettings) -> Plan:
     return Plan("check", rows)
 
 
-def run_check(settings: CheckSettings) -> tuple[Outcome, DataError | None]:
-    """Look into a file; give what to show, and the first problem, which must end the command.
+def run_check(settings: CheckSettings) -> Outcome:
+    """Look into a file; the outcome holds what to show, and the first problem, which ends the command.
 
     Raises
     ------
@@ -85,8 +84,7 @@ def run_check(settings: CheckSettings) -> tuple[Outcome, DataError | None]:
         If the file is missing or of no known kind, or the genome cannot be read.
     """
     genome = Genome.open(settings.genome) if settings.genome is not None else None
-    report = check_file(settings.file, genome)
-    return describe(report), report.problem
+    return describe(check_file(settings.file, genome))
 
 
 def describe(report: FileReport) -> Outcome:
@@ -96,7 +94,8 @@ def describe(report: FileReport) -> Outcome:
         rows.append(("problem", " ".join(str(report.problem).split())))
     verdict = "can be used" if report.problem is None else "cannot be used"
     return Outcome(
-        message=f"{report.path} {verdict}", tables=[Table(str(report.path), ("what", "value"), rows)], path=report.path
+        message=f"{report.path} {verdict}", tables=[Table(str(report.path), ("what", "value"), rows)],
+        path=report.path, problem=report.problem,
     )
 
 

@@ -14,6 +14,7 @@ from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
 from lingome.core.warnings import RunWarning
+from lingome.data.areas import choose_areas
 from lingome.data.catalog.entries import find
 from lingome.evaluate.baselines.classifiers import fit_baselines
 from lingome.evaluate.classification import answer, score_view, write_examples_tables, write_scores
@@ -35,8 +36,8 @@ from lingome.models.reading.pieces import cut_to_fit
 from lingome.report.page import write_report
 from lingome.tokens.bpe import BpeTokenizer, train_bpe, vocabulary_size
 from lingome.tokens.windows import encode_genome
-from lingome.train.pretraining.areas import choose_areas
-from lingome.train.pretraining.pretraining import pretrain_model
+from lingome.train.checkpointing import Checkpointing
+from lingome.train.pretraining import Corpus, WindowSettings, pretrain_model
 from lingome.train.state import StateStore
 from lingome.tune.predict import run_batches, softmax
 
@@ -173,7 +174,8 @@ def _pretrain(question: Question, tokenizer: BpeTokenizer, settings: DemoSetting
     areas = choose_areas(question.genome.lengths, question.hidden)
     model.to(pick_device(settings.device))
     done = pretrain_model(
-        question.genome, tokenizer, model, areas, train, seed=settings.seed, run=run_dir, max_tokens=254
+        model, Corpus(question.genome, tokenizer, areas), train, seed=settings.seed,
+        windows=WindowSettings(max_tokens=254), saving=Checkpointing(run_dir),
     )
     StateStore(run_dir.path / "state").discard()
     say(f"masked perplexity {done.before['perplexity']:.1f} before, {done.after['perplexity']:.1f} after; "

@@ -19,11 +19,11 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.evaluate.language import composition
 from lingome.evaluate.leaks.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
-from lingome.generate.collection import Collection, sample_many, search_many
+from lingome.generate.collection import Collection, Request, sample_many, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.recomputed import reader_of, reading_cost
-from lingome.generate.records import fasta_record, record_row, telling
+from lingome.generate.records import fasta_record, record_row, show_progress
 from lingome.generate.rules import Rules, rules_for
 from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
@@ -57,7 +57,8 @@ def plan(settings: GenerateSettings) -> Plan:
     seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
     room = min(config.max_positions, len(opened.prompt) + opened.rules.max_tokens)
     held, slower = reading_cost(opened.start.model, rows, room)
-    memory, seconds = 0.5e9 + 4 * n_parameters + held, seconds * slower
+    memory = 0.5e9 + 4 * n_parameters + held
+    seconds *= slower
     bases = 0
     if opened.genome is not None:
         bases = sum(opened.genome.lengths.values())
@@ -90,8 +91,8 @@ def run(settings: GenerateSettings) -> Outcome:
     if opened.genome is not None and new:
         lineage.add_input("training", opened.genome.path)
         blank = build_causal_lm(opened.start.model.config, opened.start.tokenizer.vocab_size, settings.seed + 1).eval()
-        untaught = write_sequences(settings, replace(opened, start=opened.start._replace(model=blank)))
-        matches, comparison = compare(settings, opened.genome, new, [kept.sequence for kept in untaught.kept])
+        random = write_sequences(settings, replace(opened, start=opened.start._replace(model=blank)))
+        matches, comparison = compare(settings, opened.genome, new, [kept.sequence for kept in random.kept])
     rows = [record_row(kept, opened.start.tokenizer, None if matches is None else int(matches[place]))
             for place, kept in enumerate(made.kept)]
     if opened.start.folder is not None:
@@ -120,25 +121,37 @@ def write_sequences(settings: GenerateSettings, opened: Generation, *, stream: b
     if isinstance(model, CausalLM):
         lay_out_for_steps(model, 1 if stream else _rows(settings))
     reader = reader_of(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
-    filters = Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run)
+    request = Request(
+        opened.prompt, settings.n, rules, tokenizer.decode,
+        Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run),
+    )
     if settings.method == "beam":
         return search_many(
-            reader, opened.prompt, settings.n, rules, tokenizer.decode, n_beams=_rows(settings),
-            length_penalty=settings.length_penalty or 0.0, filters=filters, device=device,
+            reader, request, n_beams=_rows(settings), length_penalty=settings.length_penalty or 0.0, device=device
         )
     temperature = 0.0 if settings.method == "greedy" else settings.temperature
     sampling = Sampling(1.0 if temperature is None else temperature, settings.top_k, settings.top_p, settings.min_p)
     letters = settings.n * settings.length_bp
-    with telling(tokenizer, letters, settings.prompt.upper(), stream=stream) as tell:
+    with show_progress(tokenizer, letters, settings.prompt.upper(), stream=stream) as on_token:
         return sample_many(
-            reader, opened.prompt, settings.n, rules, tokenizer.decode, seed=settings.seed, sampling=sampling,
-            filters=filters, attempts=settings.attempts if settings.method == "sample" else 1,
-            batch_size=1 if stream else settings.batch_size, device=device, tell=tell,
+            reader, request, seed=settings.seed, sampling=sampling,
+            attempts=settings.attempts if settings.method == "sample" else 1,
+            batch_size=1 if stream else settings.batch_size, device=device, on_token=on_token,
         )
 
 
-def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught: list[str]) -> Comparison:
-    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone."""
+def compare(settings: GenerateSettings, genome: Genome, new: list[str], random: list[str]) -> Comparison:
+    """Measure novelty, GC content and k-mers of what was written, beside random weights and composition alone.
+
+    Parameters
+    ----------
+    settings : GenerateSettings
+        Length of k-mers, prompt and seed.
+    genome : Genome
+        The training data.
+    new, random : list of str
+        What the model wrote, and what the same model with random weights wrote.
+    """
     def pieces() -> Iterator[np.ndarray]:
         return (genome.sequence(chrom) for chrom in genome.lengths)
 
@@ -149,7 +162,7 @@ def compare(settings: GenerateSettings, genome: Genome, new: list[str], untaught
     own = "windows of the training data"
     sets = {
         "model": new,
-        **({"the same model, random weights": untaught} if untaught else {}),
+        **({"the same model, random weights": random} if random else {}),
         f"Markov model of order {markov.order}": composition.sample_markov(markov, lengths, seed, settings.prompt),
         "uniform bases": composition.sample_uniform(lengths, seed),
         own: composition.sample_windows(held, lengths, seed),

@@ -76,9 +76,9 @@ def describe_checkpoint(folder: Path) -> Outcome:
     )
 
 
-def list_models(settings: ListSettings | None = None) -> Outcome:
+def list_models(settings: ListSettings) -> Outcome:
     """List packaged models, presets and published models: size, shape, and what each is for."""
-    if settings is not None and settings.published:
+    if settings.published:
         return list_published()
     rows: list[tuple[object, ...]] = []
     for name, folder in packaged_models().items():

@@ -37,7 +37,7 @@ def plan(settings: EncodeSettings) -> Plan:
         bases = estimate_bases(settings.input)
         n_tokens = bases / cost.bases_per_token
         size = n_tokens * np.dtype(tokenizer.ids_dtype).itemsize
-        judged = f"{cost.bases_per_token:.2f} letters a token, judged by the first of them"
+        judged = f"{cost.bases_per_token:.2f} letters per token, judged by the first of them"
         rows += [
             ("sequence", f"about {bases / 1e6:,.1f} Mb"),
             ("tokens", f"about {n_tokens:,.0f} ({judged})"),
@@ -108,9 +108,9 @@ def _run_store(settings: EncodeSettings, out: Path, tokenizer: Tokenizer) -> Out
         ))
     rows = [
         ("sequences", totals.records), ("bases", totals.length_bp), ("bases with a token", totals.bases),
-        ("tokens", totals.tokens), ("bases a token", totals.bases / totals.tokens),
+        ("tokens", totals.tokens), ("bases per token", totals.bases / totals.tokens),
         ("stretches without N", totals.segments), ("bytes on disk", totals.size_bytes),
-        ("bytes a base", totals.size_bytes / totals.bases),
+        ("bytes per base", totals.size_bytes / totals.bases),
     ]
     return Outcome(
         f"{totals.tokens:,} tokens of {totals.bases:,} bases written to {out}",

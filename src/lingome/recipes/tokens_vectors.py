@@ -16,6 +16,7 @@ from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed, generator
 from lingome.core.warnings import RunWarning
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.names import unknown_chromosome
@@ -30,7 +31,6 @@ from lingome.tokens.alphabet import DNA
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
-from lingome.train.pretraining.areas import choose_areas
 from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
 
 Row = dict[str, Any]

@@ -1,4 +1,4 @@
-"""One token a letter: in lingome's order of ids, HyenaDNA's, or that of ESM's proteins."""
+"""One token per letter: in lingome's order of ids, HyenaDNA's, or that of ESM's proteins."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ class CharacterTokenizer(Tokenizer):
 
     def __init__(self, alphabet: Alphabet = DNA, layout: str = "lingome") -> None:
         if layout == "lingome":
-            said = _Layout((*SPECIAL, *alphabet.letters), {}, alphabet, SPECIAL[2], SPECIAL[3])
+            chosen = _Layout((*SPECIAL, *alphabet.letters), {}, alphabet, SPECIAL[2], SPECIAL[3])
         elif layout in LAYOUTS:
-            said = LAYOUTS[layout]
+            chosen = LAYOUTS[layout]
         else:
             raise ConfigError(
                 "there is no such layout of letters", where="layout", got=layout,
                 expected=", ".join(("lingome", *LAYOUTS)),
             )
-        super().__init__(said.vocab, said.roles, said.alphabet)
+        super().__init__(chosen.vocab, chosen.roles, chosen.alphabet)
         self.layout = layout
-        self._said = said
-        ids = [*(self.ids[letter] for letter in said.alphabet.letters), self.unk_id]
-        self._id_of_ascii = np.array(ids, dtype=np.uint16)[said.alphabet.codes]
+        self._layout = chosen
+        ids = [*(self.ids[letter] for letter in chosen.alphabet.letters), self.unk_id]
+        self._id_of_ascii = np.array(ids, dtype=np.uint16)[chosen.alphabet.codes]
 
     def settings(self) -> dict[str, Any]:
         """Give the kind, the layout if it is a published one, and the alphabet unless it is DNA."""
@@ -105,6 +105,6 @@ class CharacterTokenizer(Tokenizer):
         special = [(self.vocab[i], int(i)) for i in self.special_ids if self.vocab[i] != "N"]
         write_tokenizer_json(
             folder, model=word_level(self.ids, self.roles["unk"]), pre_tokenizer=split_by(r"[\s\S]"),
-            special=special, before=self._said.before, after=self._said.after,
+            special=special, before=self._layout.before, after=self._layout.after,
             letters="".join(letter for letter in self.alphabet.letters if letter.isalpha()),
         )

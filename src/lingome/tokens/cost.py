@@ -83,7 +83,7 @@ def measure_training(
 ) -> TrainingCost:
     """Learn a few merges on the first megabase of a FASTA, and say how long a base takes.
 
-    Two lengths are trained on, so that what grows with the sequence is told from what does not.
+    Two lengths are trained on, so that what grows with the sequence is told apart from what does not.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ class KmerTokenizer(Tokenizer):
     overlap : bool
         True: a word begins at every base, n - k + 1 words in all; a word with an unknown letter
         is [UNK]; token `i` owns base `i`, and the last token owns its k bases, so that tokens
-        tile the sequence. A sequence shorter than k becomes one [UNK] a base.
+        tile the sequence. A sequence shorter than k becomes one [UNK] per base.
         False: words side by side from the left; an unknown letter breaks the grid, and bases
         that fill no word are single letters.
     layout : {"dnabert", "nucleotide-transformer", "nucleotide-transformer-v2"}

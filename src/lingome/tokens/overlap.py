@@ -6,7 +6,7 @@ the sequence, where fewer words lie over a base. Words side by side and byte pai
 each masked token hides the bases it owns.
 
 Pre-training draws what to hide at random, in spans of tokens: see `span_start_rate`, and
-`lingome.train.objectives.objectives.mask_tokens`, which draws them.
+`lingome.train.objectives.masked.mask_tokens`, which draws them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def hidden_bases(masked: np.ndarray, k: int, overlap: bool = True, n_bases: int 
         that fill no word.
     n_bases : int, optional
         Length of the sequence; by default L + k - 1 with overlap, and L k without. Needed for a
-        sequence shorter than k (which has one [UNK] a base: nothing of it is ever shown) and for
+        sequence shorter than k (which has one [UNK] per base: nothing of it is ever shown) and for
         single letters at the end.
 
     Returns

@@ -47,7 +47,7 @@ class WindowPlaces:
         return int(self._ends[length - self._shortest, -1])
 
     def find(self, numbers: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Tell places by their numbers.
+        """Find places by their numbers.
 
         Parameters
         ----------

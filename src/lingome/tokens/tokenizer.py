@@ -162,6 +162,11 @@ class Tokenizer(ABC):
         self.roles = roles or dict(zip(("pad", "unk", "cls", "sep", "mask"), SPECIAL, strict=True))
         self.ids = {token: index for index, token in enumerate(self.vocab)}
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value}" for name, value in self.settings().items() if name != "kind")
+        inside = ", ".join(filter(None, [f"{self.vocab_size:,} tokens", said, f"letters {self.alphabet.name}"]))
+        return f"{type(self).__name__}({inside})"
+
     @property
     def vocab_size(self) -> int:
         """Number of tokens, special ones included."""
@@ -266,7 +271,7 @@ class Tokenizer(ABC):
     def covered_bp(self, ids: np.ndarray, n_stretches: int) -> int:
         """Count the bases under known tokens `ids`, shape (m,), that form `n_stretches` stretches of sequence."""
         counts = np.zeros(self.vocab_size, dtype=np.int64)
-        for first in range(0, len(ids), 1 << 22):  # bincount makes a copy of 8 bytes an id
+        for first in range(0, len(ids), 1 << 22):  # bincount makes a copy of 8 bytes per id
             counts += np.bincount(ids[first : first + (1 << 22)], minlength=self.vocab_size)
         return int(counts @ self.token_lengths)
 

@@ -141,7 +141,7 @@ def encode_genome(
     if n == 0:
         raise DataError("there is no known sequence to encode", where=genome.path, got=f"{unknown:,} unknown letters")
     say(
-        f"encoded {bases:,} bases as {n:,} tokens ({bases / n:.2f} bases a token); "
+        f"encoded {bases:,} bases as {n:,} tokens ({bases / n:.2f} bases per token); "
         f"{unknown:,} unknown letters left out"
     )
     share = np.concatenate(shares) if repeats is not None else None

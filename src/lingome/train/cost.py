@@ -3,12 +3,12 @@
 Time: a step is computed on as many rows as fit a second, forward and backward, and the optimizer's part on its own;
 the first grows with the tokens of a step, the second does not. Validation costs a third of a training token.
 
-Memory: the peak of these few steps is read off, weights, gradients and AdamW's two averages (16 bytes a parameter,
+Memory: the peak of these few steps is read off, weights, gradients and AdamW's two averages (16 bytes per parameter,
 Kingma and Ba 2015, arXiv:1412.6980) among it. What a whole batch needs beyond their rows is added: autograd's tensors
 for the backward pass are counted for two rows and for three, and the difference is a row's::
 
     memory = peak of the timed steps + (rows - timed rows) * row * SLACK + data
-    + 4 bytes a parameter for the best weights so far, where progress is measured
+    + 4 bytes per parameter for the best weights so far, where progress is measured
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from lingome.config.train import TrainSettings
 from lingome.models.devices import autocast, pick_precision
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives import Batch, LossSum
 from lingome.train.optimizer import build_optimizer
 
 SLACK = 1.15
@@ -66,7 +66,7 @@ class Cost:
     memory_bytes : float
         Largest size: of the process on a CPU; on a GPU, of what torch holds there.
     step_s : float
-        Seconds a step, of all its micro-batches.
+        Seconds per step, of all its micro-batches.
     valid_s : float
         Seconds of one measure of the validation windows.
     """
@@ -78,13 +78,6 @@ class Cost:
     def seconds(self, steps: float, eval_every: int | None) -> float:
         """Give the time of so many steps: measured before, every `eval_every` steps and at the last, and once after."""
         return START_S + steps * self.step_s + self.valid_s * (2 + (math.ceil(steps / eval_every) if eval_every else 1))
-
-
-def kept_bytes(
-    model: nn.Module, objective: Probed, settings: TrainSettings, rows: int, length: int
-) -> float:
-    """Count what autograd keeps for the backward pass of random rows, without the weights themselves."""
-    return _forward(model, objective, settings)(rows, length)[0]
 
 
 def duration(seconds: float) -> str:
@@ -133,6 +126,8 @@ def estimate_training(model: nn.Module, objective: Probed, settings: TrainSettin
         Its tokenizer may know fewer tokens than the model.
     settings : TrainSettings
         Batches, precision.
+    load : Load
+        How large the steps are.
     """
     model.train()
     device = next(model.parameters()).device

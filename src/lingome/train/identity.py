@@ -14,7 +14,10 @@ from lingome.core.errors import ConfigError
 from lingome.core.progress import say
 
 FREE = {"save_every", "save_seconds", "parallel", "compile", "deterministic", "tensorboard"}
-"""Settings that say how a training is computed and kept, not which one it is: a resumed run may change them."""
+"""Training settings that say how a training is computed and kept, not which one it is."""
+
+MAY_DIFFER = {"out", "force", "resume", *(f"train.{name}" for name in FREE)}
+"""Settings of a run that may differ between the run and its resumption."""
 
 
 def build_identity(settings: TrainSettings, seed: int, given: Mapping[str, str]) -> dict[str, str]:
@@ -28,7 +31,21 @@ def build_identity(settings: TrainSettings, seed: int, given: Mapping[str, str])
 def shared_facts(
     identity: Mapping[str, str], settings: TrainSettings, phase: str, model: nn.Module, batches_per_epoch: int
 ) -> dict[str, str]:
-    """Give the facts that must be equal in all processes that train together."""
+    """Give the facts that must be equal in all processes that train together.
+
+    Parameters
+    ----------
+    identity : mapping of str to str
+        From `build_identity`; the number of threads may differ.
+    settings : TrainSettings
+        All of them, apart from where TensorBoard's files go.
+    phase : str
+        Name of the training.
+    model : Module
+        Names and shapes of its tensors, and the kind of its device.
+    batches_per_epoch : int
+        Micro-batches of one pass over the data.
+    """
     shapes = {name: f"{tuple(tensor.shape)} {tensor.dtype}" for name, tensor in model.state_dict().items()}
     return {
         **{name: value for name, value in identity.items() if name != "threads"},

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,24 +15,25 @@ from torch import nn
 from lingome.config.train import TrainSettings
 from lingome.core.errors import DataError, Interrupted
 from lingome.core.progress import Task, say, track
-from lingome.core.rundir import RunDir
 from lingome.models.devices import autocast
 from lingome.train.board import Board
+from lingome.train.checkpointing import Checkpointing, Phase
 from lingome.train.compiled import compiling
 from lingome.train.determinism import reproducible
 from lingome.train.identity import build_identity, check_identity, shared_facts
 from lingome.train.interrupts import StopRequest, catch_stop
 from lingome.train.metrics import drop_metrics_after, write_metric
-from lingome.train.objectives.objectives import Objective
+from lingome.train.objectives import Objective
 from lingome.train.optimizer import build_optimizer
-from lingome.train.parallel.distributed import ALONE, World, check_agreement, choose_parallel, join, naming_the_lost
-from lingome.train.parallel.sharded import Whole, fill, shard
+from lingome.train.parallel.distributed import ALONE, check_agreement, choose_parallel, explain_lost_process, join
+from lingome.train.parallel.placement import place
 from lingome.train.schedule import learning_rate, progress_share
 from lingome.train.sources import BatchSource
 from lingome.train.state import Progress, StateStore, Tensors, copy_weights, put_weights
 from lingome.train.step import Signals, Stepper, StepResult
 
 Evaluate = Callable[[nn.Module], Mapping[str, float]]
+"""Measures a model; ``loss`` is among the numbers."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,10 @@ def train(
     source: BatchSource,
     settings: TrainSettings,
     *,
-    seed: int,
-    run: RunDir | None = None,
+    phase: Phase | None = None,
     evaluate: Evaluate | None = None,
     parameters: Iterable[nn.Parameter] | None = None,
-    phase: str = "train",
-    resume: bool = False,
-    label: str = "training",
-    publish: Callable[[nn.Module], None] | None = None,
-    resume_command: str = "",
-    identity: Mapping[str, str] | None = None,
-    keep_state: bool = True,
+    saving: Checkpointing | None = None,
 ) -> TrainResult:
     """Train a model in place; with `evaluate`, it ends with the weights of its lowest loss.
 
@@ -94,25 +88,23 @@ def train(
 
     Parameters
     ----------
-    run : RunDir, optional
-        Gets ``metrics.jsonl`` and the training state; without it nothing is written.
+    model : Module
+        On the device to train on.
+    objective : Objective
+        Gives the loss of a batch.
+    source : BatchSource
+        Gives the batches.
+    settings : TrainSettings
+        Length, batches, rate.
+    phase : Phase, optional
+        Name and seed of this training, which decide every draw, and what its progress bar says.
     evaluate : callable, optional
         Takes the model (in evaluation mode, no gradients) and gives numbers, ``loss`` among them.
         Called every ``settings.eval_every`` steps and at the end.
     parameters : iterable of Parameter, optional
         What to train; by default all that require a gradient.
-    phase : str
-        Name of this training in the run: key of metrics, random draws and the state's folder.
-    resume : bool
-        Continue from the state in `run`, if there is one.
-    publish : callable, optional
-        Writes the model to use (best so far, else last) as a checkpoint; called at every save.
-    resume_command : str
-        What a person types to go on after an interruption.
-    identity : mapping, optional
-        Facts that must be equal when resuming (digest of the data, tokenizer).
-    keep_state : bool
-        Save what resuming needs in `run`; false for trainings of seconds, which then only write metrics.
+    saving : Checkpointing, optional
+        What is written, and what is gone on from; by default nothing.
 
     Raises
     ------
@@ -124,97 +116,91 @@ def train(
         If the user or the system asked to stop (SIGINT, SIGTERM), after the state was saved; or if another
         process is gone.
     """
-    with ExitStack() as stack, naming_the_lost():
+    phase = phase or Phase()
+    saving = saving or Checkpointing()
+    with ExitStack() as stack, explain_lost_process():
         stack.enter_context(reproducible(next(model.parameters()).device, settings.deterministic))
         loop = _Loop(
-            model, objective, source, settings, seed=seed, phase=phase, run=run, evaluate=evaluate, publish=publish,
-            parameters=parameters, resume_command=resume_command, identity=dict(identity or {}),
-            keep_state=keep_state, world=join() if run is not None and keep_state else ALONE,
+            model, objective, source, settings, phase=phase, evaluate=evaluate, parameters=parameters, saving=saving,
         )
         stack.callback(loop.close)
         if settings.compile:
-            stack.enter_context(compiling(loop.work))
-        if resume:
-            loop.resume()
-        elif run is not None:
-            drop_metrics_after(run, phase, 0)
-        loop.open_board()
+            stack.enter_context(compiling(loop.placement.work))
+        loop.begin()
         stop = stack.enter_context(catch_stop())
-        task = stack.enter_context(track(label, 1.0))
+        task = stack.enter_context(track(phase.label, 1.0))
         try:
             return loop.go(stop, task)
         except KeyboardInterrupt:
             raise loop.interrupted() from None
 
 
-@dataclass
 class _Loop:
-    model: nn.Module
-    objective: Objective
-    source: BatchSource
-    settings: TrainSettings
-    seed: int
-    phase: str
-    run: RunDir | None
-    evaluate: Evaluate | None
-    publish: Callable[[nn.Module], None] | None
-    parameters: Iterable[nn.Parameter] | None
-    resume_command: str
-    identity: dict[str, str]
-    keep_state: bool
-    world: World
-    progress: Progress = field(default_factory=Progress)
-    best: Tensors | None = None
+    """One training: its model, its counters, and where both are kept."""
 
-    def __post_init__(self) -> None:
-        chosen = {id(p) for p in (self.model.parameters() if self.parameters is None else self.parameters)}
-        names = [name for name, p in self.model.named_parameters() if id(p) in chosen and p.requires_grad]
-        self.device = next(self.model.parameters()).device
-        settings = self.settings
-        totals = [settings.max_steps] if settings.max_steps is not None else []
-        if settings.epochs is not None:
-            totals.append(max(1, math.ceil(settings.epochs * self.source.batches_per_epoch / settings.accumulate)))
-        self.total_steps = min(totals) if totals else None
-        self.identity = build_identity(settings, self.seed, self.identity)
-        self._share()
-        by_name = dict(self.work.named_parameters())
+    def __init__(
+        self, model: nn.Module, objective: Objective, source: BatchSource, settings: TrainSettings, *, phase: Phase,
+        evaluate: Evaluate | None, parameters: Iterable[nn.Parameter] | None, saving: Checkpointing,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self.phase = phase
+        self.evaluate = evaluate
+        self.saving = saving
+        self.device = next(model.parameters()).device
+        self.total_steps = _total_steps(settings, source)
+        self.identity = build_identity(settings, phase.seed, saving.identity)
+        chosen = {id(p) for p in (model.parameters() if parameters is None else parameters)}
+        names = [name for name, p in model.named_parameters() if id(p) in chosen and p.requires_grad]
+        self._share(source.batches_per_epoch)
+        by_name = dict(self.placement.work.named_parameters())
         trained = [by_name[name] for name in names]
-        self.optimizer = build_optimizer(self.work, settings, trained)
+        self.optimizer = build_optimizer(self.placement.work, settings, trained)
         self.stepper = Stepper(
-            self.work, self.objective, self.source, settings, seed=self.seed, phase=self.phase,
-            optimizer=self.optimizer, parameters=trained, world=self.world, whole=self.whole, last_save=self._go_on,
+            self.placement, objective, source, settings, phase=phase, optimizer=self.optimizer, parameters=trained,
+            last_save=self._advice_to_go_on,
         )
+        self.progress = Progress()
+        self.best: Tensors | None = None
         self.board: Board | None = None
-        self.started = self.saved = self.logged = time.monotonic()
+        self.started = time.monotonic()
+        self.saved = self.started
+        self.logged = self.started
         self.logged_tokens = 0
         self.shown = ""
         self.published = -1
 
-    def _share(self) -> None:
-        """Agree with the other processes, and split or copy the model over them; `work` is what is trained."""
-        world = self.world
-        run = self.run
-        folder = run.path / "state" / self.phase if run is not None and self.keep_state else None
-        self.whole: Whole | None = None
-        self.work = self.model
-        self.shown_run = str(run.path) if run is not None else ""
-        if world.size > 1:
-            check_agreement(world, shared_facts(
-                self.identity, self.settings, self.phase, self.model, self.source.batches_per_epoch
-            ))
-            folder = Path(world.gather(str(folder.absolute()))[0]) if folder else None
-            self.shown_run = world.gather(str(self.shown_run))[0]
-        parallel = choose_parallel(world, self.settings) if folder else "none"
-        self.store = StateStore(folder, world) if folder else None
-        world.spread(self.model)
-        if parallel == "fsdp":
-            self.whole = shard(self.model)
-            self.work = self.whole.model
+    def _share(self, batches_per_epoch: int) -> None:
+        """Meet the other processes and agree with them, and split or copy the model over them."""
+        saving = self.saving
+        run = saving.run
+        self.world = join() if saving.keeps_state else ALONE
+        folder = run.path / "state" / self.phase.name if run is not None and saving.keep_state else None
+        self.shown_run = "" if run is None else str(run.path)
+        if self.world.size > 1:
+            facts = shared_facts(self.identity, self.settings, self.phase.name, self.model, batches_per_epoch)
+            check_agreement(self.world, facts)
+            folder = Path(self.world.gather(str(folder.absolute()))[0]) if folder else None
+            self.shown_run = self.world.gather(self.shown_run)[0]
+        parallel = choose_parallel(self.world, self.settings) if folder else "none"
+        self.store = StateStore(folder, self.world) if folder else None
+        self.placement = place(self.model, self.world, parallel)
 
-    def open_board(self) -> None:
-        """Open TensorBoard's files, if they are wanted, after metrics of lost steps were dropped."""
-        if self.run is not None and self.settings.tensorboard and self.world.is_first:
-            self.board = Board(self.run, self.phase)
+    def begin(self) -> None:
+        """Continue from the saved state, if that is wanted; drop metrics of lost steps, and open TensorBoard's files.
+
+        Raises
+        ------
+        ConfigError
+            If the state is of another training.
+        """
+        run = self.saving.run
+        if self.saving.resume:
+            self._resume()
+        elif run is not None:
+            drop_metrics_after(run, self.phase.name, 0)
+        if run is not None and self.settings.tensorboard and self.world.is_first:
+            self.board = Board(run, self.phase.name)
 
     def close(self) -> None:
         """Give the model back as it was given, apart from its weights."""
@@ -222,17 +208,18 @@ class _Loop:
             self.board.close()
         self.model.to(self.device)
 
-    def resume(self) -> None:
+    def _resume(self) -> None:
         """Continue from the saved state, if there is one; metrics of lost steps are dropped."""
-        if self.run is None or self.store is None:
+        run = self.saving.run
+        if run is None or self.store is None:
             return
         if self.store.exists():
-            self.progress, self.best = self.store.load(self.work, self.optimizer)
+            self.progress, self.best = self.store.load(self.placement.work, self.optimizer)
             check_identity(self.progress.identity, self.identity, self.settings)
             self.stepper.parts = self.progress.parts
             self.world.wait()  # until all have read it, before the first one writes the next
             say(f"resuming after step {self.progress.step:,}")
-        drop_metrics_after(self.run, self.phase, self.progress.step)
+        drop_metrics_after(run, self.phase.name, self.progress.step)
         self.started -= self.progress.elapsed_s
         self.logged_tokens = self.progress.tokens
 
@@ -268,10 +255,9 @@ class _Loop:
             if asked:
                 raise self.interrupted()
         if self.best is not None:
-            put_weights(self.work, self.best)
+            put_weights(self.placement.work, self.best)
         self._publish()
-        if self.whole is not None:
-            fill(self.model, self.work)
+        self.placement.copy_back(self.model)
         return TrainResult(
             progress.step, progress.tokens, progress.elapsed_s, progress.best_loss, progress.best_step,
             progress.stopped_by, progress.waited_s / max(progress.stepping_s, 1e-9),
@@ -301,15 +287,15 @@ class _Loop:
         progress.parts = self.stepper.parts
         return done
 
-    def _go_on(self) -> str:
+    def _advice_to_go_on(self) -> str:
         """Say what to do after a loss that is not a number, and what is left to do it with."""
         group = self.settings.group
         advice = f"lower {group}.lr, lengthen the warm-up ({group}.warmup_share), or set {group}.precision=fp32"
         if self.store is None or not self.store.exists():
             return f"{advice}; nothing was saved yet, so begin anew"
         kept = f"the state after step {self.store.read_step()} is kept in {self.store.folder}"
-        if self.publish is not None and self.run is not None:
-            kept += f", and its model in {self.run.checkpoint_path}: train that further with --start-from"
+        if self.saving.publish is not None and self.saving.run is not None:
+            kept += f", and its model in {self.saving.run.checkpoint_path}: train that further with --start-from"
         return f"{advice}; {kept}"
 
     def _log(self) -> None:
@@ -319,7 +305,8 @@ class _Loop:
         rate = (progress.tokens - self.logged_tokens) / max(now - self.logged, 1e-9)
         self._write("train", loss=loss, lr=self.optimizer.param_groups[0]["lr"], tokens_per_s=round(rate, 1))
         self.shown = f"loss {loss:.3f}  {rate:,.0f} tokens/s"
-        progress.logged_loss = progress.logged_items = 0.0
+        progress.logged_loss = 0.0
+        progress.logged_items = 0.0
         self.logged = now
         self.logged_tokens = progress.tokens
 
@@ -327,19 +314,19 @@ class _Loop:
         if self.evaluate is None:
             return
         before = time.monotonic()
-        self.work.eval()
+        self.placement.work.eval()
         with torch.no_grad(), autocast(self.device, self.settings.precision):
-            found = self.evaluate(self.work) if self.whole is None else self.whole(self.evaluate)
+            found = self.placement.apply(self.evaluate)
         values = {name: float(value) for name, value in found.items()}
         first = float(self.world.is_first)
-        told = self.world.sum([first * value if first else 0.0 for value in values.values()])
-        values = dict(zip(values, told, strict=True))
+        of_first = self.world.sum([first * value if first else 0.0 for value in values.values()])
+        values = dict(zip(values, of_first, strict=True))
         progress = self.progress
         loss = values["loss"]
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss of validation is not a finite number ({loss}) after step {progress.step}",
-                where=self.phase, hint=self._go_on(),
+                where=self.phase.name, hint=self._advice_to_go_on(),
             )
         self._write("valid", **values)
         if self.store is not None:  # a long training; short fits are told by their callers
@@ -348,7 +335,7 @@ class _Loop:
             progress.best_loss = loss
             progress.best_step = progress.step
             progress.stale_evaluations = 0
-            self.best = copy_weights(self.work)
+            self.best = copy_weights(self.placement.work)
         else:
             progress.stale_evaluations += 1
             patience = self.settings.patience
@@ -359,9 +346,10 @@ class _Loop:
     def _write(self, split: str, **values: float) -> None:
         progress = self.progress
         values["time_s"] = round(progress.elapsed_s, 2)
-        if self.run is not None:
+        run = self.saving.run
+        if run is not None:
             write_metric(
-                self.run, phase=self.phase, split=split, step=progress.step, tokens=progress.tokens, **values
+                run, phase=self.phase.name, split=split, step=progress.step, tokens=progress.tokens, **values
             )
         if self.board is not None:
             self.board.write({"split": split, "step": progress.step, "tokens": progress.tokens, **values})
@@ -374,31 +362,40 @@ class _Loop:
         """Save the state, then the model to use."""
         if self.store is not None:
             self.progress.identity = self.identity
-            self.store.save(self.work, self.optimizer, self.progress, self.best)
+            self.store.save(self.placement.work, self.optimizer, self.progress, self.best)
             self._publish()
         self.saved = time.monotonic()
 
     def _publish(self) -> None:
         """Write the best model so far, or the last one if none was evaluated."""
         chosen = self.progress.step if self.best is None else self.progress.best_step
-        if self.publish is None or chosen == self.published:
+        publish = self.saving.publish
+        if publish is None or chosen == self.published:
             return
-        current = copy_weights(self.work) if self.best is not None else None
+        work = self.placement.work
+        current = copy_weights(work) if self.best is not None else None
         if self.best is not None:
-            put_weights(self.work, self.best)
-        if self.whole is not None:
-            fill(self.model, self.work)
+            put_weights(work, self.best)
+        self.placement.copy_back(self.model)
         if self.world.is_first:
-            self.publish(self.model)
+            publish(self.model)
         if current is not None:
-            put_weights(self.work, current)
+            put_weights(work, current)
         self.published = chosen if chosen is not None else -1
 
     def interrupted(self) -> Interrupted:
         """Say where the run stopped and how it goes on."""
         if self.store is None or not self.store.exists():
-            return Interrupted(f"{self.phase} was interrupted after step {self.progress.step}; nothing was saved")
+            return Interrupted(f"{self.phase.name} was interrupted after step {self.progress.step}; nothing was saved")
         return Interrupted(
-            f"{self.phase} was interrupted; its state after step {self.store.read_step()} is saved",
-            where=self.shown_run, hint=self.resume_command or "run it again with resume",
+            f"{self.phase.name} was interrupted; its state after step {self.store.read_step()} is saved",
+            where=self.shown_run, hint=self.saving.resume_command or "run it again with resume",
         )
+
+
+def _total_steps(settings: TrainSettings, source: BatchSource) -> int | None:
+    """Give the steps after which a training ends, if steps or passes end it."""
+    totals = [settings.max_steps] if settings.max_steps is not None else []
+    if settings.epochs is not None:
+        totals.append(max(1, math.ceil(settings.epochs * source.batches_per_epoch / settings.accumulate)))
+    return min(totals) if totals else None

@@ -9,7 +9,21 @@ from lingome.core.rundir import RunDir
 
 
 def write_metric(run: RunDir, *, phase: str, split: str, step: int, tokens: int, **values: float) -> None:
-    """Append one measurement: after `step` steps and `tokens` tokens of a phase."""
+    """Append one measurement: after `step` steps and `tokens` tokens of a phase.
+
+    Parameters
+    ----------
+    run : RunDir
+        Gets the line.
+    phase : str
+        Name of the training.
+    split : {"train", "valid"}
+        What was measured on.
+    step, tokens : int
+        How many were done and seen before.
+    **values : float
+        Measures by name, rounded to seven digits.
+    """
     rounded = {name: float(f"{value:.7g}") for name, value in values.items()}
     run.append_metric(phase=phase, split=split, step=step, tokens=tokens, **rounded)
 

@@ -12,6 +12,8 @@ def progress_share(settings: TrainSettings, step: int, total_steps: int | None, 
 
     Parameters
     ----------
+    settings : TrainSettings
+        Time box.
     step : int
         Steps done.
     total_steps : int, optional
@@ -31,6 +33,17 @@ def learning_rate(settings: TrainSettings, step: int, total_steps: int | None, e
     and Hutter 2017, arXiv:1608.03983, without restarts). The warm-up is ``(step + 1) / W``,
     where W is `warmup_steps`, or `warmup_share` of the steps; under a time box alone it is
     ``p / warmup_share``.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Rate, warm-up, floor, time box.
+    step : int
+        Steps done.
+    total_steps : int, optional
+        Steps in all; None when only time ends the run.
+    elapsed_s : float
+        Seconds of training so far.
 
     >>> settings = TrainSettings(max_steps=100, lr=1.0, min_lr_ratio=0.0, warmup_steps=10)
     >>> learning_rate(settings, 50, 100)

@@ -31,7 +31,7 @@ class BatchSource(Protocol):
 
 
 class WindowSource:
-    """Windows of a genome, each as ``[CLS] tokens [SEP]``; one length a batch, so nothing is padding.
+    """Windows of a genome, each as ``[CLS] tokens [SEP]``; one length per batch, so nothing is padding.
 
     Parameters
     ----------
@@ -80,7 +80,20 @@ class PackedWindowSource(WindowSource):
 
 
 def add_ends(windows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
-    """Put [CLS] before and [SEP] after each row: (B, L) to (B, L + 2) int64."""
+    """Put [CLS] before and [SEP] after each row.
+
+    Parameters
+    ----------
+    windows : ndarray of int, shape (B, L)
+        Tokens without special ones.
+    tokenizer : Tokenizer
+        Gives the ids of both.
+
+    Returns
+    -------
+    ndarray of int64, shape (B, L + 2)
+        Rows as a model reads them.
+    """
     return frame_rows(windows, tokenizer).input_ids
 
 

@@ -82,6 +82,15 @@ def _named(model: nn.Module) -> Tensors:
 def put_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], where: object = None) -> None:
     """Put tensors back where `copy_weights` took them from.
 
+    Parameters
+    ----------
+    model : Module
+        Gets them.
+    weights : mapping of str to Tensor
+        By name, each in the shape that the model's has.
+    where : Path, optional
+        Where they were read, for messages.
+
     Raises
     ------
     CheckpointError
@@ -127,6 +136,12 @@ class StateStore:
 
         Parameters
         ----------
+        model : Module
+            Its weights are saved.
+        optimizer : Optimizer
+            Its moments are saved.
+        progress : Progress
+            Counters.
         best : dict of tensors, optional
             Weights at the best evaluation, ``progress.best_step``.
         """
@@ -272,7 +287,7 @@ def _put_moments(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Te
         optimizer.state[parameter][key] = value if value.ndim == 0 else split_like(value, parameter)
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left behind: hidden temporary files and folders."""
     for path in folder.glob(".*"):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -17,14 +17,15 @@ from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.seeds import derive_seed, generator
 from lingome.models.devices import autocast
+from lingome.train.checkpointing import Phase
 from lingome.train.memory import Draws, count_rows, cut_rows, is_out_of_memory, too_large
-from lingome.train.objectives.objectives import LossSum, Objective
+from lingome.train.objectives import LossSum, Objective
 from lingome.train.optimizer import scale_and_clip
-from lingome.train.parallel.distributed import World
-from lingome.train.parallel.sharded import Whole
+from lingome.train.parallel.placement import Placement
 from lingome.train.sources import BatchSource
 
 Signals = Callable[[], tuple[float, float, float]]
+"""Gives what this process has to say to the others: asked to stop, late to save, seconds since the start."""
 
 
 class StepResult(NamedTuple):
@@ -56,31 +57,41 @@ class Stepper:
 
     Parameters
     ----------
-    whole : Whole, optional
-        The model, where its weights are split over processes.
-    parts : int
-        Pieces of each micro-batch to begin with; grows when memory runs out.
+    placement : Placement
+        The model as this process holds it, and the processes that share the micro-batches of a step.
+    objective, source : Objective and BatchSource
+        What is learnt, and from what.
+    settings : TrainSettings
+        Micro-batches of a step, clipping, precision.
+    phase : Phase
+        Name and seed of the training, which decide its draws.
+    optimizer : Optimizer
+        Changes `parameters`.
+    parameters : list of Parameter
+        What is trained, in the order of the model.
     last_save : callable
         Says what is kept, and how to go on, for the message of a loss that is no number.
+
+    Attributes
+    ----------
+    parts : int
+        Pieces of each micro-batch; grows when memory runs out.
     """
 
     def __init__(
-        self, model: nn.Module, objective: Objective, source: BatchSource, settings: TrainSettings, *, seed: int,
-        phase: str, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], world: World,
-        whole: Whole | None, last_save: Callable[[], str],
+        self, placement: Placement, objective: Objective, source: BatchSource, settings: TrainSettings, *,
+        phase: Phase, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], last_save: Callable[[], str],
     ) -> None:
-        self.model = model
+        self.placement = placement
+        self.world = placement.world
         self.objective = objective
         self.source = source
         self.settings = settings
-        self.seed = seed
         self.phase = phase
-        self.world = world
-        self.whole = whole
-        self.last_save = last_save
         self.optimizer = optimizer
         self.parameters = parameters
-        self.device = next(model.parameters()).device
+        self.last_save = last_save
+        self.device = next(placement.work.parameters()).device
         self.parts = 1
         self.norm = math.nan
 
@@ -95,7 +106,7 @@ class Stepper:
         ConfigError
             If memory does not even suffice for one sequence.
         """
-        self.model.train()
+        self.placement.work.train()
         while (done := self._accumulate(step, signals)) is None:
             self.optimizer.zero_grad(set_to_none=True)
         result, totals, present = done
@@ -103,7 +114,7 @@ class Stepper:
         if result.items <= 0:
             raise DataError("a training step has nothing to learn from", where=f"step {step + 1}")
         items = result.items
-        if self.whole is None:
+        if self.placement.whole is None:
             self.world.sum_gradients(self.parameters, present)
         else:
             items /= self.world.size  # FSDP leaves the mean over processes
@@ -149,7 +160,8 @@ class Stepper:
                 values[micro] = value
         present = [float(p.grad is not None) for p in self.parameters] if self.world.size > 1 else []
         shared = self.world.sum([*values, items, float(tokens), float(failed is not None), *signals(), *present])
-        values, rest = shared[: len(values)], shared[len(values) :]
+        rest = shared[len(values) :]
+        values = shared[: len(values)]
         if rest[2]:
             self.parts *= 2
             say(
@@ -165,9 +177,10 @@ class Stepper:
 
     def _backward(self, batch: Mapping[str, Any], step: int, micro: int) -> tuple[torch.Tensor, float]:
         """Add a micro-batch's gradients up; give its summed loss (no gradient) and items."""
+        phase = self.phase
         # The first micro-batch draws as it did when a step had one seed: states saved then go on as they were.
-        torch.manual_seed(derive_seed(self.seed, self.phase, "dropout", step, *([micro] if micro else [])))
-        rng = generator(self.seed, self.phase, "objective", step, micro)
+        torch.manual_seed(derive_seed(phase.seed, phase.name, "dropout", step, *([micro] if micro else [])))
+        rng = generator(phase.seed, phase.name, "objective", step, micro)
         pieces: list[Mapping[str, Any]] = [batch]
         if self.parts > 1:
             drawn = self.objective.draw(batch, rng) if isinstance(self.objective, Draws) else batch
@@ -183,17 +196,14 @@ class Stepper:
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum(), items
 
     def _loss(self, batch: Mapping[str, Any], rng: np.random.Generator) -> LossSum:
-        if self.whole is None:
-            return self.objective.loss(self.model, batch, rng)
-        result: LossSum = self.whole(lambda model: self.objective.loss(model, batch, rng))
-        return result
+        return self.placement.apply(lambda model: self.objective.loss(model, batch, rng))
 
     def _release(self, error: BaseException, rows: int) -> None:
         """Give memory back after it ran out; raise if smaller pieces would not help."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        if self.whole is not None:  # the others wait in the middle of a layer: nothing can be agreed on
+        if self.placement.whole is not None:  # the others wait in the middle of a layer: nothing can be agreed on
             raise too_large(error, self.settings.group, alone=False) from error
         if self.parts >= rows:
             raise too_large(error, self.settings.group, alone=True) from error
@@ -211,7 +221,7 @@ class Stepper:
         norm = "none before" if math.isnan(self.norm) else f"{self.norm:.4g} in the step before"
         raise DataError(
             f"{what} at step {step + 1}{number}; learning rate {rate:.4g}, gradient norm {norm}",
-            where=self.phase, got="; ".join(batches), hint=self.last_save(),
+            where=self.phase.name, got="; ".join(batches), hint=self.last_save(),
         )
 
 

@@ -23,8 +23,9 @@ from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.presets import build_classifier
 from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.checkpointing import Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import Batch, ClassificationObjective, LossSum
+from lingome.train.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
 from lingome.tune.features import LinearHead, fit_head
 from lingome.tune.methods import trainable_parameters
@@ -213,8 +214,9 @@ def _descend(
         return recorder.note({"loss": cross_entropy(logits, parts["valid"].labels)})
 
     result = train(
-        model, recorder, source, train_settings, seed=derive_seed(seed, "train"), parameters=trained,
-        evaluate=evaluate if len(parts["valid"]) else None, phase=recorder.phase, label=recorder.phase,
+        model, recorder, source, train_settings,
+        phase=Phase(recorder.phase, derive_seed(seed, "train"), recorder.phase),
+        evaluate=evaluate if len(parts["valid"]) else None, parameters=trained,
     )
     return result.steps
 

@@ -25,7 +25,7 @@ from lingome.models.reading.cost import ReadingCost, estimate_reading
 from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.cost import START_S, Load, estimate_training
-from lingome.train.objectives.objectives import Batch, ClassificationObjective, LossSum
+from lingome.train.objectives import Batch, ClassificationObjective, LossSum
 from lingome.train.sources import ExamplesSource
 from lingome.tune.methods import last_n, trainable_parameters
 from lingome.tune.predict import run_batches

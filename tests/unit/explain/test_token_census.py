@@ -32,7 +32,7 @@ def test_strand_bias_by_hand():
     assert rows["G"]["strand_bias"] is None
     assert tuple(rows["A"]) == TOKEN_COLUMNS
     assert describe(list(rows.values()), census) == (
-        "6 tokens read 9 letters as 5 tokens, 1.80 letters a token; the longest has 3. 3 never occur: C, G, TT."
+        "6 tokens read 9 letters as 5 tokens, 1.80 letters per token; the longest has 3. 3 never occur: C, G, TT."
     )
 
 

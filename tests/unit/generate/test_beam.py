@@ -11,7 +11,7 @@ import torch
 
 from lingome.core.errors import ConfigError
 from lingome.generate.beam import beam_search
-from lingome.generate.collection import search_many
+from lingome.generate.collection import Request, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.rules import Rules
 from lingome.generate.sampling import generate
@@ -67,8 +67,8 @@ def test_filters_leave_out_and_count():
     def decode(tokens: Iterable[int]) -> str:
         return "".join("ACGT"[token] for token in tokens)
 
-    free = search_many(toy, [1, 2], 20, rules, decode, n_beams=20)
-    strict = search_many(toy, [1, 2], 20, rules, decode, n_beams=20, filters=Filters(max_run=2))
+    free = search_many(toy, Request([1, 2], 20, rules, decode), n_beams=20)
+    strict = search_many(toy, Request([1, 2], 20, rules, decode, Filters(max_run=2)), n_beams=20)
     assert [one.sequence for one in strict.kept] == [
         one.sequence for one in free.kept if Filters(max_run=2).complaint(one.sequence) is None
     ]
@@ -78,7 +78,7 @@ def test_filters_leave_out_and_count():
 def test_mistakes_are_refused():
     toy, rules = Toy(4), plain_rules(4, 2)
     with pytest.raises(ConfigError, match="beams"):
-        search_many(toy, [1], 3, rules, str, n_beams=2)
+        search_many(toy, Request([1], 3, rules, str), n_beams=2)
     for wrong in ({"n_beams": 0}, {"n_beams": 2, "length_penalty": -1.0}):
         with pytest.raises(ConfigError):
             beam_search(toy, torch.tensor([[1]]), rules, **wrong)
@@ -105,5 +105,5 @@ def test_of_equal_scores_the_lowest_ids_come_first():
 
 def test_fewer_sequences_than_beams_are_not_blamed_on_filters():
     rules = Rules(torch.ones(4, dtype=torch.int64), torch.tensor([True, True, False, False]), 1)
-    made = search_many(Toy(4, seed=1), [1, 2], 3, rules, lambda tokens: "A" * len(tokens), n_beams=3)
+    made = search_many(Toy(4, seed=1), Request([1, 2], 3, rules, lambda tokens: "A" * len(tokens)), n_beams=3)
     assert (len(made.kept), made.n_missing, made.why_missing) == (2, 1, "no more fit the rules")

@@ -8,7 +8,7 @@ import torch
 from lingome.core.errors import DataError
 from lingome.generate.beam import beam_search
 from lingome.generate.cached import CachedDecoder
-from lingome.generate.collection import sample_many
+from lingome.generate.collection import Request, sample_many
 from lingome.generate.rules import rules_for
 from lingome.generate.sampling import generate
 from lingome.models.networks.decoder.model import CausalLM, initialise_causal
@@ -71,7 +71,7 @@ def test_the_cache_changes_nothing(model: CausalLM):
 def test_batches_of_a_real_model_draw_the_same(model: CausalLM):
     rules = rules_for(TOKENIZER, max_bases=30, min_bases=0)
     sets = [
-        sample_many(CachedDecoder(model, 40), [2, 5], 9, rules, TOKENIZER.decode, seed=3, batch_size=size).kept
+        sample_many(CachedDecoder(model, 40), Request([2, 5], 9, rules, TOKENIZER.decode), seed=3, batch_size=size).kept
         for size in (1, 4, 9)
     ]
     assert [one.sequence for one in sets[0]] == [one.sequence for one in sets[1]] == [one.sequence for one in sets[2]]

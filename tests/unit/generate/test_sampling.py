@@ -12,7 +12,7 @@ import torch
 from scipy.stats import chisquare
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.generate.collection import sample_many, search_many
+from lingome.generate.collection import Request, sample_many, search_many
 from lingome.generate.draws import Draws
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
@@ -86,16 +86,16 @@ def test_the_limits_of_sampling_are_greedy(sampling: Sampling):
     toy, rules = Toy(6, seed=3), plain_rules(6, 12)
     (greedy,) = generate(toy, PROMPT, rules)
     assert {one.tokens for one in drawn(toy, rules, 20, sampling=sampling)} == {greedy.tokens}
-    assert search_many(toy, [1, 2], 1, rules, str, n_beams=1).kept[0].generated.tokens == greedy.tokens
+    assert search_many(toy, Request([1, 2], 1, rules, str), n_beams=1).kept[0].generated.tokens == greedy.tokens
     assert len({one.tokens for one in drawn(toy, rules, 20)}) > 10
 
 
 def test_a_sequence_depends_neither_on_its_batch_nor_on_its_neighbours_nor_on_how_many():
     toy, rules = Toy(5, seed=4), plain_rules(5, 30, end_ids=(0,))
-    several = [sample_many(toy, [1, 2], 11, rules, str, seed=7, batch_size=size).kept for size in (1, 4, 16)]
+    several = [sample_many(toy, Request([1, 2], 11, rules, str), seed=7, batch_size=size).kept for size in (1, 4, 16)]
     assert several[0] == several[1] == several[2]
-    assert sample_many(toy, [1, 2], 3, rules, str, seed=7).kept == several[0][:3]
-    assert sample_many(toy, [1, 2], 11, rules, str, seed=8).kept != several[0]
+    assert sample_many(toy, Request([1, 2], 3, rules, str), seed=7).kept == several[0][:3]
+    assert sample_many(toy, Request([1, 2], 11, rules, str), seed=8).kept != several[0]
     assert len({len(kept.generated.tokens) for kept in several[0]}) > 3  # rows leave the batch at different steps
 
 
@@ -118,8 +118,10 @@ def test_prompts_of_several_lengths_are_padded_on_the_left():
 def test_every_token_is_streamed_in_order():
     toy, heard = Toy(4, seed=1), {}
     rules = plain_rules(4, 20, end_ids=(3,))
-    kept = sample_many(toy, [1, 2], 5, rules, str, seed=0, batch_size=2,
-                       tell=lambda index, token: heard.setdefault(index, []).append(token)).kept
+    kept = sample_many(
+        toy, Request([1, 2], 5, rules, str), seed=0, batch_size=2,
+        on_token=lambda index, token: heard.setdefault(index, []).append(token),
+    ).kept
     assert {one.index: list(one.generated.tokens) for one in kept} == heard
 
 
@@ -171,7 +173,7 @@ def test_sequences_have_exactly_the_length_and_letters_asked_for(tokenizer, lett
         def reorder(self, index):
             pass
 
-    found = sample_many(Flat(), [tokenizer.cls_id], 10, rules, tokenizer.decode, seed=0).kept
+    found = sample_many(Flat(), Request([tokenizer.cls_id], 10, rules, tokenizer.decode), seed=0).kept
     assert {len(one.sequence) for one in found} == {50}
     assert set("".join(one.sequence for one in found)) == set(letters or "ACGT")
 
@@ -194,8 +196,8 @@ def test_rejected_sequences_are_drawn_again_a_bounded_number_of_times():
     def decode(tokens):
         return "".join("ACGT"[token] for token in tokens)
 
-    free = sample_many(toy, [1, 2], 40, rules, decode, seed=0)
-    strict = sample_many(toy, [1, 2], 40, rules, decode, seed=0, filters=Filters(max_run=2), attempts=3)
+    free = sample_many(toy, Request([1, 2], 40, rules, decode), seed=0)
+    strict = sample_many(toy, Request([1, 2], 40, rules, decode, Filters(max_run=2)), seed=0, attempts=3)
     assert 0 < strict.n_missing < 40
     assert len(strict.kept) + strict.n_missing == 40
     assert strict.n_drawn == len(strict.kept) + strict.rejected.total() <= 120

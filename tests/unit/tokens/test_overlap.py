@@ -16,7 +16,7 @@ from lingome.tokens.overlap import (
     overlap_warning,
     span_start_rate,
 )
-from lingome.train.objectives.objectives import mask_tokens
+from lingome.train.objectives import mask_tokens
 
 sequences = st.text("ACGT", max_size=40)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from lingome.train.objectives.objectives import LossSum
+from lingome.train.objectives import LossSum
 
 
 class Regression(nn.Module):

@@ -7,6 +7,7 @@ from lingome.config.train import TrainSettings
 from lingome.core.errors import MissingExtraError
 from lingome.core.rundir import RunDir
 from lingome.train import board
+from lingome.train.checkpointing import Checkpointing, Phase
 from lingome.train.loop import train
 
 
@@ -49,8 +50,11 @@ def test_the_board_shows_what_metrics_say_also_after_resuming(tmp_path, monkeypa
 
     chosen, evaluate = settings(tensorboard=True, save_every=3), lambda model: {"loss": 1.0}
     with pytest.raises(RuntimeError, match="killed"):
-        train(regression(), Dies(), points(), chosen, seed=0, run=run, evaluate=evaluate)
-    train(regression(), squared_error(), points(), chosen, seed=0, run=run, evaluate=evaluate, resume=True)
+        train(regression(), Dies(), points(), chosen, phase=Phase(seed=0), evaluate=evaluate, saving=Checkpointing(run))
+    train(
+        regression(), squared_error(), points(), chosen, phase=Phase(seed=0), evaluate=evaluate,
+        saving=Checkpointing(run, resume=True),
+    )
     first, second = Recorder.made
     assert first.closed
     assert second.closed
@@ -67,7 +71,10 @@ def test_the_board_shows_what_metrics_say_also_after_resuming(tmp_path, monkeypa
 def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch, points, regression, squared_error):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingExtraError, match="tensorboard") as caught:
-        train(regression(), squared_error(), points(), settings(tensorboard=True), seed=0, run=run_at(tmp_path / "r"))
+        train(
+            regression(), squared_error(), points(), settings(tensorboard=True), phase=Phase(seed=0),
+            saving=Checkpointing(run_at(tmp_path / "r")),
+        )
     assert caught.value.exit_code == 4
     assert 'pip install "lingome[tensorboard]"' in str(caught.value)
 

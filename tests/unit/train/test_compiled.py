@@ -8,8 +8,9 @@ from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train import compiled
+from lingome.train.checkpointing import Checkpointing, Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives import MaskedObjective
 from lingome.train.parallel.shards import StoredTensors
 from lingome.train.state import copy_weights
 
@@ -27,7 +28,7 @@ def fit(compile, **named):
     model = build_masked_lm("nano", TOKENIZER.vocab_size, seed=1)
     train(
         model, MaskedObjective(TOKENIZER), Letters(),
-        TrainSettings(max_steps=3, lr=0.01, precision="fp32", compile=compile), seed=2, **named,
+        TrainSettings(max_steps=3, lr=0.01, precision="fp32", compile=compile), phase=Phase(seed=2), **named,
     )
     return model
 
@@ -41,7 +42,7 @@ def test_compiled_layers_learn_the_same_under_the_same_names(monkeypatch, tmp_pa
     monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: (called.append(self), real(self, **how)))
     plain = copy_weights(fit(False))
     (tmp_path / "tables").mkdir()
-    model = fit(True, run=RunDir(tmp_path))
+    model = fit(True, saving=Checkpointing(RunDir(tmp_path)))
     assert called == list(model.body.layers)
     found = copy_weights(model)
     assert list(found) == list(plain)

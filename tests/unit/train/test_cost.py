@@ -10,8 +10,8 @@ from torch import nn
 from lingome.config.train import TrainSettings
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.train.cost import START_S, Cost, Load, duration, estimate_training, kept_bytes
-from lingome.train.objectives.objectives import LossSum, MaskedObjective
+from lingome.train.cost import START_S, Cost, Load, _forward, duration, estimate_training
+from lingome.train.objectives import LossSum, MaskedObjective
 
 BRIEF = TrainSettings(max_steps=1, batch_tokens=256, precision="fp32")
 
@@ -38,7 +38,7 @@ class SquaresObjective:
 def test_what_autograd_keeps_by_hand():
     # d(scale * x)/d scale is x: B * L float32 are kept; the weight itself is not counted.
     for rows in (2, 5):
-        assert kept_bytes(Squares(), SquaresObjective(), BRIEF, rows, 30) == rows * 30 * 4
+        assert _forward(Squares(), SquaresObjective(), BRIEF)(rows, 30)[0] == rows * 30 * 4
 
 
 def test_time_is_steps_and_measures():
@@ -54,7 +54,7 @@ from lingome.config.train import TrainSettings
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 import lingome.train.cost as cost
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives import MaskedObjective
 tokenizer = CharacterTokenizer()
 settings = TrainSettings(max_steps=1, batch_tokens=16384, precision="fp32")
 model, objective = build_masked_lm("tiny", 9), MaskedObjective(tokenizer)

@@ -6,6 +6,7 @@ import torch
 
 from lingome.config.train import TrainSettings
 from lingome.core.progress import set_sink
+from lingome.train.checkpointing import Phase
 from lingome.train.determinism import reproducible
 from lingome.train.loop import train
 
@@ -25,11 +26,11 @@ def test_training_chooses_deterministic_algorithms_and_sets_them_back(points, re
     expected = torch.rand(3)
     torch.manual_seed(11)
     settings = TrainSettings(max_steps=2, deterministic=wanted, precision="fp32")
-    train(regression(), Looks(), points(), settings, seed=0)
+    train(regression(), Looks(), points(), settings, phase=Phase(seed=0))
     assert seen == [(wanted, False)] * 2
     assert not torch.are_deterministic_algorithms_enabled()
     torch.manual_seed(11)
-    train(regression(seed=11), Looks(), points(), settings, seed=0)
+    train(regression(seed=11), Looks(), points(), settings, phase=Phase(seed=0))
     torch.manual_seed(11)
     with reproducible(CPU, wanted):
         torch.rand(100)

@@ -10,8 +10,9 @@ import torch
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
+from lingome.train.checkpointing import Checkpointing, Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import LossSum
+from lingome.train.objectives import LossSum
 from lingome.train.state import StateStore, copy_weights
 from lingome.train.step import count_tokens
 
@@ -46,7 +47,7 @@ def new_run(tmp_path):
 def test_it_learns_a_plane(points, regression, squared_error):
     model, evaluate = regression(), full_loss(points)
     before = evaluate(model.eval())["loss"]
-    result = train(model, squared_error(), points(), settings(max_steps=200), seed=0, evaluate=evaluate)
+    result = train(model, squared_error(), points(), settings(max_steps=200), phase=Phase(seed=0), evaluate=evaluate)
     assert result.stopped_by == "steps"
     assert result.steps == 200
     assert result.best_metric == evaluate(model.eval())["loss"]
@@ -68,7 +69,7 @@ def test_accumulated_steps_equal_big_batches(points, regression):
     ends = []
     for size, accumulate in ((40, 1), (8, 5)):
         model = regression()
-        train(model, NothingRandom(), InOrder(size), settings(accumulate=accumulate, max_steps=5), seed=0)
+        train(model, NothingRandom(), InOrder(size), settings(accumulate=accumulate, max_steps=5), phase=Phase(seed=0))
         ends.append(copy_weights(model))
     for name in ends[0]:
         torch.testing.assert_close(ends[0][name], ends[1][name], rtol=1e-5, atol=1e-6)
@@ -79,7 +80,7 @@ def test_resumed_runs_end_with_the_same_bits(points, regression, squared_error, 
     chosen = settings(eval_every=3, save_every=2)
     evaluate = full_loss(points)
     whole, model = new_run("whole"), regression()
-    train(model, squared_error(), points(), chosen, seed=3, run=whole, evaluate=evaluate)
+    train(model, squared_error(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate, saving=Checkpointing(whole))
 
     class Dies(squared_error):
         def loss(self, model, batch, rng):
@@ -89,10 +90,13 @@ def test_resumed_runs_end_with_the_same_bits(points, regression, squared_error, 
 
     parted, other = new_run("parted"), regression()
     with pytest.raises(RuntimeError, match="killed"):
-        train(other, Dies(), points(), chosen, seed=3, run=parted, evaluate=evaluate)
+        train(other, Dies(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate, saving=Checkpointing(parted))
     other = regression()
     torch.manual_seed(stop_at)  # whatever state the process is in
-    result = train(other, squared_error(), points(), chosen, seed=3, run=parted, evaluate=evaluate, resume=True)
+    result = train(
+        other, squared_error(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate,
+        saving=Checkpointing(parted, resume=True),
+    )
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
     assert result.steps == 12
     for split in ("train", "valid"):
@@ -115,11 +119,11 @@ def test_the_best_weights_of_before_a_kill_are_kept(points, regression, squared_
             return super().loss(model, batch, rng)
 
     with pytest.raises(RuntimeError, match="killed"):
-        train(regression(), Dies(), points(), chosen, seed=3, run=run, evaluate=evaluate)
+        train(regression(), Dies(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate, saving=Checkpointing(run))
     model, kept = regression(seed=9), []
     result = train(
-        model, squared_error(), points(), chosen, seed=3, run=run, evaluate=evaluate, resume=True,
-        publish=lambda trained: kept.append(copy_weights(trained)),
+        model, squared_error(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate,
+        saving=Checkpointing(run, resume=True, publish=lambda trained: kept.append(copy_weights(trained))),
     )
     assert (result.steps, result.best_step) == (12, 2)
     assert len(kept) == 1
@@ -144,7 +148,7 @@ def test_each_micro_batch_has_its_own_draws(points, regression, new_run):
 
     first, again = Looks(), Looks()
     for looks in (first, again):
-        train(regression(), looks, Same(), settings(max_steps=1, accumulate=3), seed=0)
+        train(regression(), looks, Same(), settings(max_steps=1, accumulate=3), phase=Phase(seed=0))
     assert first.seen == again.seen
     assert len({draw for draw, _ in first.seen}) == len({total for _, total in first.seen}) == 3
 
@@ -157,7 +161,7 @@ class Killed(BaseException):
 def test_a_kill_at_any_move_of_a_file_loses_nothing(points, regression, squared_error, new_run, monkeypatch, moment):
     chosen, evaluate = settings(eval_every=2, save_every=2, max_steps=6), full_loss(points)
     model = regression()
-    train(model, squared_error(), points(), chosen, seed=3, evaluate=evaluate)
+    train(model, squared_error(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate)
     run, moves = new_run(), 0
     real = Path.replace
 
@@ -171,18 +175,24 @@ def test_a_kill_at_any_move_of_a_file_loses_nothing(points, regression, squared_
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         with pytest.raises(Killed):
-            train(regression(), squared_error(), points(), chosen, seed=3, run=run, evaluate=evaluate)
+            train(
+                regression(), squared_error(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate,
+                saving=Checkpointing(run),
+            )
     other = regression()
-    train(other, squared_error(), points(), chosen, seed=3, run=run, evaluate=evaluate, resume=True)
+    train(
+        other, squared_error(), points(), chosen, phase=Phase(seed=3), evaluate=evaluate,
+        saving=Checkpointing(run, resume=True),
+    )
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
     assert [step for step, _ in losses(run, "valid")] == [2, 4, 6]
 
 
 def test_a_finished_run_resumes_to_itself(points, regression, squared_error, new_run):
     run, model = new_run(), regression()
-    train(model, squared_error(), points(), settings(), seed=0, run=run)
+    train(model, squared_error(), points(), settings(), phase=Phase(seed=0), saving=Checkpointing(run))
     other, objective = regression(seed=9), squared_error()
-    result = train(other, objective, points(), settings(), seed=0, run=run, resume=True)
+    result = train(other, objective, points(), settings(), phase=Phase(seed=0), saving=Checkpointing(run, resume=True))
     assert objective.calls == 0
     assert result.stopped_by == "steps"
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
@@ -190,38 +200,56 @@ def test_a_finished_run_resumes_to_itself(points, regression, squared_error, new
 
 def test_resume_refuses_other_settings(points, regression, squared_error, new_run):
     run = new_run()
-    train(regression(), squared_error(), points(), settings(), seed=0, run=run)
+    train(regression(), squared_error(), points(), settings(), phase=Phase(seed=0), saving=Checkpointing(run))
     with pytest.raises(ConfigError, match="settings changed"):
-        train(regression(), squared_error(), points(), settings(lr=0.5), seed=0, run=run, resume=True)
+        train(
+            regression(), squared_error(), points(), settings(lr=0.5), phase=Phase(seed=0),
+            saving=Checkpointing(run, resume=True),
+        )
     with pytest.raises(ConfigError, match="seed changed"):
-        train(regression(), squared_error(), points(), settings(), seed=1, run=run, resume=True)
+        train(
+            regression(), squared_error(), points(), settings(), phase=Phase(seed=1),
+            saving=Checkpointing(run, resume=True),
+        )
     with pytest.raises(ConfigError, match="genome changed"):
         train(
-            regression(), squared_error(), points(), settings(), seed=0, run=run, resume=True,
-            identity={"genome": "other"},
+            regression(), squared_error(), points(), settings(), phase=Phase(seed=0),
+            saving=Checkpointing(run, resume=True, identity={"genome": "other"}),
         )
 
 
 def test_resume_refuses_to_forget_a_fact(points, regression, squared_error, new_run):
     run = new_run()
-    train(regression(), squared_error(), points(), settings(), seed=0, run=run, identity={"repeats": "abc 0.1"})
+    train(
+        regression(), squared_error(), points(), settings(), phase=Phase(seed=0),
+        saving=Checkpointing(run, identity={"repeats": "abc 0.1"}),
+    )
     with pytest.raises(ConfigError, match="repeats changed"):
-        train(regression(), squared_error(), points(), settings(), seed=0, run=run, resume=True)
+        train(
+            regression(), squared_error(), points(), settings(), phase=Phase(seed=0),
+            saving=Checkpointing(run, resume=True),
+        )
 
 
 def test_a_state_of_before_some_settings_existed_is_gone_on_with(points, regression, squared_error, new_run):
     run, newer = new_run(), {"compile", "parallel", "deterministic", "tensorboard", "decay_embeddings"}
-    train(regression(), squared_error(), points(), settings(), seed=0, run=run)
+    train(regression(), squared_error(), points(), settings(), phase=Phase(seed=0), saving=Checkpointing(run))
     index = run.path / "state" / "train" / "training.json"
     saved = json.loads(index.read_text())
     known = {name: value for name, value in json.loads(saved["identity"]["settings"]).items() if name not in newer}
     saved["identity"]["settings"] = json.dumps(known)
     del saved["parts"]
     index.write_text(json.dumps(saved))
-    result = train(regression(), squared_error(), points(), settings(deterministic=False), seed=0, run=run, resume=True)
+    result = train(
+        regression(), squared_error(), points(), settings(deterministic=False), phase=Phase(seed=0),
+        saving=Checkpointing(run, resume=True),
+    )
     assert result.steps == 12
     with pytest.raises(ConfigError, match="settings changed"):
-        train(regression(), squared_error(), points(), settings(decay_embeddings=True), seed=0, run=run, resume=True)
+        train(
+            regression(), squared_error(), points(), settings(decay_embeddings=True), phase=Phase(seed=0),
+            saving=Checkpointing(run, resume=True),
+        )
 
 
 def test_it_stops_when_the_loss_stops_falling_and_keeps_the_best(points, regression, squared_error, new_run):
@@ -233,8 +261,8 @@ def test_it_stops_when_the_loss_stops_falling_and_keeps_the_best(points, regress
 
     model = regression()
     result = train(
-        model, squared_error(), points(), settings(eval_every=2, patience=2), seed=0, run=new_run(),
-        evaluate=evaluate, publish=lambda m: kept.append(copy_weights(m)),
+        model, squared_error(), points(), settings(eval_every=2, patience=2), phase=Phase(seed=0), evaluate=evaluate,
+        saving=Checkpointing(new_run(), publish=lambda m: kept.append(copy_weights(m))),
     )
     assert (result.stopped_by, result.steps, result.best_step, result.best_metric) == ("patience", 8, 4, 3.0)
     assert all(torch.equal(value, seen[1][name]) for name, value in copy_weights(model).items())
@@ -245,7 +273,10 @@ def test_it_stops_when_the_loss_stops_falling_and_keeps_the_best(points, regress
 def test_a_loss_that_is_not_a_number_stops_the_run(points, regression, squared_error, new_run, poison_from):
     run, model = new_run(), regression()
     with pytest.raises(DataError, match=rf"nan\) at step {poison_from + 1}") as caught:
-        train(model, squared_error(poison_from), points(), settings(save_every=2), seed=0, run=run)
+        train(
+            model, squared_error(poison_from), points(), settings(save_every=2), phase=Phase(seed=0),
+            saving=Checkpointing(run),
+        )
     assert "lower train.lr" in str(caught.value)
     store = StateStore(run.path / "state" / "train")
     assert store.exists() == (poison_from > 0)
@@ -267,14 +298,14 @@ def test_a_signal_saves_and_says_how_to_go_on(points, regression, squared_error,
     run = new_run()
     with pytest.raises(Interrupted, match="after step 7 is saved") as caught:
         train(
-            regression(), Signals(), points(), settings(), seed=0, run=run,
-            resume_command="lingome pretrain -o run --resume",
+            regression(), Signals(), points(), settings(), phase=Phase(seed=0),
+            saving=Checkpointing(run, resume_command="lingome pretrain -o run --resume"),
         )
     assert "lingome pretrain -o run --resume" in str(caught.value)
     assert signal.getsignal(number) is before
     other, whole = regression(), regression()
-    train(other, squared_error(), points(), settings(), seed=0, run=run, resume=True)
-    train(whole, squared_error(), points(), settings(), seed=0)
+    train(other, squared_error(), points(), settings(), phase=Phase(seed=0), saving=Checkpointing(run, resume=True))
+    train(whole, squared_error(), points(), settings(), phase=Phase(seed=0))
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), other.parameters(), strict=True))
 
 
@@ -286,12 +317,15 @@ def test_a_second_signal_stops_at_once(points, regression, squared_error, new_ru
             return super().loss(model, batch, rng)
 
     with pytest.raises(Interrupted, match="nothing was saved"):
-        train(regression(), Hurry(), points(), settings(), seed=0, run=new_run())
+        train(regression(), Hurry(), points(), settings(), phase=Phase(seed=0), saving=Checkpointing(new_run()))
 
 
 def test_metrics_are_means_since_the_last_line(points, regression, squared_error, new_run):
     run = new_run()
-    train(regression(), squared_error(), points(), settings(max_steps=6), seed=0, run=run, phase="p")
+    train(
+        regression(), squared_error(), points(), settings(max_steps=6), phase=Phase("p", seed=0),
+        saving=Checkpointing(run),
+    )
     rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     assert [(row["phase"], row["split"], row["step"], row["tokens"]) for row in rows] == [
         ("p", "train", 4, 32), ("p", "train", 6, 48),
@@ -301,17 +335,22 @@ def test_metrics_are_means_since_the_last_line(points, regression, squared_error
 
 def test_short_trainings_can_leave_no_state(points, regression, squared_error, new_run):
     run = new_run()
-    train(regression(), squared_error(), points(), settings(save_every=1), seed=0, run=run, keep_state=False)
+    train(
+        regression(), squared_error(), points(), settings(save_every=1), phase=Phase(seed=0),
+        saving=Checkpointing(run, keep_state=False),
+    )
     assert {path.name for path in run.path.iterdir()} == {"tables", "metrics.jsonl"}
 
 
 def test_epochs_and_seconds_end_a_run(points, regression, squared_error):
     result = train(
-        regression(), squared_error(), points(), TrainSettings(epochs=1.5, accumulate=2, precision="fp32"), seed=0
+        regression(), squared_error(), points(), TrainSettings(epochs=1.5, accumulate=2, precision="fp32"),
+        phase=Phase(seed=0),
     )
     assert (result.steps, result.stopped_by) == (4, "steps")
     result = train(
-        regression(), squared_error(), points(), TrainSettings(max_seconds=0.05, precision="fp32"), seed=0
+        regression(), squared_error(), points(), TrainSettings(max_seconds=0.05, precision="fp32"),
+        phase=Phase(seed=0),
     )
     assert result.stopped_by == "time"
     assert 0.05 <= result.seconds < 5
@@ -320,7 +359,7 @@ def test_epochs_and_seconds_end_a_run(points, regression, squared_error):
 def test_only_chosen_parameters_move(points, regression, squared_error):
     model = regression()
     before = copy_weights(model)
-    train(model, squared_error(), points(), settings(), seed=0, parameters=[model.net[3].bias])
+    train(model, squared_error(), points(), settings(), phase=Phase(seed=0), parameters=[model.net[3].bias])
     moved = {name for name, value in copy_weights(model).items() if not torch.equal(value, before[name])}
     assert moved == {"net.3.bias"}
 
@@ -333,11 +372,15 @@ def test_the_time_spent_waiting_for_batches_is_told(points, regression, squared_
 
     settings = TrainSettings(max_steps=10, save_every=5)
     run = new_run()
-    waited = train(regression(), squared_error(), Slow(), settings, seed=0, run=run).waiting_share
+    waited = train(
+        regression(), squared_error(), Slow(), settings, phase=Phase(seed=0), saving=Checkpointing(run),
+    ).waiting_share
     assert 0.5 < waited < 1
-    assert train(regression(), squared_error(), points(), settings, seed=0).waiting_share < 0.5 * waited
+    assert train(regression(), squared_error(), points(), settings, phase=Phase(seed=0)).waiting_share < 0.5 * waited
     # A run that is over tells the same when it is resumed.
-    resumed = train(regression(), squared_error(), Slow(), settings, seed=0, run=run, resume=True)
+    resumed = train(
+        regression(), squared_error(), Slow(), settings, phase=Phase(seed=0), saving=Checkpointing(run, resume=True),
+    )
     assert resumed.waiting_share == waited
 
 

@@ -11,9 +11,10 @@ from lingome.core.progress import set_sink
 from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.train.checkpointing import Checkpointing, Phase
 from lingome.train.loop import train
 from lingome.train.memory import cut_rows, is_out_of_memory, too_large
-from lingome.train.objectives.objectives import LossSum, MaskedObjective
+from lingome.train.objectives import LossSum, MaskedObjective
 from lingome.train.state import StateStore, copy_weights
 
 TOKENIZER = CharacterTokenizer()
@@ -83,7 +84,7 @@ def settings(**changes):
 
 def weights_after(objective, run=None, **changes):
     model = build_masked_lm(CONFIG, seed=1)
-    train(model, objective, Letters(), settings(**changes), seed=2, run=run)
+    train(model, objective, Letters(), settings(**changes), phase=Phase(seed=2), saving=Checkpointing(run))
     return copy_weights(model)
 
 
@@ -120,8 +121,10 @@ def test_a_resumed_run_keeps_to_the_small_pieces(run, said):
     with pytest.raises(Stops):
         weights_after(Stopping(TOKENIZER, most=42, error=MemoryError(), seen=[]), run)
     seen, model = [], build_masked_lm(CONFIG, seed=1)
-    train(model, Small(TOKENIZER, most=42, error=MemoryError(), seen=seen), Letters(), settings(), seed=2, run=run,
-          resume=True)
+    train(
+        model, Small(TOKENIZER, most=42, error=MemoryError(), seen=seen), Letters(), settings(), phase=Phase(seed=2),
+        saving=Checkpointing(run, resume=True),
+    )
     assert max(seen) == 3
     assert sum("memory ran out" in text for text in said) == 1
 
@@ -162,8 +165,10 @@ def test_a_loss_that_is_no_number_names_its_batch(run):
 
     published = []
     with pytest.raises(DataError) as caught:
-        train(build_masked_lm(CONFIG, seed=1), Broken(TOKENIZER), Letters(), settings(), seed=2, run=run,
-              publish=lambda model: published.append(copy_weights(model)))
+        train(
+            build_masked_lm(CONFIG, seed=1), Broken(TOKENIZER), Letters(), settings(), phase=Phase(seed=2),
+            saving=Checkpointing(run, publish=lambda model: published.append(copy_weights(model))),
+        )
     text, ids = str(caught.value), Letters().batch(0, 5)["input_ids"]
     assert caught.value.exit_code == 3
     assert "(inf) at step 3, micro-batch 2 of 2; learning rate 0.00" in text
@@ -186,7 +191,7 @@ def test_a_gradient_that_is_no_number_stops_before_the_weights_change(run):
     model = build_masked_lm(CONFIG, seed=1)
     before = copy_weights(model)
     with pytest.raises(DataError, match=r"the gradient is not a finite number \(nan\) at step 1;") as caught:
-        train(model, Steep(TOKENIZER), Letters(), settings(), seed=2, run=run)
+        train(model, Steep(TOKENIZER), Letters(), settings(), phase=Phase(seed=2), saving=Checkpointing(run))
     assert "batch 0 of pass 0" in str(caught.value)
     assert "batch 1 of pass 0" in str(caught.value)
     assert "nothing was saved yet" in str(caught.value)

@@ -25,7 +25,20 @@ _SPECTRUM_BP = 1_000_000
 
 
 def kmer_spectrum(sequences: Iterable[str | np.ndarray], k: int) -> np.ndarray:
-    """Give the share of each k-mer among all of them (text or ASCII codes), float64 (4^k,); zeros if there is none."""
+    """Give the share of each k-mer among all of them; zeros if there is none.
+
+    Parameters
+    ----------
+    sequences : iterable of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes.
+    k : int
+        Letters of a word.
+
+    Returns
+    -------
+    ndarray of float64, shape (4^k,)
+        They add up to 1.
+    """
     counts = np.zeros(4**k, dtype=np.float64)
     for sequence in sequences:
         for start in range(0, len(sequence), _SPECTRUM_BP):  # k-mers take 8 bytes each while they are counted
@@ -40,6 +53,11 @@ def spectrum_distance(one: np.ndarray, other: np.ndarray) -> float:
 
     Lin 1991, doi:10.1109/18.61115.
 
+    Parameters
+    ----------
+    one, other : ndarray of float, shape (n,)
+        Shares that add up to 1.
+
     >>> spectrum_distance(np.array([0.5, 0.5, 0, 0]), np.array([0, 0, 1.0, 0]))
     1.0
     """
@@ -53,7 +71,14 @@ def spectrum_distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def fit_markov(pieces: Sequence[np.ndarray], highest: int = 9) -> MarkovModel:
-    """Fit a Markov model of bases to sequences (ASCII codes); order and smoothing by one block of 10 kb in ten.
+    """Fit a Markov model of bases to sequences; order and smoothing by one block of 10 kb in ten.
+
+    Parameters
+    ----------
+    pieces : sequence of ndarray of uint8, shape (length,) each
+        ASCII codes.
+    highest : int
+        Bases of context at most.
 
     Raises
     ------
@@ -77,6 +102,17 @@ def sample_markov(model: MarkovModel, lengths: Sequence[int], seed: int, prompt:
     """Draw sequences from a Markov model, each after the prompt, which is not part of them.
 
     The first bases are drawn with the context they have.
+
+    Parameters
+    ----------
+    model : MarkovModel
+        From `fit_markov`.
+    lengths : sequence of int
+        Bases of each sequence.
+    seed : int
+        Decides the draws.
+    prompt : str
+        What stands before each.
     """
     rng = generator(seed, "markov")
     before = base_codes(prompt)
@@ -101,9 +137,18 @@ def sample_uniform(lengths: Sequence[int], seed: int) -> list[str]:
 
 
 def sample_windows(pieces: Sequence[np.ndarray], lengths: Sequence[int], seed: int) -> list[str]:
-    """Draw stretches of sequences (ASCII codes), from anywhere alike; without N if 100 tries find one.
+    """Draw stretches of sequences, from anywhere alike; without N if 100 tries find one.
 
     Lengths that no piece has are left out.
+
+    Parameters
+    ----------
+    pieces : sequence of ndarray of uint8, shape (length,) each
+        ASCII codes.
+    lengths : sequence of int
+        Bases of each stretch.
+    seed : int
+        Decides the draws.
     """
     rng = generator(seed, "windows")
     found = []
@@ -134,7 +179,8 @@ def composition_rows(
     spectrum : ndarray, shape (4^k,)
         K-mers of the training data.
     k : int
-    matches : dict of str to ndarray of int
+        Letters of a word.
+    matches : dict of str to ndarray of int, shape (N,)
         Longest match of each sequence to the training data; sets that were taken from these are not in it.
     seed : int
         Of the bootstrap over sequences that gives the 95% interval of the GC content.

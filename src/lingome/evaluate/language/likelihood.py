@@ -14,8 +14,8 @@ from lingome.evaluate.baselines.features import base_codes
 from lingome.evaluate.baselines.markov import MarkovModel, WordCounts
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import CausalObjective
-from lingome.train.pretraining.pretraining import Pretrained
+from lingome.train.objectives import CausalObjective
+from lingome.train.pretraining.model import Pretrained
 
 COUNTED_BASES = 1 << 25
 """Bases of the training area that the Markov model counts at most, 34 million, spread over all of it."""

@@ -67,7 +67,7 @@ class Hidden(NamedTuple):
 
     @property
     def targets(self) -> np.ndarray:
-        """Ids of all tokens guessed, window by window, int64."""
+        """Ids of all tokens guessed, window by window: int64, shape (n_tokens,)."""
         parts = [e.input_ids[h].astype(np.int64) for e, h in zip(self.encodings, self.hidden, strict=True)]
         return np.concatenate(parts)
 
@@ -82,6 +82,17 @@ def hide_tokens(
     tokenizer: Tokenizer, windows: Sequence[np.ndarray | str], *, rate: float = 0.15, seed: int = 0
 ) -> Hidden:
     """Cut windows into tokens and choose which to hide; unknown letters never are.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Cuts them.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes.
+    rate : float
+        Share of tokens to hide, 0..1.
+    seed : int
+        Decides which.
 
     Raises
     ------
@@ -112,8 +123,20 @@ def masked_perplexity(
 
     Parameters
     ----------
-    windows : sequence of str or uint8 arrays
+    model : MaskedLM
+        Measured in evaluation mode.
+    tokenizer : Tokenizer
+        Its own.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
         Each fits the model's context once cut into tokens.
+    seed : int
+        Decides which tokens are hidden.
+    rate : float
+        Share of tokens to hide, 0..1.
+    batch_tokens : int
+        Tokens of a batch, padding included.
+    name : str
+        What the row is called.
 
     Raises
     ------
@@ -144,6 +167,17 @@ def causal_perplexity(
 ) -> LanguageScore:
     """Measure a causal language model on every known token of windows, each guessed from those before it.
 
+    Parameters
+    ----------
+    model : CausalModel
+        The model.
+    tokenizer : Tokenizer
+        Its own.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Each fits the model's context once cut into tokens.
+    name : str
+        What the row is called.
+
     Raises
     ------
     DataError
@@ -157,7 +191,17 @@ def causal_perplexity(
 def unigram_score(
     tokenizer: Tokenizer, train_windows: Sequence[np.ndarray | str], shown: Hidden
 ) -> LanguageScore:
-    """Guess every hidden token by its frequency in training windows (one added to each count)."""
+    """Guess every hidden token by its frequency in training windows (one added to each count).
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        Cuts both.
+    train_windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes to count tokens in.
+    shown : Hidden
+        What is guessed.
+    """
     counts = np.ones(tokenizer.vocab_size)
     counts[np.asarray(tokenizer.special_ids)] = 0
     for encoding in tokenizer.encode_batch(list(train_windows)):
@@ -169,7 +213,17 @@ def unigram_score(
 def markov_score(
     train_windows: Sequence[np.ndarray | str], windows: Sequence[np.ndarray | str], shown: Hidden
 ) -> LanguageScore:
-    """Guess the bases of hidden tokens from the bases to their left; a tenth of training chooses the order."""
+    """Guess the bases of hidden tokens from the bases to their left; a tenth of training chooses the order.
+
+    Parameters
+    ----------
+    train_windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes to count bases in.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        What `shown` was cut from.
+    shown : Hidden
+        What is guessed.
+    """
     codes = [base_codes(window) for window in train_windows]
     cut = max(1, int(len(codes) * 0.9))
     longest = 10
@@ -200,6 +254,18 @@ def compare_language(
     ----------
     model : MaskedLM or CausalModel
         A causal one guesses every known token, and `rate` plays no part.
+    tokenizer : Tokenizer
+        Its own.
+    train_windows : sequence of str, or of ndarray of uint8, shape (length,)
+        Text or ASCII codes that baselines are counted in.
+    windows : sequence of str, or of ndarray of uint8, shape (length,)
+        What is guessed; each fits the model's context once cut into tokens.
+    rate : float
+        Share of tokens to hide, 0..1.
+    seed : int
+        Decides which.
+    name : str
+        What the model's row is called.
 
     Raises
     ------

@@ -32,6 +32,12 @@ def score_whole(
 
     Parameters
     ----------
+    model : MaskedLM or CausalModel
+        The model.
+    tokenizer : Tokenizer
+        Its own.
+    sequences : sequence of str
+        N of them.
     convention : {"log_likelihood", "pll"}
         See `lingome.models.scoring.conventions`.
     too_long : {"error", "truncate", "window"}
@@ -40,6 +46,10 @@ def score_whole(
     strands : {"forward", "both"}
         ``both`` is the mean with the reverse complement; counts are those of the forward strand. It goes with no
         ``truncate``, which would cut another end off the other strand.
+    batch_tokens : int
+        Tokens of a batch, padding included.
+    precision : {"auto", "fp32", "bf16"}
+        Of the computation.
 
     Returns
     -------
@@ -74,7 +84,17 @@ def score_whole(
 
 
 def add_up(scores: Sequence[SequenceScore], owner: np.ndarray, n_sequences: int) -> list[SequenceScore]:
-    """Add up the scores of the windows of each sequence; bits a letter are those of all of its letters."""
+    """Add up the scores of the windows of each sequence; bits per letter are those of all of its letters.
+
+    Parameters
+    ----------
+    scores : sequence of SequenceScore
+        One per window.
+    owner : ndarray of int, shape (n_windows,)
+        The sequence of each window.
+    n_sequences : int
+        How many there are.
+    """
     totals = np.zeros((n_sequences, 4))
     bits = np.zeros(n_sequences)
     for one, of in zip(scores, owner, strict=True):
@@ -91,7 +111,21 @@ def add_up(scores: Sequence[SequenceScore], owner: np.ndarray, n_sequences: int)
 def table_rows(
     ids: Sequence[str], scores: Sequence[SequenceScore], n_windows: np.ndarray, convention: str, unit: str
 ) -> list[dict[str, Any]]:
-    """Give one row of the table of scores a sequence; `unit` is ``base`` or ``residue``."""
+    """Give the rows of the table of scores, one per sequence.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Names.
+    scores : sequence of SequenceScore
+        In the same order.
+    n_windows : ndarray of int, shape (N,)
+        Windows that each was read in.
+    convention : str
+        What a score is.
+    unit : {"base", "residue"}
+        What a letter is.
+    """
     return [
         {"id": name, "convention": convention, "score": one.score, "n_tokens": one.n_tokens,
          f"n_{unit}s": one.n_letters, f"bits_per_{unit}": one.bits_per_letter, "n_windows": int(n),

@@ -53,6 +53,17 @@ def measure_attention(
 ) -> list[dict[str, object]]:
     """Measure one layer at each length, float32, one sequence.
 
+    Parameters
+    ----------
+    config : TransformerConfig
+        Shape of the layer.
+    lengths : sequence of int
+        In tokens.
+    device : device
+        Where to measure.
+    repeats : int
+        Passes of which the median is taken.
+
     Returns
     -------
     list of dict
@@ -111,7 +122,8 @@ class _AliveBytes(TorchDispatchMode):
     def __init__(self) -> None:
         TorchDispatchMode.__init__(self)
         self.alive: dict[int, int] = {}
-        self.now = self.most = 0
+        self.now = 0
+        self.most = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

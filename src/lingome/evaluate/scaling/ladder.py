@@ -29,7 +29,7 @@ from lingome.evaluate.scaling.laws import (
     find_optimum,
     fit_law,
 )
-from lingome.train.pretraining.pretraining import Pretrained
+from lingome.train.pretraining.model import Pretrained
 
 Row = Mapping[str, Any]
 WITHOUT = "without embeddings"
@@ -71,6 +71,15 @@ class LadderFit:
     @classmethod
     def of(cls, law: Law, counted: str, runs: Sequence[Row], *, repeats: int, seed: int) -> LadderFit:
         """Fit a law to runs, and again to `repeats` draws of them.
+
+        Parameters
+        ----------
+        law, counted : str
+            Which law, and which parameters N counts: ``all`` or ``without embeddings``.
+        runs : sequence of mapping
+            Rows of the table ``ladder``.
+        repeats, seed : int
+            Draws of runs, and what decides them.
 
         Raises
         ------
@@ -139,7 +148,7 @@ def study_ladder(
     budget_flops, budget_hours : float, optional
         Operations, or hours at the rate of the largest size; else ten times the operations of the largest run.
     baselines : sequence of mapping
-        ``name, loss``, in nats a token, on the same windows.
+        ``name, loss``, in nats per token, on the same windows.
     pass_tokens : float
         Tokens of one pass over the training area.
 
@@ -173,7 +182,7 @@ def study_ladder(
 
 
 def ladder_baselines(done: Pretrained) -> list[dict[str, Any]]:
-    """Give the losses, in nats a token, of what is no network, on the windows that every run is measured on.
+    """Give the losses, in nats per token, of what is no network, on the windows that every run is measured on.
 
     Token frequencies; for a causal model also a Markov model of bases, whose bits are spread over the tokens.
     """
@@ -277,6 +286,6 @@ def _describe(row: Row, n_runs: int) -> str:
     return (
         f"{start}Chinchilla's law asks for {row['parameters']:,.0f} parameters without embeddings "
         f"{sizes} and {row['tokens']:,.0f} tokens "
-        f"({row['tokens_low']:,.0f} to {row['tokens_high']:,.0f}), and expects {row['loss']:.3f} nats a token "
-        f"({row['loss_low']:.3f} to {row['loss_high']:.3f}), {row['bits_per_base']:.3f} bits a base"
+        f"({row['tokens_low']:,.0f} to {row['tokens_high']:,.0f}), and expects {row['loss']:.3f} nats per token "
+        f"({row['loss_low']:.3f} to {row['loss_high']:.3f}), {row['bits_per_base']:.3f} bits per base"
     )

@@ -1,7 +1,7 @@
 """Scaling laws: how the loss falls with parameters and tokens, fitted to a ladder of models.
 
 N parameters, D tokens of training, C = 6 N D floating-point operations (Kaplan et al. 2020, arXiv:2001.08361, 2.1),
-L the loss in nats a token. Two laws:
+L the loss in nats per token. Two laws:
 
 ==========  ==============================================  ==================================================
 name        L(N, D)                                         source
@@ -69,7 +69,18 @@ class ScalingLaw:
     error: float = 0.0
 
     def loss(self, parameters: float | np.ndarray, tokens: float | np.ndarray) -> np.ndarray:
-        """Predict L, in nats a token, of the shape of the arguments."""
+        """Predict L, in nats per token.
+
+        Parameters
+        ----------
+        parameters, tokens : float or ndarray, shape (R,)
+            N and D.
+
+        Returns
+        -------
+        ndarray of float64, shape (R,)
+            Of no axis where both are numbers.
+        """
         n = np.log(np.asarray(parameters, float))
         d = np.log(np.asarray(tokens, float))
         log_loss, _ = _LAWS[self.law](_Runs(n, d, n, 0.0, 0.0).inner(self), n, d)
@@ -97,6 +108,8 @@ def fit_law(law: Law, parameters: Sequence[float], tokens: Sequence[float], loss
 
     Parameters
     ----------
+    law : {"chinchilla", "kaplan"}
+        Which one.
     parameters, tokens, losses : sequence of float, (R,)
         N, D and L of each run, all above 0.
 
@@ -116,6 +129,17 @@ def bootstrap_law(
     """Fit the law again to runs drawn with replacement, each time from the first fit's values.
 
     A draw of fewer different runs than the law has values and one more, or of one size or length, is drawn again.
+
+    Parameters
+    ----------
+    fitted : ScalingLaw
+        From `fit_law`.
+    parameters, tokens, losses : sequence of float, (R,)
+        N, D and L of each run, as they were given to `fit_law`.
+    repeats : int
+        How many fits.
+    seed : int
+        Decides which runs are drawn.
 
     Returns
     -------
@@ -150,7 +174,7 @@ def find_optimum(law: ScalingLaw, flops: float) -> Optimum:
 
     Examples
     --------
-    At the budget of Chinchilla itself, 5.76e23, the printed coefficients ask for 93 tokens a parameter, those of
+    At the budget of Chinchilla itself, 5.76e23, the printed coefficients ask for 93 tokens per parameter, those of
     the same data fitted again for 18:
 
     >>> [round(find_optimum(ScalingLaw("chinchilla", values), 5.76e23).tokens_a_parameter, 1)

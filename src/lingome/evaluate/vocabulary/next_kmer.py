@@ -194,6 +194,19 @@ def open_test(
 ) -> NextKmerTest:
     """Read both parts of a genome and draw the test positions; see `next_kmer`.
 
+    Parameters
+    ----------
+    genome : Genome
+        The sequence.
+    train_intervals, test_intervals : sequence of Interval
+        What is learnt from, and what is guessed; they never overlap.
+    settings : NextKmerSettings
+        How models are trained and tested.
+    seeds : sequence of int
+        One fit of each candidate per seed.
+    device : str
+        Where to train.
+
     Raises
     ------
     DataError

@@ -23,14 +23,21 @@ from lingome.models.architecture import Body
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.models.reading.batching import collate
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.checkpointing import Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import LossSum, MaskedObjective
+from lingome.train.objectives import LossSum, MaskedObjective
 
 NEAR_BP = 12
 
 
 def kmer_targets(kmers_NK: np.ndarray, ks: Sequence[int]) -> np.ndarray:
-    """Number the first k letters of each row for each k: (N, len(ks)) int64."""
+    """Number the first k letters of each row for each k.
+
+    Returns
+    -------
+    ndarray of int64, shape (N, len(ks))
+        Words as numbers to base 4.
+    """
     codes = base_codes(kmers_NK).astype(np.int64)
     columns = []
     for k in ks:
@@ -133,7 +140,7 @@ class NextKmerModel(nn.Module):
                 layer.bias.zero_()
 
     def forward(self, input_ids_BL: Tensor, attention_mask_BL: Tensor) -> list[Tensor]:
-        """Give logits (B, 4^k), one tensor a k."""
+        """Give logits, one tensor per k, each of shape (B, 4^k)."""
         state = functional.gelu(self.trunk(self.near_states(input_ids_BL, attention_mask_BL).flatten(1)))
         logits = None
         found = []
@@ -186,13 +193,28 @@ def fit_next_kmer(
     """Pre-train a masked model on the candidate's tokens, then train it to name the next k-mers.
 
     With ``settings.pretrain_steps`` of 0 the body starts from random weights.
+
+    Parameters
+    ----------
+    learn : Stretches
+        Sequence to learn from.
+    tokenizer : Tokenizer
+        The candidate.
+    settings : NextKmerSettings
+        Shape, lengths, rates.
+    seed : int
+        Decides weights, draws and order.
+    device : str
+        Where to train.
+    name : str
+        What progress bars call the candidate.
     """
     language_model = build_masked_lm(find_config(settings.preset), tokenizer.vocab_size, seed).to(device)
     if settings.pretrain_steps:
         train(
             language_model, MaskedObjective(tokenizer), WindowDraws(learn, tokenizer, settings, seed),
             TrainSettings(max_steps=settings.pretrain_steps, lr=settings.pretrain_lr, warmup_share=0.1),
-            seed=seed, phase="next k-mer pretrain", label=f"{name}: pre-training",
+            phase=Phase("next k-mer pretrain", seed, f"{name}: pre-training"),
         )
     length = settings.context_bp + settings.ks[-1]
     windows = learn.draw(settings.n_train, length, generator(seed, "next k-mer train"))
@@ -200,7 +222,7 @@ def fit_next_kmer(
     train(
         model, NextKmerObjective(), Positions(windows, tokenizer, settings, settings.finetune_batch, seed),
         TrainSettings(max_steps=settings.finetune_steps, lr=settings.finetune_lr, warmup_share=0.1),
-        seed=seed, phase="next k-mer finetune", label=f"{name}: next k-mers",
+        phase=Phase("next k-mer finetune", seed, f"{name}: next k-mers"),
     )
     return model
 

@@ -45,6 +45,13 @@ class SignalBases(NamedTuple):
     def sample(cls, learn: Stretches, test: Stretches, count_bp: int, test_bp: int) -> SignalBases:
         """Take evenly spaced pieces; every tenth of those to learn from chooses the smoothing.
 
+        Parameters
+        ----------
+        learn, test : Stretches
+            Sequence to count, and other sequence to test on.
+        count_bp, test_bp : int
+            Bases taken of each at most.
+
         Raises
         ------
         DataError
@@ -85,7 +92,7 @@ def vocabulary_signals(
         bits_behind (with _low, _high): how many more than the best candidate, paired;
         markov_bits_per_base and markov_order of a Markov model of bases on the same; used_share and
         frequent_share: tokens that occur at least once, and 100 times, in the bases counted;
-        entropy_bits a token and renyi_efficiency (order 2.5; Zouhar et al. 2023,
+        entropy_bits per token and renyi_efficiency (order 2.5; Zouhar et al. 2023,
         doi:10.18653/v1/2023.acl-long.284); length_p5, length_median, length_p95 of the tokens in the test
         bases; single_share of them that are one letter; rc_share (with _low, _high); n_bases
         counted and n_test_bases.
@@ -158,6 +165,17 @@ def bits_of_blocks(
     Tokens give back the bases and nothing else, so their bits added up are a code for the bases;
     that other cuts would give the same bases is not used, so it is no shorter than it could be.
     A known base under an unknown token costs 2 bits. Unknown letters cost nothing and do not count.
+
+    Parameters
+    ----------
+    model : NgramModel
+        Gives the bits of each token.
+    tokenizer : Tokenizer
+        The vocabulary.
+    blocks : sequence of ndarray of uint8, shape (length,) each
+        Letters, Q blocks of them.
+    encodings : sequence of Encoding
+        Their tokens.
     """
     numbers = word_numbers(tokenizer)
     stream = _stream(encodings, numbers)
@@ -176,6 +194,20 @@ def strand_borders(
     The reverse complement of the block is encoded, and a border before its base i is mirrored to
     L - i. A vocabulary that cuts both strands alike keeps all of them; one that cuts without regard
     to letters keeps about as many as there are tokens per base.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        The vocabulary.
+    blocks : sequence of ndarray of uint8, shape (length,) each
+        Letters, Q blocks of them.
+    encodings : sequence of Encoding
+        Their tokens.
+
+    Returns
+    -------
+    kept, total : ndarray of int64, shape (Q,)
+        Borders that the other strand has too, and all of them.
     """
     reverse = [_COMPLEMENT[np.asarray(block)][::-1].copy() for block in blocks]
     kept = []
@@ -193,6 +225,11 @@ def strand_borders(
 def entropy_bits(counts: np.ndarray) -> float:
     """Give Shannon's entropy of a token drawn by its frequency, in bits.
 
+    Parameters
+    ----------
+    counts : ndarray of int, shape (V,)
+        Occurrences of each token.
+
     >>> entropy_bits(np.array([2, 1, 1, 0]))
     1.5
     """
@@ -202,6 +239,13 @@ def entropy_bits(counts: np.ndarray) -> float:
 
 def renyi_efficiency(counts: np.ndarray, order: float = RENYI_ORDER) -> float:
     """Give Renyi's entropy of the tokens over that of as many equally frequent ones, 0 to 1.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (V,)
+        Occurrences of each token.
+    order : float
+        Of the entropy; not 1.
 
     >>> renyi_efficiency(np.array([5, 5, 5, 5])), renyi_efficiency(np.array([8, 0]))
     (1.0, 0.0)

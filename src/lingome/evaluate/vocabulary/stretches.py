@@ -30,7 +30,13 @@ class Stretches:
         self.codes = base_codes(self.letters)
 
     def draw_starts(self, n: int, length_bp: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw where windows begin, evenly from all that hold only A, C, G and T: int64, shape (n,)."""
+        """Draw where windows begin, evenly from all that hold only A, C, G and T: int64, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If there are too few such windows.
+        """
         found: list[np.ndarray] = []
         missing = n
         last = len(self.letters) - length_bp
@@ -50,11 +56,42 @@ class Stretches:
         return np.concatenate(found)
 
     def windows(self, starts: np.ndarray, length_bp: int) -> np.ndarray:
-        """Give the letters of windows: ASCII codes (n, length_bp)."""
+        """Give the letters of windows.
+
+        Parameters
+        ----------
+        starts : ndarray of int, shape (n,)
+            Where they begin.
+        length_bp : int
+            Bases of each.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, length_bp)
+            ASCII codes.
+        """
         return self.letters[starts[:, None] + np.arange(length_bp)]
 
     def draw(self, n: int, length_bp: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw windows evenly from all that hold only A, C, G and T: ASCII codes (n, length_bp)."""
+        """Draw windows evenly from all that hold only A, C, G and T.
+
+        Parameters
+        ----------
+        n, length_bp : int
+            How many, and bases of each.
+        rng : Generator
+            Draws where they begin.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, length_bp)
+            ASCII codes.
+
+        Raises
+        ------
+        DataError
+            If there are too few such windows.
+        """
         return self.windows(self.draw_starts(n, length_bp, rng), length_bp)
 
     def pieces(self, lengths_bp: Sequence[int], at_most_bp: int) -> list[np.ndarray]:
@@ -62,6 +99,11 @@ class Stretches:
 
         Pieces hold at most `at_most_bp` letters together; those without a known letter, and what is
         left over at the end, are left out. One short piece is given where nothing else fits.
+
+        Returns
+        -------
+        list of ndarray of uint8, shape (length,) each
+            ASCII codes.
         """
         cuts = [0]
         index = 0

@@ -32,7 +32,17 @@ class Words(NamedTuple):
 
     @classmethod
     def of(cls, ids: np.ndarray, m: int, n_words: int) -> Words:
-        """Number the words that hold no token below 0."""
+        """Number the words that hold no token below 0.
+
+        Parameters
+        ----------
+        ids : ndarray of int, shape (n,)
+            Numbers of tokens; below 0 for what is none.
+        m : int
+            Tokens of context.
+        n_words : int
+            How many tokens there are.
+        """
         n = len(ids) - m
         if n <= 0:
             none = np.empty(0, dtype=np.int64)
@@ -124,9 +134,14 @@ class NgramModel:
                 self.order = m
 
     def bits(self, ids: np.ndarray) -> np.ndarray:
-        """Give -log2 p of every token, shape (n,); 0 for what is no word.
+        """Give -log2 p of every token: float64, shape (n,); 0 for what is no word.
 
         The first tokens, and those after a gap, are read with the context they have.
+
+        Parameters
+        ----------
+        ids : ndarray of int, shape (n,)
+            Numbers of tokens; below 0 for what is none.
         """
         chance = np.full(len(ids), 1.0 / self.n_words)
         for m in range(self.order + 1):

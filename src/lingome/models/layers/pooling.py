@@ -23,8 +23,10 @@ def find_tokens(input_ids_BL: Tensor, special_ids: Sequence[int], attention_mask
     attention_mask_BL : Tensor, (B, L), optional
         False or 0 at padding; what stands there does not count, whatever its id.
     """
-    everything_BL = torch.ones_like(input_ids_BL, dtype=torch.bool)
-    found_BL = everything_BL if attention_mask_BL is None else attention_mask_BL.bool()
+    if attention_mask_BL is None:
+        found_BL = torch.ones_like(input_ids_BL, dtype=torch.bool)
+    else:
+        found_BL = attention_mask_BL.bool()
     for special in special_ids:
         found_BL = found_BL & (input_ids_BL != special)
     return found_BL

@@ -33,7 +33,7 @@ def vocabulary_size(merges: int, alphabet: Alphabet = DNA) -> int:
 class BpeTokenizer(Tokenizer):
     """Cut a sequence by merging pairs of tokens in the order they were learnt.
 
-    Ids: 0-4 special, 5-8 A, C, G, T (or the letters of another alphabet), then one a merge.
+    Ids: 0-4 special, 5-8 A, C, G, T (or the letters of another alphabet), then one per merge.
 
     Parameters
     ----------

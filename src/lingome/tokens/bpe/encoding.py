@@ -26,7 +26,7 @@ import numpy as np
 
 START = 0  # row of the table for "no token before"; [PAD] is never a token of a sequence
 UNKNOWN = 1
-WALL = 2  # a row that allows nothing: what lies before a sequence; [CLS] is never a token of one
+FORBIDDEN = 2  # a row that allows nothing: what lies before a sequence; [CLS] is never a token of one
 BLOCK_BP = 16_384
 
 
@@ -157,7 +157,7 @@ def encode_flat(
 
 # Shapes in the kernels: those of `EncodingTables`; spelled (letters of all tokens,), words (windows, letters of each),
 # left_of and right_of (V,), bases (n,), starts and cuts (R + 1,), code_of (256,), ids (n,), and last, the last token
-# of each prefix, (letters read + 1,) after as many walls as the longest token has letters.
+# of each prefix, (letters read + 1,) after as many forbidden places as the longest token has letters.
 
 
 @numba.njit(cache=True, nogil=True)
@@ -279,7 +279,7 @@ def _encode(
     shorter: np.ndarray, lengths: np.ndarray, compatible: np.ndarray, block_bp: int, ids: np.ndarray, cuts: np.ndarray,
 ) -> int:
     """Fill `ids` and `cuts`, give the number of ids."""
-    origin = longest_bp  # place of the empty prefix; as many walls stand before it as a token has letters
+    origin = longest_bp  # place of the empty prefix; before it stand as many forbidden places as a token has letters
     block = min(block_bp, len(bases))
     unknown = goto.shape[1]
     last = _empty_block(origin, block)
@@ -312,7 +312,7 @@ def _encode(
 
 @numba.njit(cache=True, nogil=True)
 def _empty_block(origin: int, block: int) -> np.ndarray:
-    last = np.full(origin + block + 1, WALL, dtype=np.uint16)
+    last = np.full(origin + block + 1, FORBIDDEN, dtype=np.uint16)
     last[origin] = START
     return last
 
@@ -336,7 +336,7 @@ def _last_tokens(
     Indices are turned into uint32, which cannot be negative: that saves a third of the time.
     """
     unknown = goto.shape[1]
-    window = np.uint32(0)  # as if the first code's letters stood before: walls keep tokens from using them
+    window = np.uint32(0)  # as if the first code's letters stood before: forbidden places keep tokens from using them
     state = 0
     fed = 0
     place = origin

@@ -55,7 +55,7 @@ class Learnt(NamedTuple):
     Parameters
     ----------
     merges : list of Merge
-        In order. Symbols are letters 0..A-1, A a break that never pairs, then one a merge.
+        In order. Symbols are letters 0..A-1, A a break that never pairs, then one per merge.
     counts : ndarray of int64, shape (A + 1 + merges,)
         Occurrences of each symbol once all merges are made.
     seconds : dict of str to float

@@ -1,4 +1,4 @@
-"""Lists of merges as others write them, brought to one merge a token.
+"""Lists of merges as others write them, brought to one merge per token.
 
 Other vocabularies may hold several merges that make the same token (``A + AA`` and ``AA + A``), or
 none at all but a rank for each token, of which any two neighbours that join to a known token may be

@@ -1,7 +1,7 @@
 """Sequence as arrays of symbols, and the pass that merges pairs in all of them.
 
 The text is cut into blocks, one array each, so that several cores work on it; where it is
-cut changes nothing. Before a pass, each block is told three things about the symbols to its left: the
+cut changes nothing. Before a pass, each block is given three facts about the symbols to its left: the
 last of them, whether they end in a merge, and whether that merge takes the block's first symbol.
 That takes only the last two symbols of the block before (an occurrence of a pair shares no position
 with one of another pair of the pass), or, when a symbol is merged with itself, whether the run that

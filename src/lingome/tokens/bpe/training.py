@@ -60,7 +60,7 @@ def train_bpe(
     ----------
     sequences : iterable of ndarray of uint8, shape (letters,) each
         ASCII letters, for example the chromosomes of a genome. Taken one at a time and let go;
-        memory is about 1.6 bytes a base (twice that with `both_strands`), and the longest sequence.
+        memory is about 1.6 bytes per base (twice that with `both_strands`), and the longest sequence.
     merges : int
         How many merges, `known` ones included; 600 for GROVER.
     both_strands : bool

@@ -21,7 +21,7 @@ _DECIDING = ("model", "normalizer", "pre_tokenizer")
 
 
 def parse_word_list(text: str) -> PublishedVocabulary:
-    """Parse ``vocab.txt``: one token a line, in the order of ids."""
+    """Parse ``vocab.txt``: one token per line, in the order of ids."""
     return PublishedVocabulary("words", tuple(text.splitlines()))
 
 

@@ -1,7 +1,7 @@
 """Write a token store: whole or not at all, one record of the genome in memory at a time.
 
 Nothing is written through a map, because a disk that fills up under a map kills the process; a write
-that fails is an error that can be told. See `lingome.tokens.store.layout` for the files.
+that fails is reported as an error. See `lingome.tokens.store.layout` for the files.
 """
 
 from __future__ import annotations
@@ -245,14 +245,14 @@ class _ArrayFile:
 
     def write(self, array: np.ndarray) -> None:
         """Append the numbers of an array of the file's type."""
-        assert array.dtype == self.dtype, "one type a file"
+        assert array.dtype == self.dtype, "a file holds numbers of one type"
         raw = raw_bytes(array)
         self._handle.write(raw)
         self._digest.update(raw)
         self.length += array.size
 
     def abandon(self) -> None:
-        """Close the file as it is; what cannot be written any more was told before."""
+        """Close the file as it is; an error of writing was raised before."""
         with suppress(OSError):
             self._handle.close()
 

@@ -42,7 +42,7 @@ from lingome.models.reading.batching import collate
 from lingome.models.registry import initialise
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives.objective import Batch, LossSum
 
 Views = Literal["crops", "reverse_complement", "dropout"]
 PROFILE_K = 4
@@ -278,7 +278,13 @@ class ContrastiveValidation:
         return {"loss": loss, "accuracy": float(found.float().mean())}
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Give what guessing gives: one in N; token frequencies are the same for every candidate."""
+        """Give what guessing gives: one in N; token frequencies are the same for every candidate.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token; they change nothing.
+        """
         return {"loss": math.log(len(self.windows)), "accuracy": 1 / len(self.windows)}
 
     def baselines(self, model: nn.Module) -> list[tuple[str, dict[str, float]]]:

@@ -1,4 +1,4 @@
-"""Span corruption: a model reads a sequence with holes, and writes what stood in them (T5's objective).
+"""Span corruption: a model reads a sequence with spans hidden, and writes what stood there (T5's objective).
 
 Raffel et al. 2020, arXiv:1910.10683, 3.1.4: of a row, 15% of the tokens are hidden in spans of 3 on average. Each span
 is replaced by one sentinel in the source, and the target is each sentinel with the tokens that it stands for::
@@ -36,7 +36,7 @@ from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.presets import build_seq2seq_lm
 from lingome.tokens.overlap import words_over_a_base
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import IGNORED, Batch, LossSum
+from lingome.train.objectives.objective import IGNORED, Batch, LossSum
 from lingome.train.objectives.validation import summary
 from lingome.train.sources import add_ends
 
@@ -64,7 +64,7 @@ def count_spans(n_tokens: int, rate: float, mean_span: float) -> SpanCounts:
 
 
 class Corrupted(NamedTuple):
-    """A row with holes, int64 (L,), and what stood in them, int64 (T,); no special tokens but sentinels."""
+    """A row with spans hidden, int64 (L,), and what stood there, int64 (T,); no special tokens but sentinels."""
 
     source: np.ndarray
     target: np.ndarray
@@ -79,11 +79,13 @@ def corrupt_row(
     ----------
     ids : ndarray of int, shape (n,)
         Ordinary tokens, one or more.
+    rng : Generator
+        Draws the spans.
     rate : float
         Share of the tokens to hide, 0..1.
     mean_span : float
         Mean tokens of a span, 1 or more.
-    sentinel_ids : ndarray of int
+    sentinel_ids : ndarray of int, shape (S,)
         Ids that stand for the first span, the second, and so on.
 
     Raises
@@ -119,7 +121,7 @@ def _cut(total: int, n_parts: int, rng: np.random.Generator) -> np.ndarray:
     return np.diff(np.concatenate([[0], cuts, [total]])).astype(np.int64)
 
 
-class Holes(NamedTuple):
+class CorruptedBatch(NamedTuple):
     """A corrupted batch, padded on the right where rows differ in length.
 
     `input_ids` (B, L) and `targets` (B, T) are int64; the masks are true at real tokens. A row of `targets` holds
@@ -165,7 +167,7 @@ class SpanCorruption:
 
     @property
     def sentinel_ids(self) -> np.ndarray:
-        """Ids of the sentinels, first span first, int64."""
+        """Ids of the sentinels, first span first: int64, shape (SENTINELS,)."""
         return self.tokenizer.vocab_size + np.arange(SENTINELS)[::-1]
 
     @property
@@ -201,8 +203,23 @@ class SpanCorruption:
         corrupt_row(np.zeros(n_tokens, dtype=np.int64), np.random.default_rng(0), rate=self.rate,
                     mean_span=self.mean_span, sentinel_ids=self.sentinel_ids)
 
-    def corrupt(self, input_ids: np.ndarray, rng: np.random.Generator, attention_mask: Any = None) -> Holes:
-        """Corrupt a batch of rows (B, n), each ``[CLS] tokens [SEP]``, with padding where the mask is false."""
+    def corrupt(self, input_ids: np.ndarray, rng: np.random.Generator, attention_mask: Any = None) -> CorruptedBatch:
+        """Corrupt a batch of rows.
+
+        Parameters
+        ----------
+        input_ids : ndarray of int, shape (B, n)
+            Each row is ``[CLS] tokens [SEP]``, with padding where the mask is false.
+        rng : Generator
+            Draws the spans.
+        attention_mask : ndarray of bool, shape (B, n), optional
+            False on padding.
+
+        Raises
+        ------
+        ConfigError
+            If a row has more spans than there are sentinels.
+        """
         real = np.ones(input_ids.shape, dtype=bool) if attention_mask is None else np.asarray(attention_mask, bool)
         rows = [
             corrupt_row(row[known][1:-1], rng, rate=self.rate, mean_span=self.mean_span, sentinel_ids=self.sentinel_ids)
@@ -212,12 +229,12 @@ class SpanCorruption:
         end = [self.tokenizer.sep_id]
         pad_id = self.tokenizer.pad_id
         source = _stack([np.concatenate([begin, row.source, end]) for row in rows], pad_id)
-        return Holes(*source, *_stack([np.concatenate([row.target, end]) for row in rows], pad_id))
+        return CorruptedBatch(*source, *_stack([np.concatenate([row.target, end]) for row in rows], pad_id))
 
     def draw(self, batch: Batch, rng: np.random.Generator) -> Batch:
         """Corrupt a batch before it is cut into pieces: sources for its ids, and ``targets`` with their mask."""
-        holes = self.corrupt(np.asarray(batch["input_ids"]), rng, batch.get("attention_mask"))
-        return {**batch, **holes._asdict()}
+        corrupted = self.corrupt(np.asarray(batch["input_ids"]), rng, batch.get("attention_mask"))
+        return {**batch, **corrupted._asdict()}
 
     def loss(self, model: nn.Module, batch: Batch, rng: np.random.Generator) -> LossSum:
         """Corrupt the batch, unless `draw` has, and sum the cross-entropy (nats) over its targets.
@@ -226,11 +243,19 @@ class SpanCorruption:
         [SEP]``, and where there is padding an ``attention_mask`` (B, n) that is false there.
         """
         drawn = batch if "targets" in batch else self.draw(batch, rng)
-        holes = Holes(*(np.asarray(drawn[name]) for name in Holes._fields))
-        return LossSum(target_losses(model, holes).sum(), int(holes.target_mask.sum()))
+        corrupted = CorruptedBatch(*(np.asarray(drawn[name]) for name in CorruptedBatch._fields))
+        return LossSum(target_losses(model, corrupted).sum(), int(corrupted.target_mask.sum()))
 
     def validation(self, windows: np.ndarray, seed: int) -> SpanValidation:
-        """Give the measure on fixed windows (windows, length), under fixed holes."""
+        """Give the measure on fixed windows, under fixed spans.
+
+        Parameters
+        ----------
+        windows : ndarray of int, shape (windows, length)
+            Tokens without special ones.
+        seed : int
+            Decides the spans.
+        """
         return SpanValidation(windows, self, seed=seed)
 
 
@@ -243,14 +268,14 @@ def _stack(rows: Sequence[np.ndarray], pad_id: int) -> tuple[np.ndarray, np.ndar
     return ids, real
 
 
-def target_losses(model: nn.Module, holes: Holes) -> torch.Tensor:
+def target_losses(model: nn.Module, corrupted: CorruptedBatch) -> torch.Tensor:
     """Compute the cross-entropy (nats) of each target token, 0 at padding: (B, T), float32.
 
     The decoder reads its start token, and then the true target tokens up to the one that is guessed.
     """
     assert isinstance(model, EncoderDecoderLM), "spans are written by a decoder that reads an encoder"
     device = next(model.parameters()).device
-    ids, mask, targets, counted = (torch.from_numpy(part).to(device) for part in holes)
+    ids, mask, targets, counted = (torch.from_numpy(part).to(device) for part in corrupted)
     read = functional.pad(targets[:, :-1], (1, 0), value=model.config.start_id)
     logits_BTV = model(ids, read, mask)  # padded targets are on the right, where no real one sees them
     labels = targets.masked_fill(~counted, IGNORED)
@@ -264,6 +289,15 @@ def span_objective(
     tokenizer: Tokenizer, rate: float | None, mean_span: float | None, max_tokens: int
 ) -> SpanCorruption:
     """Give the objective for windows of up to `max_tokens`; 15% in spans of 3 on average, unless told otherwise.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        The vocabulary.
+    rate, mean_span : float, optional
+        Share of tokens to hide, and mean tokens of a span.
+    max_tokens : int
+        Tokens of the longest window, special ones not counted.
 
     Raises
     ------
@@ -296,10 +330,10 @@ def check_sentinels(model: EncoderDecoderLM, tokenizer: Tokenizer, folder: Path 
 
 
 class SpanValidation:
-    """Measure an encoder-decoder on fixed windows under fixed holes, over the hidden tokens.
+    """Measure an encoder-decoder on fixed windows with fixed spans hidden, over the hidden tokens.
 
     Each is guessed from the source and the hidden tokens before it. Sentinels and the end are not counted: they say
-    where holes are, not what stood there. What a model spends on expecting a span to end is.
+    where spans are, not what stood there. What a model spends on expecting a span to end is.
 
     Parameters
     ----------
@@ -308,7 +342,7 @@ class SpanValidation:
     objective : SpanCorruption
         Says what is hidden.
     seed : int
-        Decides the holes, the same at every call.
+        Decides the spans, the same at every call.
     batch_tokens : int
         Tokens of a batch.
     """
@@ -323,8 +357,9 @@ class SpanValidation:
             for i in range(0, len(windows), rows)
         ]
         ordinary = np.append(tokenizer.token_lengths > 0, np.zeros(SENTINELS, dtype=bool))
-        self.counted = [ordinary[holes.targets] for holes in self.batches]
-        self.targets = [holes.targets[counted] for holes, counted in zip(self.batches, self.counted, strict=True)]
+        self.counted = [ordinary[corrupted.targets] for corrupted in self.batches]
+        pairs = zip(self.batches, self.counted, strict=True)
+        self.targets = [corrupted.targets[counted] for corrupted, counted in pairs]
         self.tokens = sum(len(targets) for targets in self.targets)
         self.bases = sum(int(tokenizer.token_lengths[targets].sum()) for targets in self.targets)
 
@@ -332,12 +367,18 @@ class SpanValidation:
         """Measure a model that is in evaluation mode."""
         nats = 0.0
         with torch.no_grad():
-            for holes, counted in zip(self.batches, self.counted, strict=True):
-                losses = target_losses(model, holes).double()
+            for corrupted, counted in zip(self.batches, self.counted, strict=True):
+                losses = target_losses(model, corrupted).double()
                 nats += float(losses[torch.from_numpy(counted).to(losses.device)].sum())
         return summary(nats, self.tokens, self.bases)
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Measure what knowing only how common each token is would give."""
+        """Measure what knowing only how common each token is would give.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token in the training area; one is added to each.
+        """
         log_share = np.log((counts + 1) / (counts + 1).sum())
         return summary(-sum(float(log_share[targets].sum()) for targets in self.targets), self.tokens, self.bases)

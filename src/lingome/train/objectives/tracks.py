@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.heads.reverse_complement import Complement, check_pairs, flip_bins
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import Batch, LossSum
+from lingome.train.objectives.objective import Batch, LossSum
 
 EPS = 1e-7
 """Added to a rate before its logarithm, as in the released programs: a rate of 0 then costs a count 16.1 nats."""
@@ -46,12 +46,18 @@ def poisson_losses(rate: Tensor, counts: Tensor) -> Tensor:
     >>> round(poisson_losses(torch.tensor([2.0]), torch.tensor([3.0])).item(), 4)  # 2 - 3 ln 2
     -0.0794
     """
-    rate, counts = rate.float(), counts.float()
-    return rate - counts * torch.log(rate + EPS)
+    rate = rate.float()
+    return rate - counts.float() * torch.log(rate + EPS)
 
 
 def poisson_constant(counts: Tensor) -> Tensor:
-    """Compute log(y!), by the gamma function for y that are not whole: what `poisson_losses` leaves out, nats."""
+    """Compute log(y!), by the gamma function for y that are not whole: what `poisson_losses` leaves out, nats.
+
+    Parameters
+    ----------
+    counts : Tensor, shape (...)
+        Of any shape, which the result has too.
+    """
     return torch.lgamma(counts.float() + 1)
 
 
@@ -108,7 +114,8 @@ class Augmentation:
         tuple of ndarray
             Both, changed, in new arrays.
         """
-        ids, targets = input_ids.astype(np.int64), targets.copy()
+        ids = input_ids.astype(np.int64)
+        targets = targets.copy()
         shifts = rng.integers(-self.max_shift_bp, self.max_shift_bp + 1, len(ids))
         turned = rng.random(len(ids)) < self.turned_share
         places = np.arange(ids.shape[1]) + shifts[:, None]

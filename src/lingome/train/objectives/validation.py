@@ -1,6 +1,6 @@
 """Measuring a language model on sequence that it does not learn from.
 
-All give ``loss`` (nats a token), ``perplexity`` (its exponential) and ``bits_per_base``: the summed loss, in bits,
+All give ``loss`` (nats per token), ``perplexity`` (its exponential) and ``bits_per_base``: the summed loss, in bits,
 over the bases that its tokens stand for, so that vocabularies can be compared. Guessing each base without
 knowing anything costs 2 bits.
 """
@@ -17,14 +17,9 @@ from torch import nn
 
 from lingome.core.seeds import generator
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.objectives.objectives import (
-    CausalObjective,
-    LanguageObjective,
-    MaskedObjective,
-    masked_losses,
-    next_token_losses,
-    next_tokens,
-)
+from lingome.train.objectives.causal import CausalObjective, next_token_losses, next_tokens
+from lingome.train.objectives.masked import MaskedObjective, masked_losses
+from lingome.train.objectives.objective import LanguageObjective
 from lingome.train.sources import add_ends
 
 
@@ -51,7 +46,15 @@ class Measured(Protocol):
     """An objective that brings its own measure."""
 
     def validation(self, windows: np.ndarray, seed: int) -> Validation:
-        """Give the measure on fixed windows, (windows, length), tokens without special ones."""
+        """Give the measure on fixed windows.
+
+        Parameters
+        ----------
+        windows : ndarray of int, shape (windows, length)
+            Tokens without special ones.
+        seed : int
+            Decides what is drawn.
+        """
         ...
 
 
@@ -96,7 +99,13 @@ class MaskedValidation:
             return self._summary([masked_losses(model, hidden).double().cpu().numpy() for hidden in self.batches])
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Measure what knowing only how common each token is would give."""
+        """Measure what knowing only how common each token is would give.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token in the training area; one is added to each.
+        """
         log_share = np.log((counts + 1) / (counts + 1).sum())
         return self._summary([-log_share[hidden.targets] for hidden in self.batches])
 
@@ -143,7 +152,13 @@ class CausalValidation:
         return summary(sum(float(part.double().sum()) for part in parts), self.windows.size, self.bases)
 
     def unigram(self, counts: np.ndarray) -> dict[str, float]:
-        """Measure what knowing only how common each token is would give."""
+        """Measure what knowing only how common each token is would give.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (V,)
+            Occurrences of each token in the training area; one is added to each.
+        """
         log_share = np.log((counts + 1) / (counts + 1).sum())
         return summary(-float(log_share[self.windows].sum()), self.windows.size, self.bases)
 
@@ -151,9 +166,18 @@ class CausalValidation:
 def build_validation(
     windows: np.ndarray, objective: LanguageObjective, *, seed: int, repeat_share: np.ndarray | None = None
 ) -> Validation:
-    """Give the measure that belongs to an objective; `seed` decides masks, where there are some.
+    """Give the measure that belongs to an objective.
 
-    With `repeat_share`, (windows, length), a masked model is measured outside repeats on its own too.
+    Parameters
+    ----------
+    windows : ndarray of int, shape (windows, length)
+        Tokens without special ones.
+    objective : LanguageObjective
+        What the model is trained for.
+    seed : int
+        Decides masks, where there are some.
+    repeat_share : ndarray of float, shape (windows, length), optional
+        Share of each token's bases in repeats; a masked model is then measured outside repeats on its own too.
     """
     if isinstance(objective, CausalObjective):
         return CausalValidation(windows, objective.tokenizer)

@@ -54,7 +54,7 @@ class World:
         if self.size == 1:
             return list(values)
         numbers = torch.tensor(values, dtype=torch.float64)
-        with naming_the_lost():
+        with explain_lost_process():
             dist.all_reduce(numbers)
         return [float(number) for number in numbers]
 
@@ -69,7 +69,7 @@ class World:
         padded = torch.zeros(max(lengths), dtype=torch.uint8)
         padded[: len(mine)] = mine
         parts = [torch.empty_like(padded) for _ in range(self.size)]
-        with naming_the_lost():
+        with explain_lost_process():
             dist.all_gather(parts, padded)
         return [bytes(part[:n].tolist()).decode().strip() for part, n in zip(parts, lengths, strict=True)]
 
@@ -77,10 +77,10 @@ class World:
         """Go on when all processes are here."""
         self.sum([0.0])
 
-    def spread(self, model: nn.Module) -> None:
+    def broadcast(self, model: nn.Module) -> None:
         """Give all processes the first one's weights."""
         if self.size > 1:
-            with naming_the_lost(), torch.no_grad():
+            with explain_lost_process(), torch.no_grad():
                 for tensor in model.state_dict().values():
                     dist.broadcast(tensor, src=0)
 
@@ -101,7 +101,7 @@ class World:
                     parameter.grad = torch.zeros_like(parameter)
                 gradients.append(parameter.grad)
         buckets = _buckets(gradients)
-        with naming_the_lost():
+        with explain_lost_process():
             flat = [torch.cat([gradient.reshape(-1) for gradient in bucket]) for bucket in buckets]
             for work in [dist.all_reduce(one, async_op=True) for one in flat]:
                 if work is not None:
@@ -136,7 +136,7 @@ def join() -> World:
         if torch.cuda.is_available():
             backend = "cpu:gloo,cuda:nccl"
             torch.cuda.set_device(local_rank())  # collectives of bytes use the device that is set
-        with naming_the_lost():
+        with explain_lost_process():
             dist.init_process_group(backend, timeout=TIMEOUT)
         atexit.register(_leave)
     return World(process_rank(), size)
@@ -148,7 +148,7 @@ def _leave() -> None:
 
 
 @contextmanager
-def naming_the_lost() -> Iterator[None]:
+def explain_lost_process() -> Iterator[None]:
     """Turn the error of a broken or silent connection into one that says what happened.
 
     Raises

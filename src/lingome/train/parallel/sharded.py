@@ -67,7 +67,18 @@ def is_rows(tensor: object) -> TypeGuard[DTensor]:
 
 
 def local(tensor: torch.Tensor) -> torch.Tensor:
-    """Give this process's rows of a split tensor, sharing its memory; another tensor as it is."""
+    """Give this process's rows of a split tensor, sharing its memory; another tensor as it is.
+
+    Parameters
+    ----------
+    tensor : Tensor, shape (N, ...)
+        Split by its rows, or whole.
+
+    Returns
+    -------
+    Tensor, shape (n, ...)
+        Rows of this process.
+    """
     return tensor.to_local() if is_rows(tensor) else tensor
 
 
@@ -87,7 +98,20 @@ def rows_of(n_rows: int, rank: int, size: int) -> tuple[int, int]:
 
 
 def split_like(whole_rows: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    """Make a split tensor of this process's rows, cut and shaped as a parameter."""
+    """Make a split tensor of this process's rows, cut and shaped as a parameter.
+
+    Parameters
+    ----------
+    whole_rows : Tensor, shape (n, ...)
+        Rows of this process.
+    parameter : Tensor, shape (N, ...)
+        Split, or whole.
+
+    Returns
+    -------
+    Tensor, shape (N, ...)
+        Split as `parameter` is.
+    """
     if not is_rows(parameter):
         return whole_rows
     from torch.distributed.tensor import DTensor
@@ -99,7 +123,13 @@ def split_like(whole_rows: torch.Tensor, parameter: torch.Tensor) -> torch.Tenso
 
 
 def gather_whole(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    """Give each of a split model's tensors whole, one after the other, to every process that asks with all."""
+    """Give each of a split model's tensors whole, one after the other, to every process that asks with all.
+
+    Yields
+    ------
+    (str, Tensor)
+        Name and tensor, in the shape that it has in the whole model.
+    """
     for name, tensor in model.state_dict().items():
         yield name, tensor.full_tensor() if is_rows(tensor) else tensor
 

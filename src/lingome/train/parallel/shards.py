@@ -30,7 +30,7 @@ HINT = "start the run again with --force"
 
 
 def write_tensors(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write a safetensors file through to the disk."""
+    """Write a safetensors file through to the disk; tensors of any shape, by name."""
     with explain_os_errors(file), file.open("wb") as handle:
         handle.write(save(dict(tensors)))  # the library's own writer hides a full disk
         handle.flush()
@@ -51,10 +51,16 @@ def write_index(folder: Path, stem: str, shapes: Mapping[str, tuple[int, ...]], 
 
     Parameters
     ----------
+    folder : Path
+        Where the files are.
+    stem : str
+        What their names begin with, as in `part_name`.
     shapes : mapping
         Shape of each whole tensor.
     split : set of str
         Those that are cut by rows; the first process holds the others.
+    size : int
+        Number of processes.
 
     Raises
     ------
@@ -114,7 +120,25 @@ class StoredTensors:
             ) from error
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> torch.Tensor:
-        """Read a tensor, or its rows from `start` to before `stop`."""
+        """Read a tensor, or its rows from `start` to before `stop`.
+
+        Parameters
+        ----------
+        name : str
+            A name in `shapes`.
+        start, stop : int
+            First row, and one past the last; to the end by default.
+
+        Returns
+        -------
+        Tensor, shape (stop - start, ...)
+            A scalar as it is.
+
+        Raises
+        ------
+        CheckpointError
+            If a file is missing, damaged, or not as the index says.
+        """
         shape = self.shapes[name]
         if not shape:
             whole: torch.Tensor = self._take(self._parts[name][0][0], name, None)

@@ -21,24 +21,16 @@ from lingome.config.ladder import SIZE, LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir
-from lingome.data.genome import Genome
-from lingome.data.repeats import Repeats
-from lingome.models.devices import pick_device
-from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.presets import count_parameters
-from lingome.tokens.store import TokenStore
-from lingome.tokens.tokenizer import Tokenizer
-from lingome.train.pretraining.areas import Areas
-from lingome.train.pretraining.pretraining import (
-    Pretrained,
-    ReadTokens,
-    language_columns,
-    language_rows,
-    pretrain_model,
-)
-from lingome.train.pretraining.start import ASIDE, Pretrainable, add_origins, build_card, build_objective, start_model
-from lingome.train.state import StateStore, sweep
+from lingome.train.identity import MAY_DIFFER
+from lingome.train.pretraining.corpus import Corpus
+from lingome.train.pretraining.model import Pretrained
+from lingome.train.pretraining.record import add_origins, add_seen
+from lingome.train.pretraining.results import language_columns, language_rows
+from lingome.train.pretraining.run import pretrain_run
+from lingome.train.pretraining.start import start_model
+from lingome.train.state import StateStore
 
 Row = dict[str, Any]
 
@@ -47,8 +39,18 @@ REFERENCE_WIDTH = 256
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One run of a ladder: a size (width times layers), so many tokens, a seed."""
+class LadderRun:
+    """One run of a ladder.
+
+    Parameters
+    ----------
+    size : str
+        Width times layers.
+    tokens : int
+        Tokens to train on.
+    seed : int
+        Seed of the run.
+    """
 
     size: str
     tokens: int
@@ -59,48 +61,55 @@ class Rung:
         """Name of its folder."""
         return f"{self.size}-{self.tokens}-seed{self.seed}"
 
+    def folder(self, out: Path) -> Path:
+        """Give its run directory in that of a ladder; ladders of lingome 0.1.0 keep theirs in ``rungs/``."""
+        return out / ("rungs" if (out / "rungs").is_dir() else "runs") / self.name
 
-@dataclass(frozen=True)
-class Ground:
-    """What all runs of a ladder share; `read` remembers the tokens of an area."""
-
-    genome: Genome | TokenStore
-    areas: Areas
-    repeats: Repeats | None
-    tokenizer: Tokenizer
-    trained_tokenizer: bool
-    read: ReadTokens
+    def is_done(self, out: Path) -> bool:
+        """Say whether this run of the ladder in `out` is complete."""
+        return (self.folder(out) / "run.json").is_file()
 
 
-def list_rungs(ladder: LadderSettings, seed: int) -> list[Rung]:
+def list_runs(ladder: LadderSettings, seed: int) -> list[LadderRun]:
     """List the runs: every size at every length, then the middle ones again with the next seeds.
 
     Examples
     --------
     >>> ladder = LadderSettings(sizes=("32x1", "64x1", "64x2"), tokens=(100, 200, 400), seeds=2)
-    >>> rungs = list_rungs(ladder, seed=5)
-    >>> len(rungs), rungs[0].name, rungs[-1].name
+    >>> runs = list_runs(ladder, seed=5)
+    >>> len(runs), runs[0].name, runs[-1].name
     (10, '32x1-100-seed5', '64x1-200-seed6')
     """
-    rungs = [Rung(size, tokens, seed) for tokens in ladder.tokens for size in ladder.sizes]
+    runs = [LadderRun(size, tokens, seed) for tokens in ladder.tokens for size in ladder.sizes]
     size = ladder.sizes[(len(ladder.sizes) - 1) // 2]
     tokens = sorted(ladder.tokens)[(len(ladder.tokens) - 1) // 2]
-    return rungs + [Rung(size, tokens, seed + more) for more in range(1, ladder.seeds)]
+    return runs + [LadderRun(size, tokens, seed + more) for more in range(1, ladder.seeds)]
 
 
-def rung_settings(settings: PretrainSettings, rung: Rung, tokenizer: Path, out: Path) -> PretrainSettings:
+def run_settings(settings: PretrainSettings, run: LadderRun, tokenizer: Path, out: Path) -> PretrainSettings:
     """Give the settings of one run, with which it could be made on its own.
 
     Its rate is that of a width of 256 times (256 / width) ** lr_power: narrower models bear a higher one.
+
+    Parameters
+    ----------
+    settings : PretrainSettings
+        The ladder's.
+    run : LadderRun
+        Which run.
+    tokenizer : Path
+        Folder of the vocabulary of all runs.
+    out : Path
+        Its run directory.
     """
     train = settings.train
-    found = SIZE.fullmatch(rung.size)
+    found = SIZE.fullmatch(run.size)
     assert found is not None, "settings hold sizes alone"
-    steps = max(1, round(rung.tokens / (train.batch_tokens * train.accumulate)))
+    steps = max(1, round(run.tokens / (train.batch_tokens * train.accumulate)))
     rate = train.lr * (REFERENCE_WIDTH / int(found[1])) ** settings.ladder.lr_power
     own = {"max_steps": steps, "epochs": None, "eval_every": None, "lr": float(f"{rate:.4g}")}
     return settings.replace(
-        ladder=LadderSettings(), preset=rung.size, tokenizer=tokenizer, out=out, seed=rung.seed, force=False,
+        ladder=LadderSettings(), preset=run.size, tokenizer=tokenizer, out=out, seed=run.seed, force=False,
         resume=False, merges=PretrainSettings.model_fields["merges"].default, train={**train.model_dump(), **own},
     )
 
@@ -116,34 +125,29 @@ def count_without_embeddings(model: nn.Module) -> int:
     return count_parameters(model) - sum(tables.values())
 
 
-def rung_row(rung: Rung, model: nn.Module, done: Pretrained) -> dict[str, Any]:
+def ladder_row(run: LadderRun, model: nn.Module, done: Pretrained) -> Row:
     """Give a run's line of the table ``ladder``: sizes, tokens, and losses at the start and at the end."""
     return {
-        "name": rung.name, "size": rung.size, "tokens_wanted": rung.tokens, "seed": rung.seed,
+        "name": run.name, "size": run.size, "tokens_wanted": run.tokens, "seed": run.seed,
         "parameters": count_parameters(model), "parameters_without_embeddings": count_without_embeddings(model),
         "tokens": done.result.tokens, "steps": done.result.steps, **done.after, "loss_at_start": done.before["loss"],
         "time_s": round(done.result.seconds, 3),
     }
 
 
-def is_done(out: Path, rung: Rung) -> bool:
-    """Say whether a run of the ladder in `out` is complete."""
-    return (out / "rungs" / rung.name / "run.json").is_file()
-
-
-def climb(
-    settings: PretrainSettings, rung: Rung, ground: Ground, baselines: Callable[[Pretrained], list[Row]]
+def train_run(
+    settings: PretrainSettings, run: LadderRun, corpus: Corpus, baselines: Callable[[Pretrained], list[Row]]
 ) -> Row:
-    """Make one run, or go on with it, or read what it came to: a run directory in ``rungs/`` of the ladder's.
+    """Make one run, or go on with it, or read what it came to: a run directory inside the ladder's.
 
     Parameters
     ----------
     settings : PretrainSettings
         The ladder's.
-    rung : Rung
+    run : LadderRun
         Which run.
-    ground : Ground
-        What all runs share.
+    corpus : Corpus
+        What all runs read; its `read` remembers the tokens of an area.
     baselines : callable
         Measures what is no network; called for the first run of the ladder alone.
 
@@ -157,53 +161,31 @@ def climb(
     ConfigError
         If the run was begun with other settings.
     """
-    folder = settings.out / "rungs" / rung.name
+    folder = run.folder(settings.out)
     again = f"lingome pretrain -o {settings.out} --resume"
-    own = rung_settings(settings, rung, settings.out / "tokenizer", folder)
+    own = run_settings(settings, run, settings.out / "tokenizer", folder)
     begun = (folder / "config.yaml").is_file()
     if begun:
         RunDir(folder).check_resumable(
-            own.as_dict(), aside={*ASIDE, "tokenizer"}, command=again, defaults=own.defaults()
+            own.as_dict(), aside={*MAY_DIFFER, "tokenizer"}, command=again, defaults=own.defaults()
         )
-    if is_done(settings.out, rung):
+    if run.is_done(settings.out):
         return dict(RunDir(folder).read_lineage()["ladder"])
-    lineage = Lineage("pretrain", rung.seed)
-    tokenizer = ground.tokenizer
+    lineage = Lineage("pretrain", run.seed)
     with RunDir.create(folder, resume=begun) as run_dir:
-        sweep(run_dir.path)
         run_dir.write_config(own.as_dict())
-        add_origins(lineage, own.genome, ground.genome, None, None)
-        objective = build_objective(own, tokenizer)
-        card = build_card(own, ground.areas, objective)
-        model = start_model(own, None, tokenizer.vocab_size)
-
-        def publish(trained: nn.Module) -> None:
-            assert isinstance(trained, Pretrainable), "the loop gives back the model it was given"
-            save_checkpoint(run_dir.checkpoint_path, trained, tokenizer, card, force=True)
-
-        done = pretrain_model(
-            ground.genome, tokenizer, model.to(pick_device(own.device)), ground.areas, own.train, seed=rung.seed,
-            run=run_dir, objective=objective, min_tokens=own.min_tokens, max_tokens=own.max_tokens,
-            fixed_share=own.fixed_share, validation_windows=own.validation_windows,
-            mixed_lengths=own.lengths == "mixed", repeats=ground.repeats, repeat_weight=own.repeat_weight,
-            resume=begun, publish=publish, resume_command=again, label=rung.name, validation_seed=settings.seed,
-            read=ground.read,
+        add_origins(lineage, own, corpus.genome)
+        model = start_model(own, None, corpus.tokenizer.vocab_size)
+        done = pretrain_run(
+            own, corpus, model, run_dir, resume=begun, resume_command=again, label=run.name,
+            validation_seed=settings.seed,
         )
-        add_seen(lineage, ground)
+        add_seen(lineage, corpus)
         rows = language_rows(done)
         run_dir.write_table("language", rows, language_columns(rows))
-        first = rung == list_rungs(settings.ladder, settings.seed)[0]
-        record = {"row": rung_row(rung, model, done), "train_tokens": done.train_tokens,
+        first = run == list_runs(settings.ladder, settings.seed)[0]
+        record = {"row": ladder_row(run, model, done), "train_tokens": done.train_tokens,
                   "baselines": baselines(done) if first else []}
         run_dir.write_lineage(lineage.as_dict(title="A run of a ladder", ladder=record))
         StateStore(run_dir.path / "state").discard()
     return record
-
-
-def add_seen(lineage: Lineage, ground: Ground) -> None:
-    """Record what the vocabulary and the runs learn from, and are measured on."""
-    areas = ground.areas
-    for by, parts in ((("tokenizer", areas.train),) if ground.trained_tokenizer else ()) + (
-        ("pretrain", areas.train), ("pretrain validation", areas.valid),
-    ):
-        lineage.add_seen(by, ground.genome.digest, [(part.chrom, part.start, part.end) for part in parts])

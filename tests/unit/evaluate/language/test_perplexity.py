@@ -80,7 +80,7 @@ def test_baselines_stand_beside_the_model_on_the_same_tokens() -> None:
     scores = compare_language(model, tokenizer, _windows(400, 1), _windows())
     assert {score.n_tokens for score in scores} == {scores[0].n_tokens}
     assert {score.n_bases for score in scores} == {scores[0].n_bases}
-    # the entropy of the source is 1.846 bits a base
+    # the entropy of the source is 1.846 bits per base
     assert scores[1].bits_per_base == pytest.approx(1.846, abs=0.08)
     assert scores[2].bits_per_base == pytest.approx(1.846, abs=0.08)
     assert scores[0].bits_per_base > 1.9

@@ -115,7 +115,7 @@ def test_compatible_pairs_are_those_that_encode_to_themselves(merges: Merges) ->
     for left in range(5, len(vocab)):
         expected = [r for r in alone if reference.encode(vocab[left] + vocab[r], merges) == [left, r]]
         assert np.flatnonzero(compatible[left]).tolist() == (expected if left in alone else [])
-    assert not compatible[encoding.WALL].any()
+    assert not compatible[encoding.FORBIDDEN].any()
 
 
 def test_real_sequence_in_blocks(data_dir: Path) -> None:

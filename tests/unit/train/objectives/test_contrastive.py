@@ -10,21 +10,18 @@ import torch
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, Interrupted
 from lingome.core.rundir import RunDir
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.sequence import as_bases
 from lingome.models.presets import PRESETS, build_masked_lm
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
+from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives.contrastive import ContrastiveObjective, ContrastiveValidation, embed_pair, info_nce
-from lingome.train.pretraining.areas import choose_areas
-from lingome.train.pretraining.pretraining import (
-    describe,
-    find_warnings,
-    language_columns,
-    language_rows,
-    pretrain_model,
-)
+from lingome.train.pretraining.corpus import Corpus, WindowSettings
+from lingome.train.pretraining.model import pretrain_model
+from lingome.train.pretraining.results import describe, find_warnings, language_columns, language_rows
 from lingome.train.sources import add_ends
 
 TOKENIZER = CharacterTokenizer()
@@ -123,9 +120,11 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path):
         model = build_masked_lm(dataclasses.replace(PRESETS["nano"], dropout=0.1), 9, 0)
         (tmp_path / folder).mkdir(exist_ok=True)
         done = pretrain_model(
-            genome, TOKENIZER, model, areas, TrainSettings(max_steps=4, batch_tokens=256, save_every=1, eval_every=1),
-            seed=0, run=RunDir(tmp_path / folder), objective=ContrastiveObjective(TOKENIZER, "dropout"), max_tokens=30,
-            publish=publish, resume=resume, validation_windows=8,
+            model, Corpus(genome, TOKENIZER, areas),
+            TrainSettings(max_steps=4, batch_tokens=256, save_every=1, eval_every=1), seed=0,
+            objective=ContrastiveObjective(TOKENIZER, "dropout"),
+            windows=WindowSettings(max_tokens=30, validation_windows=8),
+            saving=Checkpointing(RunDir(tmp_path / folder), resume=resume, publish=publish),
         )
         return model.state_dict(), done
 

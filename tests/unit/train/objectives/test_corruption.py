@@ -22,7 +22,7 @@ SENTINEL_IDS = np.arange(400, 100, -1)
 
 
 def restore(source, target, sentinel_ids):
-    """Put what the target says back into the holes."""
+    """Put what the target says back where it was hidden."""
     spans, span = {}, []
     for token in target.tolist():
         if token in sentinel_ids:
@@ -47,8 +47,8 @@ def test_source_and_target_give_back_the_row(n, rate, mean_span, seed):
     assert (len(source), len(target)) == (n - hidden + spans, hidden + spans)
     places = np.flatnonzero(source > 100)
     assert (np.diff(places) > 1).all()  # spans never touch
-    holes = np.flatnonzero(np.append(target > 100, True))
-    assert (np.diff(holes) > 1).all()  # nor are they empty
+    sentinels = np.flatnonzero(np.append(target > 100, True))
+    assert (np.diff(sentinels) > 1).all()  # nor are they empty
 
 
 def test_counts_of_the_paper():
@@ -75,15 +75,15 @@ def test_a_batch_has_ends_and_sentinels_from_the_last_id_down():
     assert objective.sentinel_ids[[0, 1, -1]].tolist() == [108, 107, 9]  # 9 tokens and 100 sentinels: 109 rows
     rows = np.full((3, 42), 5)
     rows[:, 0], rows[:, -1] = 2, 3
-    holes = objective.corrupt(rows, np.random.default_rng(0))
-    assert holes.input_ids.shape == (3, 38)
-    assert holes.targets.shape == (3, 9)
-    assert (holes.input_ids[:, 0] == 2).all()
-    assert (holes.input_ids[:, -1] == 3).all()
-    assert (holes.targets[:, 0] == 108).all()
-    assert (holes.targets[:, -1] == 3).all()
-    assert holes.attention_mask.all()
-    assert holes.target_mask.all()
+    corrupted = objective.corrupt(rows, np.random.default_rng(0))
+    assert corrupted.input_ids.shape == (3, 38)
+    assert corrupted.targets.shape == (3, 9)
+    assert (corrupted.input_ids[:, 0] == 2).all()
+    assert (corrupted.input_ids[:, -1] == 3).all()
+    assert (corrupted.targets[:, 0] == 108).all()
+    assert (corrupted.targets[:, -1] == 3).all()
+    assert corrupted.attention_mask.all()
+    assert corrupted.target_mask.all()
 
 
 def test_padded_rows_are_corrupted_as_they_are_alone():
@@ -91,12 +91,12 @@ def test_padded_rows_are_corrupted_as_they_are_alone():
     rows = np.full((2, 42), 6)
     rows[:, 0], rows[0, -1], rows[1, 21], rows[1, 22:] = 2, 3, 3, 0
     mask = np.arange(42) < np.array([[42], [22]])
-    holes = objective.corrupt(rows, np.random.default_rng(0), mask)
-    assert holes.attention_mask.sum(axis=1).tolist() == [38, 20]  # 40 - 6 + 2 and 20 - 3 + 1, and two ends
-    assert holes.target_mask.sum(axis=1).tolist() == [9, 5]
-    assert holes.input_ids[1, 19] == 3
-    assert (holes.input_ids[1, 20:] == 0).all()
-    assert (holes.targets[1, 5:] == 0).all()
+    corrupted = objective.corrupt(rows, np.random.default_rng(0), mask)
+    assert corrupted.attention_mask.sum(axis=1).tolist() == [38, 20]  # 40 - 6 + 2 and 20 - 3 + 1, and two ends
+    assert corrupted.target_mask.sum(axis=1).tolist() == [9, 5]
+    assert corrupted.input_ids[1, 19] == 3
+    assert (corrupted.input_ids[1, 20:] == 0).all()
+    assert (corrupted.targets[1, 5:] == 0).all()
 
 
 def test_more_spans_than_sentinels_are_refused():
@@ -131,10 +131,10 @@ def test_the_loss_is_that_of_each_target_after_those_before_it():
     rows = np.random.default_rng(1).integers(5, 9, (2, 42))
     rows[:, 0], rows[0, -1], rows[1, 21], rows[1, 22:] = 2, 3, 3, 0
     mask = np.arange(42) < np.array([[42], [22]])
-    holes = objective.corrupt(rows, np.random.default_rng(0), mask)
+    corrupted = objective.corrupt(rows, np.random.default_rng(0), mask)
     expected = 0.0
     with torch.no_grad():
-        for source, real, target, counted in zip(*holes, strict=True):
+        for source, real, target, counted in zip(*corrupted, strict=True):
             source, target = torch.from_numpy(source[real]), target[counted].tolist()
             for place, token in enumerate(target):
                 logits = net(source[None], torch.tensor([[0, *target[:place]]]))[0, -1]

@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 from torch import nn
 
 from lingome.tokens.characters import CharacterTokenizer
-from lingome.train.objectives.objectives import (
+from lingome.train.objectives import (
     CausalObjective,
     ClassificationObjective,
     MaskedObjective,

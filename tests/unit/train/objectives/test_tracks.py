@@ -12,8 +12,9 @@ from lingome.core.errors import ConfigError, DataError
 from lingome.models.networks.tracks.model import build_tracks
 from lingome.models.networks.tracks.shape import TracksConfig
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.train.checkpointing import Phase
 from lingome.train.loop import train
-from lingome.train.objectives.objectives import Batch
+from lingome.train.objectives import Batch
 from lingome.train.objectives.tracks import Augmentation, TracksObjective, poisson_constant, poisson_losses
 
 LETTERS = CharacterTokenizer()
@@ -108,7 +109,7 @@ def test_a_planted_signal_is_learnt() -> None:
                           n_distance_features=12, channel_multiple=8, stem_taps=9)
     model = build_tracks(config)
     settings = TrainSettings(epochs=None, max_steps=45, lr=8e-3, eval_every=1000, log_every=1000)
-    train(model, TracksObjective(LETTERS, Augmentation(1, 0.5)), Planted(), settings, seed=0)
+    train(model, TracksObjective(LETTERS, Augmentation(1, 0.5)), Planted(), settings, phase=Phase(seed=0))
     batch = Planted().batch(9, 9)
     result = TracksObjective(LETTERS, PLAIN).loss(model.eval(), batch, np.random.default_rng(0))
     counts = torch.from_numpy(batch["targets"])

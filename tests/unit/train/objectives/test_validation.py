@@ -8,7 +8,7 @@ import torch
 
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.train.objectives.objectives import CausalObjective, MaskedObjective
+from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.objectives.validation import CausalValidation, MaskedValidation, build_validation
 
 TOKENIZER = CharacterTokenizer()

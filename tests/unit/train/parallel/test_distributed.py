@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.rundir import RunDir
-from lingome.train.parallel.distributed import ALONE, check_agreement, choose_parallel, naming_the_lost
+from lingome.train.parallel.distributed import ALONE, check_agreement, choose_parallel, explain_lost_process
 from lingome.train.parallel.sharded import find_layers
 from lingome.train.parallel.shards import StoredTensors
 
@@ -183,7 +183,7 @@ def test_alone_nothing_is_exchanged():
     assert choose_parallel(ALONE, two_processes.settings()) == "none"
     with pytest.raises(ConfigError, match="one process has nobody"):
         choose_parallel(ALONE, two_processes.settings(parallel="fsdp"))
-    with pytest.raises(RuntimeError, match="timed out"), naming_the_lost():
+    with pytest.raises(RuntimeError, match="timed out"), explain_lost_process():
         raise RuntimeError("timed out")  # not of another process: there is none
 
 

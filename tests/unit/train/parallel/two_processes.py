@@ -19,9 +19,10 @@ from lingome.core.processes import process_rank
 from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm, find_config
 from lingome.tokens.characters import CharacterTokenizer
+from lingome.train.checkpointing import Checkpointing, Phase
 from lingome.train.loop import train
+from lingome.train.objectives import MaskedObjective
 from lingome.train.objectives.contrastive import ContrastiveObjective
-from lingome.train.objectives.objectives import MaskedObjective
 from lingome.train.state import copy_weights
 
 TOKENIZER = CharacterTokenizer()
@@ -82,9 +83,11 @@ def fit(path, *, trouble="", at=0, rank=1, resume=False, seed=3, config=CONFIG, 
     published = []
     try:
         result = train(
-            model, objective, Letters(), settings(**changes), seed=seed, run=RunDir(path), evaluate=measure,
-            resume=resume, publish=lambda trained: published.append(len(copy_weights(trained))),
-            identity={"genome": "abc"},
+            model, objective, Letters(), settings(**changes), phase=Phase(seed=seed), evaluate=measure,
+            saving=Checkpointing(
+                RunDir(path), resume=resume, identity={"genome": "abc"},
+                publish=lambda trained: published.append(len(copy_weights(trained))),
+            ),
         )
     except LingomeError as error:
         return {"error": type(error).__name__, "text": str(error), "code": error.exit_code}

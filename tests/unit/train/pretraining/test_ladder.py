@@ -10,15 +10,15 @@ from lingome.config.ladder import LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.errors import ConfigError
 from lingome.models.presets import PRESETS, build_causal_lm, build_masked_lm, count_parameters, find_config, read_size
-from lingome.train.pretraining.ladder import Rung, count_without_embeddings, list_rungs, rung_settings
+from lingome.train.pretraining.ladder import LadderRun, count_without_embeddings, list_runs, run_settings
 
 
 def test_every_size_at_every_length_and_the_middle_again() -> None:
     ladder = LadderSettings(sizes=("32x1", "64x2", "96x3", "128x4"), tokens=(400, 100, 200, 800), seeds=3)
-    rungs = list_rungs(ladder, seed=7)
-    assert len(rungs) == len(set(rungs)) == 4 * 4 + 2
-    assert rungs[-2:] == [Rung("64x2", 200, 8), Rung("64x2", 200, 9)]
-    assert Rung("64x2", 200, 7) in rungs
+    runs = list_runs(ladder, seed=7)
+    assert len(runs) == len(set(runs)) == 4 * 4 + 2
+    assert runs[-2:] == [LadderRun("64x2", 200, 8), LadderRun("64x2", 200, 9)]
+    assert LadderRun("64x2", 200, 7) in runs
 
 
 def test_each_run_has_its_own_length_and_rate() -> None:
@@ -26,7 +26,7 @@ def test_each_run_has_its_own_length_and_rate() -> None:
         genome=Path("g.fa"), out=Path("runs/l"), ladder=LadderSettings(enabled=True, lr_power=0.5),
         train={"batch_tokens": 1000, "accumulate": 2, "lr": 1e-3},
     )
-    own = rung_settings(settings, Rung("64x2", 50_000, 4), Path("voc"), Path("runs/l/rungs/x"))
+    own = run_settings(settings, LadderRun("64x2", 50_000, 4), Path("voc"), Path("runs/l/runs/x"))
     assert (own.train.max_steps, own.train.epochs, own.train.eval_every) == (25, None, None)
     assert own.train.lr == pytest.approx(2e-3)  # 1e-3 * (256 / 64) ** 0.5
     assert (own.preset, own.tokenizer, own.seed, own.ladder.enabled) == ("64x2", Path("voc"), 4, False)

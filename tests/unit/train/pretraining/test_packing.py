@@ -8,7 +8,7 @@ from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.windows import TokenWindows
 from lingome.train.memory import count_rows, cut_rows
-from lingome.train.objectives.objectives import MaskedObjective
+from lingome.train.objectives import MaskedObjective
 from lingome.train.sources import PackedWindowSource
 
 TOKENIZER = CharacterTokenizer()

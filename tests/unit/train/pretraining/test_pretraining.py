@@ -1,15 +1,13 @@
 import dataclasses
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.evaluate.language.likelihood import markov_baseline
@@ -19,45 +17,15 @@ from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store import open_store, write_store
+from lingome.train.checkpointing import Checkpointing
+from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.objectives.corruption import SpanCorruption
-from lingome.train.objectives.objectives import CausalObjective, MaskedObjective
-from lingome.train.pretraining.areas import choose_areas
-from lingome.train.pretraining.pretraining import describe, find_warnings, language_rows, pretrain_model, read_tokens
+from lingome.train.pretraining.corpus import Corpus, WindowSettings, read_tokens
+from lingome.train.pretraining.model import pretrain_model
+from lingome.train.pretraining.results import describe, find_warnings, language_rows
 
 TOKENIZER = CharacterTokenizer()
 TINY = DecoderConfig(hidden_size=64, n_layers=2, n_heads=2, n_kv_heads=1, ffn_size=128, max_positions=128)
-
-
-def covered(parts):
-    return {(p.chrom, i) for p in parts for i in range(p.start, p.end)}
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(st.integers(1, 60), min_size=1, max_size=4),
-    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50), st.integers(1, 20)), max_size=4),
-    st.floats(0, 0.4), st.integers(0, 20),
-)
-def test_areas_never_overlap_nor_touch_what_is_excluded(sizes, excluded, share, gap_bp):
-    lengths = {f"c{i}": size for i, size in enumerate(sizes)}
-    exclude = [Interval(f"c{i}", start, start + n) for i, start, n in excluded]
-    free = {(c, i) for c, n in lengths.items() for i in range(n)} - covered(exclude)
-    wanted = round(share * len(free))
-    if len(free) <= wanted + (gap_bp if wanted else 0):
-        with pytest.raises(DataError, match="nothing is left"):
-            choose_areas(lengths, exclude, validation_share=share, gap_bp=gap_bp)
-        return
-    areas = choose_areas(lengths, exclude, validation_share=share, gap_bp=gap_bp)
-    learnt, held = covered(areas.train), covered(areas.valid)
-    assert learnt | held <= free
-    assert not learnt & held
-    assert len(held) == wanted
-    assert len(learnt) == len(free) - wanted - (gap_bp if wanted else 0)
-    both = choose_areas(lengths, exclude, validation_share=share, gap_bp=gap_bp, both_strands=True)
-    assert both.valid == areas.valid
-    assert both.train[: len(areas.train)] == areas.train
-    assert [replace(part, strand=".") for part in both.train[len(areas.train) :]] == list(areas.train)
-    assert {part.strand for part in both.train[len(areas.train) :]} == {"-"}
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +42,9 @@ def test_a_tiny_model_learns_a_period(genome, tmp_path):
     (tmp_path / "tables").mkdir()
     run = RunDir(tmp_path)
     done = pretrain_model(
-        genome, TOKENIZER, model, areas, TrainSettings(max_steps=60, lr=0.006, batch_tokens=640, eval_every=30),
-        seed=0, run=run, max_tokens=64, min_tokens=32, validation_windows=4,
+        model, Corpus(genome, TOKENIZER, areas),
+        TrainSettings(max_steps=60, lr=0.006, batch_tokens=640, eval_every=30), seed=0,
+        windows=WindowSettings(min_tokens=32, max_tokens=64, validation_windows=4), saving=Checkpointing(run),
     )
     assert done.after["bits_per_base"] < 0.8 < 1.8 < done.unigram["bits_per_base"] < done.before["bits_per_base"] + 0.5
     assert done.result.best_metric == pytest.approx(done.after["loss"], rel=1e-3)
@@ -91,9 +60,11 @@ def test_a_tiny_causal_model_learns_a_period(genome, tmp_path):
     model = build_causal_lm(TINY, TOKENIZER.vocab_size, 0)
     (tmp_path / "tables").mkdir()
     done = pretrain_model(
-        genome, TOKENIZER, model, areas, TrainSettings(max_steps=50, lr=0.006, batch_tokens=640, eval_every=25),
-        seed=0, run=RunDir(tmp_path), objective=CausalObjective(TOKENIZER), max_tokens=64, min_tokens=32,
-        validation_windows=4,
+        model, Corpus(genome, TOKENIZER, areas),
+        TrainSettings(max_steps=50, lr=0.006, batch_tokens=640, eval_every=25), seed=0,
+        objective=CausalObjective(TOKENIZER),
+        windows=WindowSettings(min_tokens=32, max_tokens=64, validation_windows=4),
+        saving=Checkpointing(RunDir(tmp_path)),
     )
     # The period is known after two or three letters; token frequencies have the entropy of GATTACA and specials.
     assert done.after["bits_per_base"] < 0.3 < 1.8 < done.unigram["bits_per_base"]
@@ -115,7 +86,8 @@ def test_byte_pairs_and_a_causal_model_are_warned_of(genome):
     model, kmers = build_causal_lm(TINY, BPE.vocab_size, 0), KmerTokenizer(6, overlap=False)
     brief = TrainSettings(max_steps=1, batch_tokens=256)
     done = pretrain_model(
-        genome, BPE, model, areas, brief, seed=0, objective=CausalObjective(BPE), max_tokens=32,
+        model, Corpus(genome, BPE, areas), brief, seed=0, objective=CausalObjective(BPE),
+        windows=WindowSettings(max_tokens=32),
     )
     assert ("warn", "byte pairs and a causal model") in {(row.level, row.topic) for row in find_warnings(done)}
     assert markov_baseline(done) == []  # nothing to measure on
@@ -137,8 +109,9 @@ def test_an_interrupted_causal_training_goes_on_to_the_same_bits(genome, tmp_pat
         model = build_causal_lm(TINY, TOKENIZER.vocab_size, 0)
         (tmp_path / folder).mkdir(exist_ok=True)
         pretrain_model(
-            genome, TOKENIZER, model, areas, TrainSettings(max_steps=6, batch_tokens=256, save_every=1), seed=0,
-            run=RunDir(tmp_path / folder), objective=objective, max_tokens=32, publish=publish, resume=resume,
+            model, Corpus(genome, TOKENIZER, areas), TrainSettings(max_steps=6, batch_tokens=256, save_every=1),
+            seed=0, objective=objective, windows=WindowSettings(max_tokens=32),
+            saving=Checkpointing(RunDir(tmp_path / folder), resume=resume, publish=publish),
         )
         return model.state_dict()
 
@@ -158,7 +131,8 @@ def test_without_validation_the_last_weights_stay(genome):
     areas = choose_areas(genome.lengths, validation_share=0)
     model = build_masked_lm("nano", TOKENIZER.vocab_size, 0)
     done = pretrain_model(
-        genome, TOKENIZER, model, areas, TrainSettings(max_steps=2, batch_tokens=512), seed=0, max_tokens=64
+        model, Corpus(genome, TOKENIZER, areas), TrainSettings(max_steps=2, batch_tokens=512), seed=0,
+        windows=WindowSettings(max_tokens=64),
     )
     assert done.after == {}
     assert done.result.best_metric is None
@@ -172,9 +146,9 @@ def losses(source, areas, path):
     (path / "tables").mkdir(parents=True)
     run = RunDir(path)
     done = pretrain_model(
-        source, BPE, build_masked_lm("nano", BPE.vocab_size, 0), areas,
-        TrainSettings(max_steps=6, batch_tokens=512, eval_every=3, log_every=1), seed=0, run=run, max_tokens=64,
-        validation_windows=4,
+        build_masked_lm("nano", BPE.vocab_size, 0), Corpus(source, BPE, areas),
+        TrainSettings(max_steps=6, batch_tokens=512, eval_every=3, log_every=1), seed=0,
+        windows=WindowSettings(max_tokens=64, validation_windows=4), saving=Checkpointing(run),
     )
     kept = [{k: v for k, v in row.items() if not k.endswith("_s")} for row in run.read_metrics()]
     return kept, done

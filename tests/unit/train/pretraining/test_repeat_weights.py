@@ -9,6 +9,7 @@ import torch
 from lingome.config.train import TrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
+from lingome.data.areas import choose_areas
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.data.repeats import Repeats
@@ -17,10 +18,12 @@ from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
 from lingome.tokens.store import open_store, write_store
 from lingome.tokens.windows import TokenWindows, encode_genome
-from lingome.train.objectives.objectives import CausalObjective, MaskedObjective
+from lingome.train.checkpointing import Checkpointing
+from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.objectives.validation import MaskedValidation
-from lingome.train.pretraining.areas import choose_areas
-from lingome.train.pretraining.pretraining import language_columns, language_rows, pretrain_model
+from lingome.train.pretraining.corpus import Corpus, WindowSettings
+from lingome.train.pretraining.model import pretrain_model
+from lingome.train.pretraining.results import language_columns, language_rows
 from lingome.train.sources import PackedWindowSource, WindowSource
 
 TOKENIZER = CharacterTokenizer()
@@ -108,8 +111,8 @@ def test_a_training_with_repeats_reports_both_and_packs(genome, tmp_path):
     areas = choose_areas(genome.lengths, validation_share=0.2, gap_bp=50)
     brief = TrainSettings(max_steps=2, batch_tokens=256, eval_every=1)
     done = pretrain_model(
-        genome, TOKENIZER, build_masked_lm("nano", 9, 0), areas, brief, seed=0, run=RunDir(tmp_path), max_tokens=30,
-        repeats=REPEATS, mixed_lengths=True,
+        build_masked_lm("nano", 9, 0), Corpus(genome, TOKENIZER, areas, repeats=REPEATS), brief, seed=0,
+        windows=WindowSettings(max_tokens=30, mixed_lengths=True), saving=Checkpointing(RunDir(tmp_path)),
     )
     rows = language_rows(done)
     assert language_columns(rows)[-2:] == ("loss_outside_repeats", "bits_per_base_outside_repeats")
@@ -128,9 +131,13 @@ def test_a_training_counts_repeats_by_their_weight(genome):
             return super().loss(model, batch, rng)
 
     pretrain_model(
-        genome, TOKENIZER, build_masked_lm("nano", 9, 0), choose_areas(genome.lengths, validation_share=0),
-        TrainSettings(max_steps=2, batch_tokens=2048), seed=0, max_tokens=30, fixed_share=1, objective=Looks(TOKENIZER),
-        repeats=Repeats({"c": np.array([[0, 1000], [2005, 3005]])}), repeat_weight=0.3,
+        build_masked_lm("nano", 9, 0),
+        Corpus(
+            genome, TOKENIZER, choose_areas(genome.lengths, validation_share=0),
+            repeats=Repeats({"c": np.array([[0, 1000], [2005, 3005]])}), repeat_weight=0.3,
+        ),
+        TrainSettings(max_steps=2, batch_tokens=2048), seed=0, objective=Looks(TOKENIZER),
+        windows=WindowSettings(max_tokens=30, fixed_share=1),
     )
     weights = np.concatenate([part.ravel() for part in seen])
     assert np.unique(weights).tolist() == [pytest.approx(0.3, abs=1e-3), 1.0]
@@ -142,6 +149,6 @@ def test_a_store_is_refused(genome, tmp_path):
     areas = choose_areas(genome.lengths, validation_share=0)
     with pytest.raises(ConfigError, match="no annotation of repeats"):
         pretrain_model(
-            open_store(tmp_path / "store"), TOKENIZER, build_masked_lm("nano", 9, 0), areas,
-            TrainSettings(max_steps=1), seed=0, max_tokens=30, repeats=REPEATS,
+            build_masked_lm("nano", 9, 0), Corpus(open_store(tmp_path / "store"), TOKENIZER, areas, repeats=REPEATS),
+            TrainSettings(max_steps=1), seed=0, windows=WindowSettings(max_tokens=30),
         )

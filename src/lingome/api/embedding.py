@@ -9,8 +9,8 @@ import numpy as np
 from lingome.config.embed import LongPolicy, Per, Pooling
 from lingome.core.progress import say
 from lingome.embed.encode import TokenVectors, check_choice, embed_pieces, fill_rows, lay_rows
-from lingome.embed.pieces import Pieces, cut_to_fit
 from lingome.models.architecture import Body
+from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.models.reading.reader import Layer, Reader, count_features
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer

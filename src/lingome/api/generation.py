@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from lingome.config.generate import GenerateSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.outcome import Table
-from lingome.generate.collection import Collection, sample_many, search_many
+from lingome.generate.collection import Collection, Request, sample_many, search_many
 from lingome.generate.filters import Filters
 from lingome.generate.logits import Sampling
 from lingome.generate.recomputed import reader_of
-from lingome.generate.records import record_row, telling
+from lingome.generate.records import record_row, show_progress
 from lingome.generate.rules import Rules, rules_for
 from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
@@ -134,20 +134,23 @@ def write_sequences(writer: Writer, settings: GenerateSettings, *, stream: bool 
     if isinstance(model, CausalLM):
         lay_out_for_steps(model, 1 if stream else rows_at_a_time(settings))
     reader = reader_of(model, len(writer.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
-    filters = Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run)
+    request = Request(
+        writer.prompt, settings.n, rules, tokenizer.decode,
+        Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run),
+    )
     if settings.method == "beam":
         return search_many(
-            reader, writer.prompt, settings.n, rules, tokenizer.decode, n_beams=rows_at_a_time(settings),
-            length_penalty=settings.length_penalty or 0.0, filters=filters, device=device,
+            reader, request, n_beams=rows_at_a_time(settings), length_penalty=settings.length_penalty or 0.0,
+            device=device,
         )
     temperature = 0.0 if settings.method == "greedy" else settings.temperature
     sampling = Sampling(1.0 if temperature is None else temperature, settings.top_k, settings.top_p, settings.min_p)
     letters = settings.n * settings.length_bp
-    with telling(tokenizer, letters, settings.prompt.upper(), stream=stream) as tell:
+    with show_progress(tokenizer, letters, settings.prompt.upper(), stream=stream) as on_token:
         return sample_many(
-            reader, writer.prompt, settings.n, rules, tokenizer.decode, seed=settings.seed, sampling=sampling,
-            filters=filters, attempts=settings.attempts if settings.method == "sample" else 1,
-            batch_size=1 if stream else settings.batch_size, device=device, tell=tell,
+            reader, request, seed=settings.seed, sampling=sampling,
+            attempts=settings.attempts if settings.method == "sample" else 1,
+            batch_size=1 if stream else settings.batch_size, device=device, on_token=on_token,
         )
 
 

@@ -33,13 +33,15 @@ from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.open import Opened, load_model, packaged_models
 from lingome.models.presets import count_parameters
+from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision
 from lingome.models.registry import find_architecture, shape_of
 from lingome.models.scoring.questions import is_causal
 from lingome.models.scoring.scores import Strands
+from lingome.tokens.advice import causal_warning
 from lingome.tokens.alphabet import DNA, doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
-from lingome.tune.predict import encode_within, run_batches, softmax
+from lingome.tune.predict import run_batches, softmax
 
 
 def load(
@@ -349,6 +351,8 @@ class Model:
                  "device": self.device, **options}
         settings = load_settings(GenerateSettings, flags=flags)
         made = write_sequences(open_writer(model, self.tokenizer, settings), settings)
+        if advice := causal_warning(self.tokenizer):
+            say(f"warning: {advice}")
         if made.n_missing:
             say(f"warning: {made.n_missing:,} of {n:,} sequences are missing: {made.why_missing}")
         return gather(made, self.tokenizer, prompt)
@@ -377,11 +381,13 @@ class Model:
         """
         model = self.classifier()
         found = read_named(sequences, self.tokenizer.alphabet)
-        encoded = encode_within(self.tokenizer, found.sequences, model.config.max_positions, too_long)
+        encoded = cut_to_fit(
+            self.tokenizer, found.sequences, model.config.max_positions, too_long, hint=CUT_HINT
+        )
         for warning in (*encoded.warnings(), *doubt_letters(self.tokenizer.alphabet, found.sequences)):
             say(f"warning: {warning}")
         return softmax(run_batches(
-            model, self.tokenizer, encoded.ids, batch_tokens=self.batch_tokens or 8192, label="predicting"
+            model, self.tokenizer, encoded.ids, batch_tokens=self.batch_tokens, label="predicting"
         ))
 
     def predict(self, sequences: Sequences, *, too_long: Literal["error", "truncate"] = "error") -> np.ndarray:
@@ -444,7 +450,7 @@ class Model:
                               expected="fp32, bf16 or auto")
         return ask(
             model, self.tokenizer, convention, changes=changes, strands=strands,
-            precision=self.precision, batch_tokens=self.batch_tokens or 2048,
+            precision=self.precision, batch_tokens=self.batch_tokens,
         )
 
     def language_model(self) -> LanguageModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 import tempfile
+import time
 import weakref
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +18,17 @@ from lingome.core.outcome import Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.genome import Genome
+from lingome.evaluate.language.likelihood import markov_baseline
 from lingome.models.architecture import CausalModel
+from lingome.models.devices import pick_device
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
 from lingome.models.open import load_model
 from lingome.models.presets import CAUSAL_PRESETS, SEQ2SEQ_PRESETS
 from lingome.tokens.tokenizer import Tokenizer
+from lingome.train.pretraining.record import add_seen
+from lingome.train.pretraining.results import describe, find_warnings, language_columns, language_rows
+from lingome.train.pretraining.run import begin_run, pretrain_run
+from lingome.train.state import StateStore
 
 SIZE_PREFIX = "gpt-"
 """What stands before a size (mini, tiny ...) in the names of causal presets."""
@@ -150,14 +157,14 @@ def choose_objective(
 
 
 class Trained(NamedTuple):
-    """What pre-training came to: an answer in a sentence, the table ``language``, and the share of time spent waiting.
+    """What pre-training came to.
 
     Parameters
     ----------
     answer : str
-        Steps, time, and what held-out sequence costs beside baselines.
+        Steps, time, and what held-out sequence costs beside baselines, in a sentence.
     table : Table
-        The model beside what it started from and its baselines.
+        The model beside what it started from and its baselines; without rows where nothing was held out.
     waiting_share : float
         Share of the steps' time that was spent waiting for data.
     """
@@ -165,6 +172,60 @@ class Trained(NamedTuple):
     answer: str
     table: Table
     waiting_share: float
+
+
+def pretrain_into(
+    run: RunDir, settings: PretrainSettings, lineage: Lineage, *, resume: bool = False, resume_command: str = ""
+) -> Trained:
+    """Read the genome, train or load the tokenizer, pre-train, and write everything of the run but its settings.
+
+    Parameters
+    ----------
+    run : RunDir
+        Gets ``checkpoint/``, ``metrics.jsonl``, ``tables/``, ``run.json`` and, until it is complete, ``state/``.
+    settings : PretrainSettings
+        Inputs, objective, windows, length, device.
+    lineage : Lineage
+        Of the run; inputs, parents and data seen are added.
+    resume : bool
+        Continue from the state, if there is one.
+    resume_command : str
+        What a person types to go on after an interruption.
+
+    Raises
+    ------
+    ConfigError
+        If settings or inputs do not fit together.
+    DataError
+        If an input cannot be read, an area is too short, or the loss stops being finite.
+    """
+    clock = time.monotonic()
+    pick_device(settings.device)  # refused now rather than after the vocabulary
+    corpus, model = begin_run(settings, run, lineage)
+    prepared_s = time.monotonic() - clock
+    done = pretrain_run(settings, corpus, model, run, resume=resume, resume_command=resume_command)
+    add_seen(lineage, corpus)
+    rows = [*language_rows(done), *markov_baseline(done)]
+    run.write_table("language", rows, language_columns(rows))
+    run.write_warnings(find_warnings(done))
+    note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
+    size = f"{corpus.tokenizer.vocab_size} tokens"
+    run.write_table("steps", [
+        {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": size},
+        {"step": "pre-training", "time_s": round(done.result.seconds, 2), "note": note},
+    ])
+    answer = describe(done)
+    run.write_lineage(lineage.as_dict(
+        title="Pre-training", question=done.objective.question, answer=answer,
+        steps=done.result.steps, tokens=done.result.tokens, stopped_by=done.result.stopped_by,
+        waiting_share=round(done.result.waiting_share, 6),
+    ))
+    StateStore(run.path / "state").discard()
+    columns = tuple(column for column in language_columns(rows) if column != "kind")
+    title = f"guessing {done.objective.guesses} of the validation area"
+    return Trained(
+        answer, Table(title, columns, [[row.get(c) for c in columns] for row in rows]), done.result.waiting_share
+    )
 
 
 class Pretrained(Model):
@@ -226,35 +287,3 @@ class Pretrained(Model):
 
     def _repr_html_(self) -> str:
         return f"{super()._repr_html_()}<p>{html.escape(self.answer)}</p>{self._table._repr_html_()}"
-
-
-def pretrain_into(run: RunDir, settings: PretrainSettings, lineage: Lineage) -> Trained:
-    from lingome.evaluate.language.likelihood import markov_baseline
-    from lingome.models.devices import pick_device
-    from lingome.models.folders.checkpoint import save_checkpoint
-    from lingome.recipes.pretrain import _prepare, read_genome
-    from lingome.train.pretraining.pretraining import describe, language_columns, language_rows, pretrain_model
-    from lingome.train.pretraining.start import add_origins, build_card, build_objective, open_repeats
-    device = pick_device(settings.device)
-    genome, areas = read_genome(settings)
-    repeats = open_repeats(settings, genome, lineage)
-    add_origins(lineage, settings.genome, genome, settings.tokenizer, settings.start_from)
-    tokenizer, model, seen = _prepare(settings, genome, areas, run)
-    objective = build_objective(settings, tokenizer)
-    card = build_card(settings, areas, objective)
-    def publish(trained):
-        save_checkpoint(run.checkpoint_path, trained, tokenizer, card, force=True)
-    done = pretrain_model(
-            genome, tokenizer, model.to(device), areas, settings.train, seed=settings.seed,
-            run=run, objective=objective, min_tokens=settings.min_tokens,
-            max_tokens=settings.max_tokens, fixed_share=settings.fixed_share,
-            validation_windows=settings.validation_windows, mixed_lengths=settings.lengths == "mixed",
-            repeats=repeats, repeat_weight=settings.repeat_weight,
-            publish=publish,
-        )
-    rows = [*language_rows(done), *markov_baseline(done)]
-    run.write_table("language", rows, language_columns(rows))
-    answer = describe(done)
-    run.write_lineage(lineage.as_dict(title="Pre-training", question=objective.question, answer=answer))
-    columns = tuple(c for c in language_columns(rows) if c != "kind")
-    return Trained(answer, Table("guessing", columns, [[row.get(c) for c in columns] for row in rows]), 0.0)

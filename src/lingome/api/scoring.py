@@ -42,8 +42,8 @@ class Asked(NamedTuple):
         ``both`` is the mean with the reverse complement.
     precision : {"fp32", "bf16", "auto"}
         Of matrix products.
-    batch_tokens : int
-        Tokens of a batch.
+    batch_tokens : int, optional
+        Tokens of a batch; by default what suits the device.
     """
 
     model: LanguageModel
@@ -51,7 +51,7 @@ class Asked(NamedTuple):
     convention: Convention
     strands: Strands
     precision: Precision
-    batch_tokens: int
+    batch_tokens: int | None = None
 
 
 class Changes(NamedTuple):
@@ -64,7 +64,7 @@ class Changes(NamedTuple):
 
 def ask(
     model: LanguageModel, tokenizer: Tokenizer, convention: str | None, *, changes: bool, strands: Strands,
-    precision: Precision = "fp32", batch_tokens: int = 2048,
+    precision: Precision = "fp32", batch_tokens: int | None = None,
 ) -> Asked:
     """Choose how a model is asked.
 

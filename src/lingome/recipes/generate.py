@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lingome.api.generation import Writer, open_writer, rows_at_a_time, write_sequences
 from lingome.config.generate import GenerateSettings
-from lingome.core.errors import ConfigError, DataError
+from lingome.core.errors import ConfigError
 from lingome.core.files import atomic_file, check_new_file, write_text
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
@@ -19,16 +19,10 @@ from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.evaluate.language import composition
 from lingome.evaluate.leaks.novelty import BYTES_A_BASE, GROUP_BASES, longest_matches
-from lingome.generate.collection import Collection, Request, sample_many, search_many
-from lingome.generate.filters import Filters
-from lingome.generate.logits import Sampling
-from lingome.generate.recomputed import reader_of, reading_cost
-from lingome.generate.records import fasta_record, record_row, show_progress
-from lingome.generate.rules import Rules, rules_for
+from lingome.generate.recomputed import reading_cost
+from lingome.generate.records import fasta_record, record_row
 from lingome.models.architecture import CausalModel
 from lingome.models.devices import pick_device
-from lingome.models.networks.decoder.model import CausalLM
-from lingome.models.networks.decoder.step_layout import lay_out_for_steps
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import build_causal_lm, count_parameters
 from lingome.tokens.advice import causal_warning
@@ -39,11 +33,10 @@ Comparison = tuple[np.ndarray, list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Generation:
-    """All that a run needs: the model, the prompt as tokens, rules, training data."""
+    """All that a run needs: the model, what writes with it, training data."""
 
     start: Opened[CausalModel]
-    prompt: list[int]
-    rules: Rules
+    writer: Writer
     genome: Genome | None
 
 
@@ -53,9 +46,9 @@ def plan(settings: GenerateSettings) -> Plan:
     config = opened.start.model.config
     n_parameters = count_parameters(opened.start.model)
     tokens = settings.n * settings.length_bp / max(1.0, float(opened.start.tokenizer.token_lengths.mean()))
-    rows = _rows(settings)
+    rows = rows_at_a_time(settings)
     seconds = tokens / rows * (5e-4 + n_parameters * (3e-10 + 6e-11 * rows))  # measured: gpt-mini, 1 and 16 rows
-    room = min(config.max_positions, len(opened.prompt) + opened.rules.max_tokens)
+    room = min(config.max_positions, len(opened.writer.prompt) + opened.writer.rules.max_tokens)
     held, slower = reading_cost(opened.start.model, rows, room)
     memory = 0.5e9 + 4 * n_parameters + held
     seconds *= slower
@@ -66,7 +59,7 @@ def plan(settings: GenerateSettings) -> Plan:
     return Plan("generate", [
         ("model", f"{settings.model}: {n_parameters:,} parameters, {opened.start.tokenizer.kind}"),
         ("sequences", f"{settings.n:,} of {settings.length_bp:,} bases, {settings.method}"),
-        ("prompt", f"{len(settings.prompt):,} bases, {len(opened.prompt):,} tokens with the first"),
+        ("prompt", f"{len(settings.prompt):,} bases, {len(opened.writer.prompt):,} tokens with the first"),
         ("training data", f"{bases:,} bases" if bases else "not given: no novelty, no baselines"),
         ("memory", f"about {memory / 1e9:.1f} GB"),
         ("time", f"about {2 + seconds * (2 if bases else 1) + 1e-7 * bases:.0f} s on one core"),
@@ -78,7 +71,7 @@ def run(settings: GenerateSettings) -> Outcome:
     """Write the sequences, measure them, and keep how they were made beside them."""
     lineage = Lineage("generate", settings.seed)
     opened = _open(settings)
-    made = write_sequences(settings, opened, stream=settings.stream)
+    made = write_sequences(opened.writer, settings, stream=settings.stream)
     warnings = list(filter(None, [causal_warning(opened.start.tokenizer)]))
     lost = ", ".join(f"{name} {count:,}" for name, count in sorted(made.rejected.items()))
     if made.n_missing:
@@ -91,7 +84,7 @@ def run(settings: GenerateSettings) -> Outcome:
     if opened.genome is not None and new:
         lineage.add_input("training", opened.genome.path)
         blank = build_causal_lm(opened.start.model.config, opened.start.tokenizer.vocab_size, settings.seed + 1).eval()
-        random = write_sequences(settings, replace(opened, start=opened.start._replace(model=blank)))
+        random = write_sequences(opened.writer._replace(model=blank), settings)
         matches, comparison = compare(settings, opened.genome, new, [kept.sequence for kept in random.kept])
     rows = [record_row(kept, opened.start.tokenizer, None if matches is None else int(matches[place]))
             for place, kept in enumerate(made.kept)]
@@ -110,34 +103,6 @@ def run(settings: GenerateSettings) -> Outcome:
     filters = f"; {made.n_drawn:,} drawn, rejected: {lost}" if lost else ""
     message = f"{len(new):,} sequences: {settings.out}{filters}"
     return Outcome(message, tables=() if settings.stream else _tables(rows, comparison), path=settings.out)
-
-
-def write_sequences(settings: GenerateSettings, opened: Generation, *, stream: bool = False) -> Collection:
-    """Sample or search with the model, under a progress bar; with `stream`, letters are shown as they are made."""
-    device = pick_device(settings.device)
-    model = opened.start.model.to(device)
-    rules = opened.rules
-    tokenizer = opened.start.tokenizer
-    if isinstance(model, CausalLM):
-        lay_out_for_steps(model, 1 if stream else _rows(settings))
-    reader = reader_of(model, len(opened.prompt) + rules.max_tokens, slide=settings.too_long == "slide")
-    request = Request(
-        opened.prompt, settings.n, rules, tokenizer.decode,
-        Filters(settings.max_repeated, settings.max_low_complexity, settings.max_run),
-    )
-    if settings.method == "beam":
-        return search_many(
-            reader, request, n_beams=_rows(settings), length_penalty=settings.length_penalty or 0.0, device=device
-        )
-    temperature = 0.0 if settings.method == "greedy" else settings.temperature
-    sampling = Sampling(1.0 if temperature is None else temperature, settings.top_k, settings.top_p, settings.min_p)
-    letters = settings.n * settings.length_bp
-    with show_progress(tokenizer, letters, settings.prompt.upper(), stream=stream) as on_token:
-        return sample_many(
-            reader, request, seed=settings.seed, sampling=sampling,
-            attempts=settings.attempts if settings.method == "sample" else 1,
-            batch_size=1 if stream else settings.batch_size, device=device, on_token=on_token,
-        )
 
 
 def compare(settings: GenerateSettings, genome: Genome, new: list[str], random: list[str]) -> Comparison:
@@ -180,27 +145,9 @@ def _open(settings: GenerateSettings) -> Generation:
     tokenizer = start.tokenizer
     if settings.training is not None and tokenizer.alphabet is not DNA:
         raise ConfigError("novelty and baselines are for DNA", where="training", got=tokenizer.alphabet.name)
-    rules = rules_for(tokenizer, max_bases=settings.length_bp, min_bases=settings.min_length_bp,
-                      letters=settings.letters)
-    ids = tokenizer.encode(settings.prompt).input_ids
-    if (ids == tokenizer.unk_id).any():
-        raise ConfigError("the prompt has letters the model does not know", where="prompt", got=settings.prompt[:60],
-                          expected=" ".join(tokenizer.alphabet.letters))
-    prompt = [start.model.config.cls_id, *map(int, ids)]
-    longest = int(rules.token_bases_V[rules.allowed_V].max())
-    needed = len(prompt) + math.ceil(settings.length_bp / longest) - 1
-    room = start.model.config.max_positions
-    if len(prompt) > room or (needed > room and settings.too_long == "error"):
-        raise DataError("the sequence would be longer than the model can read", where="length_bp, prompt",
-                        got=f"at least {needed:,} tokens", expected=f"at most {room:,}",
-                        hint="shorter sequences, or too_long=slide")
+    writer = open_writer(start.model, tokenizer, settings)
     genome = Genome.open(settings.training) if settings.training is not None else None
-    return Generation(start, prompt, rules, genome)
-
-
-def _rows(settings: GenerateSettings) -> int:
-    """Give the sequences that are written at a time."""
-    return (settings.beams or 5) if settings.method == "beam" else min(settings.n, settings.batch_size)
+    return Generation(start, writer, genome)
 
 
 def _tables(rows: list[dict[str, Any]], comparison: list[dict[str, Any]]) -> list[Table]:

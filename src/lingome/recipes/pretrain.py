@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
+from lingome.api.pretrain import pretrain_into
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
-from lingome.core.outcome import Outcome, Plan, Table
+from lingome.core.outcome import Outcome, Plan
 from lingome.core.rundir import RunDir
-from lingome.evaluate.language.likelihood import markov_baseline
 from lingome.evaluate.scaling.ladder_run import plan_ladder, run_ladder
 from lingome.models.devices import pick_device, pick_precision
 from lingome.models.presets import count_parameters
@@ -22,11 +20,8 @@ from lingome.train.identity import MAY_DIFFER
 from lingome.train.pretraining.cost import estimate_pretraining
 from lingome.train.pretraining.inputs import open_genome, open_repeats
 from lingome.train.pretraining.kinds import build_objective
-from lingome.train.pretraining.record import add_seen, on_strands
-from lingome.train.pretraining.results import describe, find_warnings, language_columns, language_rows
-from lingome.train.pretraining.run import begin_run, pretrain_run
+from lingome.train.pretraining.record import on_strands
 from lingome.train.pretraining.start import given_tokenizer, start_model
-from lingome.train.state import StateStore
 
 BASES_A_TOKEN = 4.1  # of 600 merges, on human sequence
 
@@ -90,32 +85,9 @@ def run(settings: PretrainSettings) -> Outcome:
         if (settings.out / "run.json").exists():
             return Outcome(f"this run is complete: {settings.out}", path=settings.out)
     lineage = Lineage("pretrain", settings.seed)
-    clock = time.monotonic()
-    pick_device(settings.device)  # refused now rather than after the vocabulary
     with RunDir.create(settings.out, force=settings.force, resume=settings.resume) as run_dir:
         run_dir.write_config(settings.as_dict())
-        corpus, model = begin_run(settings, run_dir, lineage)
-        prepared_s = time.monotonic() - clock
-        done = pretrain_run(settings, corpus, model, run_dir, resume=settings.resume, resume_command=again)
-        add_seen(lineage, corpus)
-        rows = [*language_rows(done), *markov_baseline(done)]
-        run_dir.write_table("language", rows, language_columns(rows))
-        run_dir.write_warnings(find_warnings(done))
-        note = f"{done.result.steps:,} steps; waiting for data {done.result.waiting_share:.2%} of their time"
-        size = f"{corpus.tokenizer.vocab_size} tokens"
-        run_dir.write_table("steps", [
-            {"step": "tokenizer and model", "time_s": round(prepared_s, 2), "note": size},
-            {"step": "pre-training", "time_s": round(done.result.seconds, 2), "note": note},
-        ])
-        answer = describe(done)
-        run_dir.write_lineage(lineage.as_dict(
-            title="Pre-training", question=done.objective.question, answer=answer,
-            steps=done.result.steps, tokens=done.result.tokens, stopped_by=done.result.stopped_by,
-            waiting_share=round(done.result.waiting_share, 6),
-        ))
-        StateStore(run_dir.path / "state").discard()
-    columns = tuple(column for column in language_columns(rows) if column != "kind")
-    title = f"guessing {done.objective.guesses} of the validation area"
-    table = Table(title, columns, [[row.get(c) for c in columns] for row in rows])
-    text = f"{answer}\nwaiting for data: {done.result.waiting_share:.2%} of the time\nmodel: {run_dir.checkpoint_path}"
-    return Outcome(text, tables=[table] if rows else [], path=settings.out)
+        trained = pretrain_into(run_dir, settings, lineage, resume=settings.resume, resume_command=again)
+    waiting = f"waiting for data: {trained.waiting_share:.2%} of the time"
+    text = f"{trained.answer}\n{waiting}\nmodel: {run_dir.checkpoint_path}"
+    return Outcome(text, tables=[trained.table] if len(trained.table) else [], path=settings.out)

@@ -66,6 +66,8 @@ def find_functions(files: list[Path]) -> Iterator[Found]:
 def _walk(node: ast.AST, file: Path, prefix: str, public: bool) -> Iterator[Found]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Function):
+            if any(ast.unparse(one).endswith("overload") for one in child.decorator_list):
+                continue  # what follows it has the docstring
             compiled = any("njit" in ast.unparse(one) or "jit" in ast.unparse(one) for one in child.decorator_list)
             seen = public and not child.name.startswith("_")
             yield Found(file, prefix + child.name, child, seen, compiled)

@@ -22,7 +22,7 @@ from lingome.cli.main import main
 from lingome.core.rundir import RunDir
 from lingome.models.folders.checkpoint import load_checkpoint
 from lingome.tokens.load import load_tokenizer
-from lingome.tokens.store.writing import open_store
+from lingome.tokens.store import open_store
 
 ARCHIVES = sorted(folder for folder in Path(__file__).parent.iterdir() if (folder / "expected.json").is_file())
 CLOSE = 2e-5
@@ -114,8 +114,9 @@ def test_a_warning_of_an_old_run_is_shown_as_one(archive: Path, tmp_path: Path) 
     run = tmp_path / "choose"
     shutil.copytree(archive / "runs" / "choose", run)
     levels = {row["level"] for row in RunDir.open(run).read_table("warnings")}
-    assert main(["report", str(run)]) == 0
     assert levels == {"warning"}  # as 0.1.0 wrote it; later versions write warn
+    assert main(["report", str(run)]) == 0
+    assert 'class="callout warn"><strong>Warning: purpose' in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_runs_are_models_to_start_from(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

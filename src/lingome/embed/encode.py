@@ -19,8 +19,6 @@ from lingome.core.progress import track
 from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.layers.pooling import pool_mean
-from lingome.models.networks.decoder.model import Decoder
-from lingome.models.networks.hyena.model import Hyena
 from lingome.models.networks.word2vec.model import StaticEmbeddings
 from lingome.models.reading.pieces import Pieces, cut_to_fit
 from lingome.models.reading.reader import Layer, Reader, ReadingPrecision, count_features, read_states
@@ -64,6 +62,8 @@ def embed(
     ----------
     body : Body
         The model's body; it is moved to the device and left in evaluation mode.
+    tokenizer : Tokenizer
+        The model's own.
     sequences : sequence of str
         N sequences, none of them empty.
     layer : int or "all"
@@ -144,7 +144,7 @@ def check_choice(body: Body, layer: Layer, pooling: Pooling) -> None:
         raise ConfigError("the model has no such layer", where="layer", got=layer, expected=known)
     if pooling == "cls" and isinstance(body, StaticEmbeddings):
         raise ConfigError("static vectors say nothing at [CLS]", where="pooling", got=pooling, expected="mean or max")
-    if pooling == "cls" and isinstance(body, Decoder | Hyena):
+    if pooling == "cls" and body.causal:
         raise ConfigError("[CLS] comes first, and in a causal model knows no other token", where="pooling", got=pooling,
                           expected="mean or max")
 
@@ -158,7 +158,19 @@ def embed_pieces(
     pooling: Pooling = "mean",
     batch_tokens: int | None = None,
 ) -> np.ndarray:
-    """Compute one vector a sequence from its pieces, float32 (N, D); see `embed`."""
+    """Compute one vector per sequence from its pieces, float32 (N, D).
+
+    Parameters
+    ----------
+    reader : Reader
+        The body, on its device.
+    tokenizer : Tokenizer
+        The body's own.
+    pieces : Pieces
+        Of N sequences, each within the context.
+    layer, pooling, batch_tokens
+        As in `embed`.
+    """
     n_sequences = int(pieces.owner[-1]) + 1 if len(pieces.owner) else 0
     sums = np.full((n_sequences, count_features(reader.body, layer)), -np.inf if pooling == "max" else 0.0)
     weights = np.zeros(n_sequences)
@@ -218,7 +230,23 @@ def fill_rows(
     layer: Layer = -1,
     batch_tokens: int | None = None,
 ) -> None:
-    """Write the vectors of tokens or bases into `out`, (M, D) float32, in memory or mapped from a file."""
+    """Write the vectors of tokens or bases into an array, in memory or mapped from a file.
+
+    Parameters
+    ----------
+    reader : Reader
+        The body, on its device.
+    tokenizer : Tokenizer
+        The body's own.
+    pieces : Pieces
+        Each within the context.
+    rows : Rows
+        Says where the vectors of each piece go.
+    out : ndarray of float32, shape (M, D)
+        It is filled.
+    layer, batch_tokens
+        As in `embed`.
+    """
     for chosen, states in _read(reader, tokenizer, pieces, layer, batch_tokens):
         for piece, state_LD in zip(chosen.tolist(), states, strict=True):
             vectors = state_LD[1:-1].float().cpu().numpy()
@@ -259,6 +287,14 @@ def sample_cosine(
     ----------
     body : Body
         What the reader was made from.
+    reader : Reader
+        Of the precision in question.
+    tokenizer : Tokenizer
+        The body's own.
+    pieces : Pieces
+        What the sample is taken from.
+    layer : int or "all"
+        As in `embed`.
     n_sample : int
         Pieces, evenly spaced, at most 4,096 tokens of them together (one at least).
     """

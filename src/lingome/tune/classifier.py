@@ -96,12 +96,18 @@ def fit_classifier(
         The body's.
     examples : Examples
         With training and validation splits; unlabelled and undivided ones are not used.
+    settings : TuneSettings
+        How it is trained.
     method : str
         ``features``, ``last:N`` or ``full``; static vectors take ``features`` alone.
     seed : int
         Of the head and of the order of examples.
     run : RunDir, optional
         Gets lines of ``metrics.jsonl``, under `label` as phase.
+    device : str
+        As in `lingome.models.devices.pick_device`.
+    label : str
+        Title of the progress bar; the method, when empty.
 
     Raises
     ------
@@ -127,7 +133,9 @@ def fit_classifier(
     if method == "features" or settings.warm_head:
         _fit_features(model, tokenizer, coded, parts, settings).install(model)
     if method != "features":
-        steps = _descend(model, trained, tokenizer, coded, parts, settings, seed, run, label or method)
+        objective = ClassificationObjective(_class_weights(parts["train"].labels, len(names), settings))
+        recorder = _Recorder(objective, run, label or method)
+        steps = _descend(model, trained, tokenizer, coded, parts, settings, seed, recorder)
     model.eval().requires_grad_(True)
     judged = "valid" if len(parts["valid"]) else "train"
     logits = run_batches(model, tokenizer, coded[judged].ids)
@@ -169,6 +177,14 @@ def _fit_features(
     )
 
 
+def _class_weights(labels: np.ndarray, n_classes: int, settings: TuneSettings) -> tuple[float, ...] | None:
+    """Weigh classes inversely to their size among labels, shape (N,), where the settings ask for it."""
+    if settings.class_weights != "balanced":
+        return None
+    counts = np.bincount(labels, minlength=n_classes)
+    return tuple(float(len(labels) / (np.count_nonzero(counts) * max(count, 1))) for count in counts)
+
+
 def _descend(
     model: SequenceClassifier,
     trained: list[nn.Parameter],
@@ -177,8 +193,7 @@ def _descend(
     parts: Mapping[str, Examples],
     settings: TuneSettings,
     seed: int,
-    run: RunDir | None,
-    label: str,
+    recorder: _Recorder,
 ) -> int:
     """Train with the one loop, keeping the weights of the lowest validation loss; gives the steps."""
     labels = parts["train"].labels
@@ -192,11 +207,6 @@ def _descend(
         weight_decay=settings.weight_decay, precision=settings.precision, log_every=max(1, source.batches_per_epoch),
         eval_every=eval_every, patience=settings.patience,
     )
-    weights = None
-    if settings.class_weights == "balanced":
-        counts = np.bincount(labels, minlength=len(model.config.label_names))
-        weights = tuple(float(len(labels) / (np.count_nonzero(counts) * max(count, 1))) for count in counts)
-    recorder = _Recorder(ClassificationObjective(weights), run, label)
 
     def evaluate(judged: nn.Module) -> Mapping[str, float]:
         assert isinstance(judged, SequenceClassifier)
@@ -204,7 +214,8 @@ def _descend(
         return recorder.note({"loss": cross_entropy(logits, parts["valid"].labels)})
 
     result = train(
-        model, recorder, source, train_settings, phase=Phase(label, derive_seed(seed, "train"), label),
+        model, recorder, source, train_settings,
+        phase=Phase(recorder.phase, derive_seed(seed, "train"), recorder.phase),
         evaluate=evaluate if len(parts["valid"]) else None, parameters=trained,
     )
     return result.steps

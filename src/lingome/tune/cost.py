@@ -104,10 +104,18 @@ def estimate_fits(
     ----------
     body : Body
         It is copied.
-    ids : mapping of str to sequence of int arrays
+    tokenizer : Tokenizer
+        The body's own.
+    ids : mapping of str to sequence of ndarray of int, shape (n,) each
         Token ids of the examples of ``train``, ``valid`` and ``test``.
+    label_names : sequence of str
+        Names of the classes.
     fits : sequence of str
         The method of each fit: ``features``, ``last:N`` or ``full``.
+    settings : TuneSettings
+        Batches, epochs and precision.
+    device : str
+        As in `lingome.models.devices.pick_device`.
 
     Raises
     ------

@@ -54,6 +54,8 @@ def fit_head(
         Features. With no validation items, the penalty is chosen by the training loss of 0.1.
     train_labels, valid_labels : ndarray of int, shape (N,)
         Classes 0..C-1. A class that training lacks gets a very low, constant logit.
+    n_classes : int
+        C.
     balanced : bool
         Weigh classes inversely to their size.
 

@@ -87,7 +87,13 @@ def _check_static(method: str) -> None:
 
 
 def last_n(method: str) -> int:
-    """Give N of ``last:N``."""
+    """Give N of ``last:N``.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such method.
+    """
     name, _, number = method.partition(":")
     if name != "last" or not number.isdecimal() or int(number) < 1:
         raise ConfigError(

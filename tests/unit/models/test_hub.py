@@ -17,9 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 import huggingface_hub.constants
 import huggingface_hub.utils
+import numpy as np
 import pytest
 import torch
 
+from lingome.cli.main import main
 from lingome.core.errors import CheckpointError, ConfigError, DataError
 from lingome.core.progress import set_sink
 from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
@@ -27,6 +29,7 @@ from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.hub import fetch_model, read_origin
 from lingome.models.hub.reference import parse_reference
 from lingome.models.mapping.weight_files import digest_weights
+from lingome.models.open import find_model, read_lineage
 from lingome.models.presets import find_shape
 from lingome.models.registry import initialise
 from lingome.tokens.load import build_tokenizer
@@ -509,6 +512,28 @@ def test_a_damaged_origin_is_refused(tmp_path: Path) -> None:
         (tmp_path / "hub.json").write_text(content)
         with pytest.raises(CheckpointError, match="origin cannot be read"):
             read_origin(tmp_path)
+
+
+def test_a_command_takes_a_model_of_the_hub(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "some.fa").write_text(">a\nACGTACGTTTGA\n>b\nGGCATTACGATA\n")
+    words = ["embed", str(tmp_path / "some.fa"), "-m", NAME, "-o", str(tmp_path / "vectors.npz")]
+    assert main(words) == 0
+    with np.load(tmp_path / "vectors.npz") as vectors:
+        assert vectors["embeddings"].shape == (2, 32)
+        assert str(vectors["model"]) == NAME
+    origin = read_lineage(find_model(NAME))["origin"]
+    assert (origin["hub"], origin["commit"]) == ("lab/tiny", COMMIT)
+
+
+def test_a_command_says_in_one_error_what_the_hub_says(
+    hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "some.fa").write_text(">a\nACGTACGTTTGA\n")
+    hub.api_status = 429
+    assert main(["embed", str(tmp_path / "some.fa"), "-m", NAME, "-o", str(tmp_path / "vectors.npz")]) == 3
+    said = capsys.readouterr().err
+    assert "hub:lab/tiny: the hub got too many requests from here" in said
+    assert "Traceback" not in said
 
 
 def test_two_processes_download_once(hub: Hub) -> None:

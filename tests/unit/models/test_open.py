@@ -17,7 +17,8 @@ from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.encoder_decoder.model import EncoderDecoderLM
-from lingome.models.networks.hyena.model import HyenaConfig, build_hyena_lm
+from lingome.models.networks.hyena.model import build_hyena_lm
+from lingome.models.networks.hyena.shape import HyenaConfig
 from lingome.models.open import find_model, load_model, packaged_models, read_lineage
 from lingome.models.presets import build_causal_lm, build_classifier, build_masked_lm
 from lingome.models.scoring.questions import is_causal

@@ -101,7 +101,20 @@ def write_checkpoint(
     *,
     dtype: Dtype = "float32",
 ) -> None:
-    """Write the files of `save_checkpoint` into a folder that exists, which the caller moves into place."""
+    """Write the files of `save_checkpoint` into a folder that exists, which the caller moves into place.
+
+    Parameters
+    ----------
+    folder : Path
+        It exists, and is empty.
+    model, tokenizer, card, dtype
+        As in `save_checkpoint`.
+
+    Raises
+    ------
+    CheckpointError
+        If the tokenizer does not fit the model, or weights are not finite in `dtype`.
+    """
     config = cast(Any, model).config
     family = find_family(config)
     check_tokenizer(tokenizer, config, family, folder)
@@ -391,6 +404,17 @@ def with_roles(config: S, tokenizer: Tokenizer) -> S:
 
 def check_tokenizer(tokenizer: Tokenizer, config: Shape, family: Family, where: Path) -> None:
     """Refuse a tokenizer whose vocabulary is not the model's.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        What was found beside the weights.
+    config : Shape
+        The model's shape, with the rows of its embedding.
+    family : Family
+        Says how many rows may be without a token.
+    where : Path
+        Named in the message.
 
     Raises
     ------

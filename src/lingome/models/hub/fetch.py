@@ -174,6 +174,7 @@ def _is_whole(path: Path, file: RemoteFile) -> bool:
 
 def _convert(asked: Reference, folder: Path, listing: Listing) -> Path:
     """Write a model of pickles as one of safetensors beside it, then remove what was downloaded."""
+    say(f"{asked}: taking the tensors out of {listing.files[-1].name}, to write them as safetensors")
     imported = import_model(folder)
     for note in imported.notes:
         say(f"{asked}: {note}")

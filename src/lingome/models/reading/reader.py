@@ -65,7 +65,7 @@ class Int8Linear(nn.Linear):
         self.added = None if layer.bias is None else layer.bias.detach().float()
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map (..., in) to (..., out)."""
+        """Map a Tensor of shape (..., in) to one of shape (..., out)."""
         rows_MI = input.reshape(-1, self.in_features).float()
         scale_M1 = rows_MI.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30).div_(127)
         rounded_MI = rows_MI.div(scale_M1).round_().to(torch.int8)
@@ -146,7 +146,9 @@ def read_states(
     ----------
     reader : Reader
         The body.
-    ids : sequence of ndarray of int
+    tokenizer : Tokenizer
+        The body's own.
+    ids : sequence of ndarray of int, shape (n,) each
         N sequences without special tokens, each within the context.
     layer : int or "all"
         0 to n_layers, or -n_layers - 1 to -1; see `hidden_states` of a body. All states make one vector.
@@ -155,9 +157,9 @@ def read_states(
 
     Yields
     ------
-    chosen : ndarray of int64
+    chosen : ndarray of int64, shape (rows,)
         Indices into `ids`; each comes once.
-    states : list of Tensor, (n + 2, `count_features`) float
+    states : list of Tensor, shape (n + 2, D) each
         The states of each, those of ``[CLS]`` and ``[SEP]`` first and last.
     """
     body = reader.body

@@ -137,7 +137,21 @@ def _pll(asked: Questions, item: int, change: Change, sign: float) -> None:
 
 
 def ask_in_turn(asked: Questions, item: int, ids: np.ndarray, places: np.ndarray, sign: float) -> None:
-    """Hide tokens one by one, and ask what stands there: the terms of a pseudo-log-likelihood."""
+    """Hide tokens one by one, and ask what stands there: the terms of a pseudo-log-likelihood.
+
+    Parameters
+    ----------
+    asked : Questions
+        Gets the questions.
+    item : int
+        The item that the answers are added to.
+    ids : ndarray of int, shape (n,)
+        Tokens without special ones.
+    places : ndarray of int, shape (J,)
+        Which of them are hidden.
+    sign : float
+        Weight of the answers.
+    """
     for place in places.tolist():
         asked.ask(item, ids, [place], ids[place : place + 1], hidden=[place], sign=sign)
 

@@ -85,7 +85,7 @@ class Questions:
             Tokens without special ones.
         places, targets : int, shape (J,)
             Places in `ids`; a causal model may be asked about place n too, what follows.
-        hidden : sequence of int
+        hidden : sequence of int, shape (H,)
             Places whose token is replaced by ``[MASK]``.
         sign : float
             Weight of these answers.
@@ -165,7 +165,19 @@ class Questions:
 
 
 def asked_logits(model: nn.Module, ids_BL: Tensor, mask_BL: Tensor | None, asked_BL: Tensor) -> Tensor:
-    """Give logits (M, V) at the places asked about, in row order; the head is computed there alone."""
+    """Give logits (M, V) at the places asked about, in row order; the head is computed there alone.
+
+    Parameters
+    ----------
+    model : Module
+        A masked or a causal language model.
+    ids_BL : Tensor, (B, L) int64
+        Ids with special tokens.
+    mask_BL : Tensor, (B, L) bool, optional
+        False at padding; None where there is none.
+    asked_BL : Tensor, (B, L) bool
+        True at the M places.
+    """
     if isinstance(model, CausalModel):
         hidden_MD: Tensor = model.body(ids_BL, mask_BL)[asked_BL]
         logits_MV: Tensor = model.head(hidden_MD)

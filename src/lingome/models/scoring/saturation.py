@@ -37,6 +37,16 @@ def score_changes(
 ) -> np.ndarray:
     """Give what `score_alleles` gives, by `saturate` where all changes are single substitutions of one-letter tokens.
 
+    Parameters
+    ----------
+    model, tokenizer, alleles, convention, strands, batch_tokens, precision
+        As in `score_alleles`.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+        alternative - reference, in nats, in the order of the alleles.
+
     Raises
     ------
     ConfigError, DataError
@@ -89,9 +99,11 @@ def saturate(
     ----------
     model : MaskedLM
         With tokens of one letter.
+    tokenizer : Tokenizer
+        The model's own.
     windows : sequence of str
         Reference letters.
-    places : sequence of ndarray of int
+    places : sequence of ndarray of int, shape (P,) each
         0-based places in each window.
     convention : str
         A convention of sites.

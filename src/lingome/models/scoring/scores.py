@@ -72,7 +72,7 @@ def score_tokens(
         A masked or causal language model, on any device.
     tokenizer : Tokenizer
         The model's own.
-    rows : sequence of ndarray of int
+    rows : sequence of ndarray of int, shape (n,) each
         Tokens without special ones, each row within the model's context.
     convention : {"log_likelihood", "pll"}
         See `lingome.models.scoring.conventions`.
@@ -139,6 +139,17 @@ def score_sequences(
     model: LanguageModel, tokenizer: Tokenizer, sequences: Sequence[str], convention: str | None = None, **options: Any
 ) -> list[SequenceScore]:
     """Cut sequences into tokens and score them; see `score_tokens` for the options.
+
+    Parameters
+    ----------
+    model, tokenizer
+        As in `score_tokens`.
+    sequences : sequence of str
+        Letters of the model's alphabet; others are read as unknown tokens.
+    convention : str, optional
+        ``log_likelihood`` or ``pll``; None for the one that fits the model.
+    **options
+        `ends`, `batch_tokens` and `precision` of `score_tokens`.
 
     Raises
     ------

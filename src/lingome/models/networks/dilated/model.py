@@ -142,7 +142,7 @@ class Dilated(Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
+        """Compute final hidden states, (B, L, D) or (M, D): parameters and errors are those of `Body.forward`."""
         return self._run(input_ids_BL, attention_mask_BL, masked_BL)[-1]
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:

@@ -242,7 +242,7 @@ class EncoderStack(Stack, Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
+        """Compute final hidden states, (B, L, D) or (M, D): parameters and errors are those of `Body.forward`."""
         hidden_BLD = self.hidden_states(input_ids_BL, attention_mask_BL)[-1]
         return hidden_BLD if masked_BL is None else hidden_BLD[masked_BL]
 

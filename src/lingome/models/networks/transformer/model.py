@@ -133,7 +133,7 @@ class Transformer(Body):
     def forward(
         self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None, masked_BL: Tensor | None = None
     ) -> Tensor:
-        """Compute final hidden states: parameters, result and errors are those of `Body.forward`."""
+        """Compute final hidden states, (B, L, D) or (M, D): parameters and errors are those of `Body.forward`."""
         return _last(self._read_padded(input_ids_BL, attention_mask_BL, masked_BL))
 
     def hidden_states(self, input_ids_BL: Tensor, attention_mask_BL: Tensor | None = None) -> list[Tensor]:

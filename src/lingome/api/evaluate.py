@@ -24,7 +24,7 @@ from lingome.core.seeds import derive_seed, generator
 from lingome.core.warnings import RunWarning
 from lingome.data.examples import Examples
 from lingome.data.genome import Genome
-from lingome.data.interval import Interval
+from lingome.data.splits import hold_out_ends
 from lingome.data.windows import tile
 from lingome.evaluate.baselines.classifiers import fit_baselines, usable_splits
 from lingome.evaluate.classification import leak_view, score_numbers, write_leaks, write_scores
@@ -36,6 +36,7 @@ from lingome.evaluate.measures.scores import Scored, verdict
 from lingome.evaluate.vocabulary.stretches import Stretches
 from lingome.models.architecture import CausalModel
 from lingome.models.heads.classifier import SequenceClassifier
+from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 
 IN_MEMORY = Path("(in memory)")
@@ -105,7 +106,7 @@ def evaluate(subject: Any, data: Any = None, *, seed: int = 0, **options: Any) -
     if model is not None and language:
         found = measure_language(run, model, data, settings, lineage)
     else:
-        tokenizer = model.tokenizer if model is not None else None
+        tokenizer = load_tokenizer(settings.tokenizer) if settings.tokenizer is not None else None
         found = measure_classifier(run, model, data.examples, settings, lineage, tokenizer)
     run.lineage["command"] = f"lingome.evaluate({str(named.get('model', 'task'))!r}, ..., seed={seed})"
     return Evaluation(run, found)
@@ -115,7 +116,8 @@ def add_model(lineage: Lineage, model: Model) -> None:
     """Record in a lineage which weights are measured, and what they have seen."""
     if model.folder is not None and (model.folder / "model.safetensors").is_file():
         lineage.add_input("weights", model.folder / "model.safetensors")
-    lineage.add_parent(model.lineage)
+    if model.folder is not None or model.lineage:
+        lineage.add_parent(model.lineage)
 
 
 def measure_classifier(
@@ -137,7 +139,7 @@ def measure_classifier(
     lineage : Lineage
         Of the run.
     tokenizer : Tokenizer, optional
-        For the baselines on tokens.
+        For the baselines on tokens, where there is no model, which brings its own.
 
     Raises
     ------
@@ -154,7 +156,8 @@ def measure_classifier(
         network = model.classifier()
         if sorted(network.config.label_names) == sorted(examples.label_names):
             examples = examples.with_label_names(network.config.label_names)
-        scored.append(score_classifier(network, model.tokenizer, examples, model.name, settings.too_long))
+        tokenizer = model.tokenizer
+        scored.append(score_classifier(network, tokenizer, examples, model.name, settings.too_long))
     if settings.baselines:
         seeds = [derive_seed(settings.seed, "fit", index) for index in range(settings.seeds)]
         scored += fit_baselines(examples, tokenizer, seeds, n_trees=settings.n_trees)
@@ -203,8 +206,7 @@ def measure_language(
     require_dna(model.tokenizer)
     if causal and "mask_rate" in settings.model_fields_set:
         raise ConfigError("a causal model hides nothing: leave out mask_rate", where="mask_rate")
-    learn = [Interval(chrom, 0, int(length * 0.9)) for chrom, length in genome.lengths.items()]
-    shown = [Interval(chrom, int(length * 0.9), length) for chrom, length in genome.lengths.items()]
+    learn, shown = hold_out_ends(genome.lengths, 0.1)
     draw = generator(settings.seed, "evaluate windows")
     test = list(Stretches(genome, shown, "test").draw(settings.n_windows, settings.window_bp, draw))
     # Tiles, not draws: draws overlap, and the Markov model would choose its order on bases it counted.

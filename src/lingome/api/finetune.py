@@ -20,6 +20,7 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Table
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
+from lingome.core.warnings import RunWarning
 from lingome.evaluate.baselines.classifiers import fit_baselines
 from lingome.evaluate.classification import answer, score_view, write_examples_tables, write_scores
 from lingome.evaluate.leaks.seen import note_seen
@@ -276,8 +277,9 @@ class Fit:
 
     def __repr__(self) -> str:
         shown = score_view(self.scores.to_dicts())
-        warnings = [f"{row['level']}: {row['topic']}: {row['text']}" for row in self.warnings.to_dicts()]
-        return "\n".join([f"Fit of {self.model.name!r}: {self.answer}", repr(shown), *warnings])
+        warnings = [RunWarning.from_row(row) for row in self.run.read_table("warnings")]
+        said = [f"{one.level}: {one.topic}: {one.text}" for one in warnings]
+        return "\n".join([f"Fit of {self.model.name!r}: {self.answer}", repr(shown), *said])
 
     def _repr_html_(self) -> str:
         parts = [f"<p>{html.escape(self.answer)}</p>", score_view(self.scores.to_dicts())._repr_html_()]

@@ -129,13 +129,13 @@ class Model:
     """
 
     def __init__(
-        self, opened: Opened[nn.Module], *, device: str = "auto", precision: ReadingPrecision = "fp32",
+        self, opened: Opened[Any], *, device: str = "auto", precision: ReadingPrecision = "fp32",
         batch_tokens: int | None = None,
     ) -> None:
         pick_device(device)
-        self.opened = opened
+        self.opened: Opened[Any] = opened
         self.name = opened.name
-        self.network = opened.model
+        self.network: nn.Module = opened.model
         self.tokenizer: Tokenizer = opened.tokenizer
         self.folder = opened.folder
         self.lineage = opened.lineage

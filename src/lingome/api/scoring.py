@@ -139,12 +139,23 @@ def score_changed(asked: Asked, some: Changes) -> Scores:
     ConfigError, DataError
         As `lingome.models.scoring.saturation.score_changes`.
     """
-    found = score_changes(
-        asked.model, asked.tokenizer, some.alleles, asked.convention.name, strands=asked.strands,
-        batch_tokens=asked.batch_tokens, precision=asked.precision,
-    )
+    found = score_alleles(asked, some.alleles)
     name = asked.convention.name
     return Scores(change_rows(some.changes, found, name), name, asked.convention.says(changes=True), some.warnings)
+
+
+def score_alleles(asked: Asked, alleles: Sequence[Allele]) -> np.ndarray:
+    """Score changes of N windows, alternative - reference, in nats: float64, shape (N,).
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `lingome.models.scoring.saturation.score_changes`.
+    """
+    return score_changes(
+        asked.model, asked.tokenizer, alleles, asked.convention.name, strands=asked.strands,
+        batch_tokens=asked.batch_tokens, precision=asked.precision,
+    )
 
 
 def change_rows(
@@ -181,7 +192,7 @@ def read_any_variants(source: Any, genome: Genome) -> list[Variant]:
 
 def cut_variants(
     genome: Genome, variants: Sequence[Variant], *, window_bp: int, step_bp: int, keep_indels: bool,
-    data_seen: Sequence[dict[str, Any]],
+    data_seen: Sequence[dict[str, Any]], where: object = None,
 ) -> Changes:
     """Cut the windows of variants of a genome.
 
@@ -197,6 +208,8 @@ def cut_variants(
         False leaves insertions and deletions out, which only ``log_likelihood`` and ``pll`` can score.
     data_seen : sequence of dict
         What the model has learnt from, as its lineage says.
+    where : object, optional
+        What the variants came from, for messages.
 
     Raises
     ------
@@ -205,7 +218,7 @@ def cut_variants(
     """
     kept = list(variants) if keep_indels else [one for one in variants if len(one.ref) == len(one.alt)]
     if not kept:
-        raise DataError("all variants are insertions or deletions", hint="indels=score")
+        raise DataError("all variants are insertions or deletions", where=where, hint="indels=score")
     warnings = []
     if len(kept) < len(variants):
         left_out = len(variants) - len(kept)

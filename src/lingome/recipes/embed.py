@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from lingome.api.embedding import cut_for_embedding, embed_whole, say_what_was_cut
 from lingome.config.embed import EmbedSettings
 from lingome.core.errors import ConfigError
 from lingome.core.files import check_new_file
@@ -11,7 +12,7 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.tables import read_sequences
-from lingome.embed.encode import check_choice, embed_pieces, fill_rows, lay_rows, sample_cosine
+from lingome.embed.encode import fill_rows, lay_rows, sample_cosine
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
@@ -20,9 +21,8 @@ from lingome.models.devices import pick_device
 from lingome.models.open import Opened, load_model
 from lingome.models.presets import count_parameters
 from lingome.models.reading.cost import estimate_reading
-from lingome.models.reading.pieces import Pieces, cut_to_fit
+from lingome.models.reading.pieces import Pieces
 from lingome.models.reading.reader import Reader, count_features, read_states
-from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.frame import N_SPECIAL
 
 MANY_BYTES = 10**9
@@ -105,8 +105,8 @@ def run(settings: EmbedSettings) -> Outcome:
         say(f"precision {reader.precision}: 1 - cosine to fp32 is at most {1 - cosine:.1e} on a sample")
     files: dict[str, Any] = {"out": settings.out, "force": settings.force, "made": made, "ids": ids}
     if settings.per == "sequence":
-        vectors = embed_pieces(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
-                               batch_tokens=settings.batch_tokens)
+        vectors = embed_whole(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
+                              batch_tokens=settings.batch_tokens)
         with open_vectors(shape=vectors.shape, **files) as out:
             out[:] = vectors
     else:
@@ -120,13 +120,7 @@ def run(settings: EmbedSettings) -> Outcome:
 
 def _warn(settings: EmbedSettings, work: Work) -> None:
     """Say what was cut, not known, or is large."""
-    pieces = work.pieces
-    if pieces.n_long:
-        windows = "averaged over windows" if settings.per == "sequence" else "read in windows"
-        done = "cut at the end" if settings.too_long == "truncate" else windows
-        say(f"warning: {pieces.n_long:,} of {len(work.ids):,} sequences are longer than the context and were {done}")
-    if pieces.n_unknown:
-        say(f"warning: {pieces.n_unknown:,} letters are not in the vocabulary (N and the like), and were read as [UNK]")
+    say_what_was_cut(work.pieces, len(work.ids), too_long=settings.too_long, per=settings.per)
     if work.size_bytes > MANY_BYTES:
         held = "" if settings.out.suffix == ".npy" else ", all in memory at once; -o X.npy goes to the disk directly"
         say(f"warning: {work.n_rows:,} vectors take {say_size(work.size_bytes)}{held}")
@@ -152,10 +146,10 @@ def _open(settings: EmbedSettings) -> Work:
     else:
         raise ConfigError("there is nothing to embed", hint="give a table or FASTA of sequences, or a genome and a BED")
     start = load_model(settings.model, "body", tokenizer=settings.tokenizer, seed=settings.seed)
-    check_choice(start.model, settings.layer, settings.pooling)
-    for doubt in doubt_letters(start.tokenizer.alphabet, sequences):
-        say(f"warning: {doubt}")
-    pieces = cut_to_fit(start.tokenizer, sequences, start.model.config.max_positions, settings.too_long)
+    pieces = cut_for_embedding(
+        start.model, start.tokenizer, sequences, layer=settings.layer, pooling=settings.pooling,
+        too_long=settings.too_long,
+    )
     n_rows = {
         "sequence": len(ids), "token": sum(len(one) for one in pieces.ids),
         "base": sum(int(one[-1] - one[0]) for one in pieces.borders),

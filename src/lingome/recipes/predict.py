@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lingome.api.model import Model
 from lingome.config.predict import PredictSettings
 from lingome.config.settings import load_settings
 from lingome.config.task import TaskSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan
-from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.genome import Genome
@@ -24,19 +24,16 @@ from lingome.genome.regions import read_windows
 from lingome.genome.sites import find_sites, site_windows
 from lingome.genome.task import read_places
 from lingome.models.devices import pick_device
-from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.open import load_model
 from lingome.models.presets import count_parameters
 from lingome.models.reading.pieces import CUT_HINT, cut_to_fit
-from lingome.tokens.alphabet import doubt_letters
-from lingome.tokens.tokenizer import Tokenizer
 from lingome.tune.cost import estimate_predicting
-from lingome.tune.predict import run_batches, softmax
 
 
 def plan(settings: PredictSettings) -> Plan:
     """Load the model, read the inputs, and say what would be scored."""
-    model, tokenizer, examples, _ = _open(settings)
+    opened, examples, _ = _open(settings)
+    model, tokenizer = opened.classifier(), opened.tokenizer
     ids = cut_to_fit(
         tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
     ).ids
@@ -52,48 +49,19 @@ def plan(settings: PredictSettings) -> Plan:
 
 def run(settings: PredictSettings) -> Outcome:
     """Score everything, and write BED or a table."""
-    model, tokenizer, examples, flank_bp = _open(settings)
+    model, examples, flank_bp = _open(settings)
     form = _format(settings, examples)
-    probabilities = score(model, tokenizer, examples, settings)
+    probabilities = model.predict_proba(examples, too_long=settings.too_long)
     if form == "BED":
         text = as_bed(prediction_rows(examples, probabilities, flank_bp))
     else:
-        text = _as_table(examples, probabilities, model.config.label_names)
+        text = _as_table(examples, probabilities, model.label_names)
     message = f"scored {len(examples):,} sequences"
     if settings.out is None:
         return Outcome(message, text=text)
     with atomic_file(settings.out, force=settings.force) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return Outcome(f"{message}: {settings.out}", path=settings.out)
-
-
-def score(
-    model: SequenceClassifier, tokenizer: Tokenizer, examples: Examples, settings: PredictSettings
-) -> np.ndarray:
-    """Give the probability of each class; says what was cut or unknown.
-
-    Parameters
-    ----------
-    model : SequenceClassifier
-        Of C classes; it is moved to the device of the settings.
-    tokenizer : Tokenizer
-        The model's own.
-    examples : Examples
-        N sequences.
-    settings : PredictSettings
-        Device, batch size, and what is done with sequences that are too long.
-
-    Returns
-    -------
-    ndarray of float, shape (N, C)
-    """
-    encoded = cut_to_fit(
-        tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
-    )
-    for warning in (*encoded.warnings(), *doubt_letters(tokenizer.alphabet, examples.sequences)):
-        say(f"warning: {warning}")
-    model.to(pick_device(settings.device))
-    return softmax(run_batches(model, tokenizer, encoded.ids, batch_tokens=settings.batch_tokens, label="predicting"))
 
 
 def find_site_windows(settings: PredictSettings, trained: TaskSettings, background: list[float] | None) -> Examples:
@@ -111,13 +79,13 @@ def find_site_windows(settings: PredictSettings, trained: TaskSettings, backgrou
     return site_windows(genome, sites, flank_bp=trained.flank_bp if settings.flank_bp is None else settings.flank_bp)
 
 
-def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Examples, int]:
+def _open(settings: PredictSettings) -> tuple[Model, Examples, int]:
     """Load the model and the inputs; also the flank around motifs, 0 if there are none."""
     if settings.out is not None:
         check_new_file(settings.out, settings.force)
     pick_device(settings.device)
     opened = load_model(settings.model, "classifier")
-    model, tokenizer = opened.model, opened.tokenizer
+    model = Model(opened, device=settings.device, batch_tokens=settings.batch_tokens)
     assert opened.folder is not None, "random weights are no classifier"
     config = RunDir(opened.folder.parent).read_config()
     task = config.get("task", {name: config[name] for name in ("p_value", "flank_bp") if name in config})
@@ -126,7 +94,7 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
         if settings.genome or settings.bed or settings.motifs:
             raise ConfigError("sequences need no genome", got="sequences and a genome", hint="give one or the other")
         ids, sequences = read_sequences(settings.sequences, settings.sequence_column)
-        return model, tokenizer, _unlabelled(ids, sequences, None), 0
+        return model, _unlabelled(ids, sequences, None), 0
     if settings.genome is None or (settings.bed is None) == (settings.motifs is None):
         raise ConfigError(
             "there is nothing to score",
@@ -148,7 +116,7 @@ def _open(settings: PredictSettings) -> tuple[SequenceClassifier, Tokenizer, Exa
         flank_bp = 0
     if not len(examples):
         raise DataError("there is nothing to score", where=settings.genome, got="no window or site", hint="see region")
-    return model, tokenizer, examples, flank_bp
+    return model, examples, flank_bp
 
 
 def _unlabelled(ids: list[str], sequences: list[str], intervals: list[Interval] | None) -> Examples:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lingome.config.workflow import Workflow
-from lingome.config.workflows import load_workflows
+from lingome.config.workflows import WORKFLOWS, load_workflows
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = ROOT / "src" / "lingome"
@@ -48,9 +48,12 @@ def test_workflows_were_found():
 @pytest.mark.parametrize("workflow", load_workflows(), ids=lambda workflow: workflow.name)
 def test_one_word_five_places(workflow: Workflow):
     word = workflow.recipe
+    group, _, last = word.rpartition("/")
+    assert group in ("", workflow.name.split()[0]), "a folder is named after the first word of its commands"
+    assert WORKFLOWS[workflow.name].module == word
     page = ROOT / "docs" / f"{word}.md"
     places = [SOURCE / "recipes" / f"{word}.py", SOURCE / "config" / f"{word}.py", page,
-              ROOT / "tests" / "recipes" / f"test_{word}.py"]
+              ROOT / "tests" / "recipes" / group / f"test_{last}.py"]
     if workflow.ships_configs:
         places.append(ROOT / "configs" / word)
     for place in places:

@@ -410,9 +410,9 @@ def test_settings_that_come_to_nothing_are_named(
 
 @pytest.mark.parametrize(("words", "during"), [
     (f"pretrain good.fa {NANO}", "recipes.pretrain.train_bpe"),
-    ("tokens train good.fa --merges 5", "recipes.tokens.vocabulary_table"),
+    ("tokens train good.fa --merges 5", "recipes.tokens.train.vocabulary_table"),
     ("tokens encode lm good.fa", "tokens.store.writing.write_text"),
-    ("tokens inspect lm --genome good.fa", "recipes.tokens_inspect.token_table"),
+    ("tokens inspect lm --genome good.fa", "recipes.tokens.inspect.token_table"),
     ("tokens show lm", "cli.command.load_settings"),
 ])
 def test_an_interruption_before_anything_was_saved_leaves_nothing(

@@ -9,7 +9,7 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.config.evaluate import EvaluateSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.tables import read_examples

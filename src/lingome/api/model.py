@@ -18,7 +18,7 @@ from lingome.api.scoring import Asked, ask, cut_variants, read_any_variants, sco
 from lingome.api.sequences import Sequences, read_named
 from lingome.config.embed import LongPolicy, Pooling
 from lingome.config.generate import GenerateSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.outcome import Table
 from lingome.core.progress import say

@@ -10,8 +10,8 @@ import numpy as np
 
 from lingome.api.genome import as_genome
 from lingome.api.sequences import is_table, table_rows
-from lingome.config.settings import load_settings
-from lingome.config.task import TaskSettings
+from lingome.config.parts.task import TaskSettings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.outcome import Table
 from lingome.core.seeds import generator

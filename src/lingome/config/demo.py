@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.finetune import TuneSettings
-from lingome.config.settings import RunSettings
-from lingome.config.tokens_choose import NextKmerSettings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
+from lingome.config.schema.settings import RunSettings
+from lingome.config.tokens.choose import NextKmerSettings
 from lingome.config.workflow import Workflow, no_inputs
 
 

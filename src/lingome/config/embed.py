@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.predict import sort_sequence_inputs
-from lingome.config.settings import RunSettings
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Inputs, Workflow
 
 Pooling = Literal["mean", "max", "cls"]

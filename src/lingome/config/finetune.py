@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from lingome.config.settings import RunSettings, Settings
-from lingome.config.task import TaskSettings, sort_inputs
+from lingome.config.parts.task import TaskSettings, sort_inputs
+from lingome.config.schema.settings import RunSettings, Settings
 from lingome.config.workflow import Inputs, Workflow
 
 TooLong = Literal["error", "truncate"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from lingome.config.finetune import TooLong
-from lingome.config.settings import RunSettings
-from lingome.config.task import file_kind
+from lingome.config.parts.task import file_kind
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Inputs, Workflow
 from lingome.core.errors import ConfigError
 

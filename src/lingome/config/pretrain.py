@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lingome.config.ladder import LadderSettings
-from lingome.config.settings import RunSettings, Settings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.ladder import LadderSettings
+from lingome.config.parts.train import TrainSettings
+from lingome.config.schema.settings import RunSettings, Settings
 from lingome.config.workflow import Workflow, inputs_in_order
 from lingome.core.errors import DataError
 

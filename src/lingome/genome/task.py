@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lingome.config.task import SplitSettings, TaskSettings, file_kind
+from lingome.config.parts.task import SplitSettings, TaskSettings, file_kind
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.data.bed import bed_rows, on_genome, peak_rows

@@ -8,7 +8,7 @@ from typing import Any
 from lingome.api.evaluate import add_model, measure_classifier, measure_language
 from lingome.api.model import Model
 from lingome.config.evaluate import EvaluateSettings
-from lingome.config.task import SplitSettings
+from lingome.config.parts.task import SplitSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from lingome.api.model import Model
+from lingome.config.parts.task import TaskSettings
 from lingome.config.predict import PredictSettings
-from lingome.config.settings import load_settings
-from lingome.config.task import TaskSettings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan

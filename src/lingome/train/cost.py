@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.models.devices import autocast, pick_precision
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives import Batch, LossSum

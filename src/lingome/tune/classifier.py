@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lingome.config.finetune import TuneSettings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed

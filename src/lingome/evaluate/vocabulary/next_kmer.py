@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lingome.config.tokens_choose import NextKmerSettings
+from lingome.config.tokens.choose import NextKmerSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.seeds import generator

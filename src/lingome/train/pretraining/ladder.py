@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import nn
 
-from lingome.config.ladder import SIZE, LadderSettings
+from lingome.config.parts.ladder import SIZE, LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir

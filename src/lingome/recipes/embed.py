@@ -11,7 +11,7 @@ from lingome.core.files import check_new_file
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.data.genome import Genome
-from lingome.data.tables import read_sequences
+from lingome.data.readers.tables import read_sequences
 from lingome.embed.encode import fill_rows, lay_rows, sample_cosine
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows

@@ -16,8 +16,8 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.rundir import RunDir
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
+from lingome.data.readers.tables import read_examples
 from lingome.data.splits import divide, reach, split_random
-from lingome.data.tables import read_examples
 from lingome.evaluate.baselines.classifiers import usable_splits
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import read_config

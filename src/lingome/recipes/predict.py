@@ -17,8 +17,9 @@ from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.motifs import read_jaspar, select
-from lingome.data.tables import read_sequences
+from lingome.data.motifs import select
+from lingome.data.readers.jaspar import read_jaspar
+from lingome.data.readers.tables import read_sequences
 from lingome.genome.predictions import as_bed, prediction_rows
 from lingome.genome.regions import read_windows
 from lingome.genome.sites import find_sites, site_windows

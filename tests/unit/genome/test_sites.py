@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.bed import read_narrow_peak
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.motifs import Motif, read_jaspar, select
+from lingome.data.motifs import Motif, select
+from lingome.data.readers.bed import read_narrow_peak
+from lingome.data.readers.jaspar import read_jaspar
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.genome.sites import base_shares, build_sites, find_sites, site_windows
 

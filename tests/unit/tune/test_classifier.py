@@ -13,7 +13,7 @@ from lingome.config.finetune import TuneSettings
 from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
-from lingome.data.tables import read_examples
+from lingome.data.readers.tables import read_examples
 from lingome.models.networks.transformer.model import Transformer
 from lingome.models.open import random_body
 from lingome.models.presets import find_config

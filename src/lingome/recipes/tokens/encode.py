@@ -12,10 +12,10 @@ from lingome.core.files import atomic_file, atomic_folder, check_absent, check_n
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.rundir import RunDir
-from lingome.data.compressed import estimate_bases, is_folder, read_blocks, sniff
-from lingome.data.fasta import FastaStream
+from lingome.data.readers.compressed import estimate_bases, is_folder, read_blocks, sniff
+from lingome.data.readers.fasta import FastaStream
+from lingome.data.readers.tables import read_sequences
 from lingome.data.sequence import as_text
-from lingome.data.tables import read_sequences
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.cost import measure_encoding
 from lingome.tokens.load import load_tokenizer

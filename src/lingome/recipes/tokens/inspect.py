@@ -14,7 +14,7 @@ from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
 from lingome.core.warnings import RunWarning
-from lingome.data.compressed import estimate_bases, sniff
+from lingome.data.readers.compressed import estimate_bases, sniff
 from lingome.explain.merge_tree import MERGE_TREE_COLUMNS, merge_tree
 from lingome.explain.self_similarity import SELF_SIMILARITY_COLUMNS, read_contexts, self_similarity_table
 from lingome.explain.token_axes import TOKEN_AXES_COLUMNS, TOKEN_MAP_COLUMNS, token_components

@@ -15,8 +15,8 @@ from lingome.core.lineage import Lineage
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.core.progress import say
 from lingome.core.rundir import RunDir
-from lingome.data.compressed import estimate_bases, read_blocks
-from lingome.data.fasta import FastaStream
+from lingome.data.readers.compressed import estimate_bases, read_blocks
+from lingome.data.readers.fasta import FastaStream
 from lingome.explain.vocabulary import VOCABULARY_COLUMNS, check_rows, count_tokens, summarize, vocabulary_table
 from lingome.tokens.alphabet import ALPHABETS
 from lingome.tokens.bpe import available_cores, train_bpe

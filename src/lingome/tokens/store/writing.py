@@ -20,8 +20,8 @@ import numpy as np
 from lingome.core.errors import DataError
 from lingome.core.files import atomic_folder, write_text
 from lingome.core.progress import track
-from lingome.data.compressed import sniff
-from lingome.data.fasta import FastaStream
+from lingome.data.readers.compressed import sniff
+from lingome.data.readers.fasta import FastaStream
 from lingome.tokens.store.layout import ANCHORS, FORMAT, MANIFEST, SEGMENTS, VERSION, manifest_digest, raw_bytes
 from lingome.tokens.store.token_store import Record, token_starts
 from lingome.tokens.tokenizer import Tokenizer

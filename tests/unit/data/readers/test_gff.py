@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
+from lingome.data.readers.gff import read_gff
 
 GFF3 = (
     "##gff-version 3\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lingome.core.errors import DataError
 from lingome.core.progress import say
-from lingome.data.compressed import read_lines
 from lingome.data.interval import Interval
 from lingome.data.names import near_name, unknown_chromosome
+from lingome.data.readers.compressed import read_lines
 
 MAX_POSITION = 1 << 40
 

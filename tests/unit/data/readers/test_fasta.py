@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.fasta import FastaStream
 from lingome.data.genome import Genome
+from lingome.data.readers.fasta import FastaStream
 from lingome.data.sequence import as_text
 
 FASTA = ">one\nACgtN\nRu\n>empty\n>two\nTTaa\n"

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from lingome.core.errors import DataError
-from lingome.data.bed import bed_rows, check_interval, peak_rows
-from lingome.data.compressed import is_folder, read_lines, sniff
 from lingome.data.examples import Examples
-from lingome.data.fasta import ReadReport
 from lingome.data.genome import Genome
-from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
-from lingome.data.motifs import read_jaspar
 from lingome.data.names import unknown_chromosome
-from lingome.data.tables import LABEL_NAMES, SEQUENCE_NAMES, SPLIT_NAMES, read_examples
+from lingome.data.readers.bed import bed_rows, check_interval, peak_rows
+from lingome.data.readers.compressed import is_folder, read_lines, sniff
+from lingome.data.readers.fasta import ReadReport
+from lingome.data.readers.gff import read_gff
+from lingome.data.readers.jaspar import read_jaspar
+from lingome.data.readers.tables import LABEL_NAMES, SEQUENCE_NAMES, SPLIT_NAMES, read_examples
 
 _BY_NAME = (
     ("narrowPeak", (".narrowpeak",)),

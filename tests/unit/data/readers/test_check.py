@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.check import check_file, recognise
 from lingome.data.genome import Genome
+from lingome.data.readers.check import check_file, recognise
 
 BED = "chr1\t0\t4\nchr1\t2\t9\n"
 PEAK = "chr1\t0\t4\t.\t0\t.\t5.5\t-1\t-1\t2\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from lingome.core.errors import DataError
-from lingome.data.bed import check_interval, finite_number, whole_number
-from lingome.data.compressed import read_lines
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import check_interval, finite_number, whole_number
+from lingome.data.readers.compressed import read_lines
 
 _GTF = re.compile(r'\s*([^\s;"]+)\s+(?:"([^"]*)"|([^\s;"]+))\s*(?:;|$)')
 

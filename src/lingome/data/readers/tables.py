@@ -12,11 +12,11 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.progress import say
-from lingome.data.bed import whole_number
-from lingome.data.compressed import is_folder, read_blocks, read_lines
 from lingome.data.examples import Examples
-from lingome.data.fasta import read_fasta
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import whole_number
+from lingome.data.readers.compressed import is_folder, read_blocks, read_lines
+from lingome.data.readers.fasta import read_fasta
 from lingome.data.sequence import as_bases, as_text
 
 SEQUENCE_NAMES = ("sequence", "seq", "dna", "dna_sequence")

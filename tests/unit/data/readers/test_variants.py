@@ -6,8 +6,9 @@ import pytest
 
 from lingome.core.errors import DataError
 from lingome.data.genome import Genome
-from lingome.data.proteins import read_proteins
-from lingome.data.variants import Edit, holds_places, parse_mutations, read_mutants, read_variants
+from lingome.data.readers.proteins import read_proteins
+from lingome.data.readers.variants import holds_places, read_mutants, read_variants
+from lingome.data.variants import Edit, parse_mutations
 
 VCF = """##fileformat=VCFv4.5
 #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO

@@ -12,8 +12,8 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.progress import track
-from lingome.data.compressed import read_blocks
 from lingome.data.names import unknown_chromosome
+from lingome.data.readers.compressed import read_blocks
 from lingome.data.sequence import DNA, IUPAC, UPPER, Bases
 
 _SPACE = b"\n\r\t "

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lingome.core.errors import DataError
-from lingome.data.compressed import read_blocks
-from lingome.data.fasta import FastaParser
+from lingome.data.readers.compressed import read_blocks
+from lingome.data.readers.fasta import FastaParser
+from lingome.data.readers.tables import NumberedRow, read_rows
 from lingome.data.sequence import as_text
-from lingome.data.tables import NumberedRow, read_rows
 
 SEQUENCE_NAMES = ("sequence", "seq", "protein", "protein_sequence")
 

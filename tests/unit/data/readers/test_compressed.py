@@ -11,7 +11,7 @@ import pysam
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.compressed import BLOCK_BYTES, read_blocks, read_lines, sniff
+from lingome.data.readers.compressed import BLOCK_BYTES, read_blocks, read_lines, sniff
 
 TEXT = b">chr1\n" + b"ACGT" * 5000 + b"\n"
 

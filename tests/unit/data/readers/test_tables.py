@@ -14,7 +14,7 @@ from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples, example_rows
 from lingome.data.interval import Interval
-from lingome.data.tables import read_examples, read_sequences
+from lingome.data.readers.tables import read_examples, read_sequences
 
 
 def table(tmp_path: Path, text: str, name: str = "x.csv") -> Path:

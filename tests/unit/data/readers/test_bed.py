@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
 from lingome.core.progress import Bar, set_sink
-from lingome.data.bed import on_genome, read_bed, read_narrow_peak
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import on_genome, read_bed, read_narrow_peak
 
 
 def bed(tmp_path: Path, text: str) -> Path:

@@ -61,7 +61,7 @@ def test_a_terminal_shows_thousands() -> None:
 def test_the_vocabulary_can_be_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["model", "count", "grover"]) == 0
     assert table(capsys.readouterr().out)[-1]["masked language model"] == "86511201"
-    assert main(["model", "count", "--config", str(ROOT / "configs" / "model" / "grover.yaml")]) == 0
+    assert main(["model", "count", "--config", str(ROOT / "configs" / "model" / "look" / "grover.yaml")]) == 0
     assert table(capsys.readouterr().out)[-1]["masked language model"] == str(86_511_201 + 400 * 769)
     assert main(["model", "count", "mini", "vocab_size=9"]) == 0
     assert table(capsys.readouterr().out)[-1]["parameters"] == str(2_846_049 - 600 * 257)
@@ -215,6 +215,6 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_shipped_settings_name_known_models() -> None:
-    files = sorted((ROOT / "configs" / "model").glob("*.yaml"))
+    files = sorted((ROOT / "configs" / "model" / "look").glob("*.yaml"))
     assert [file.stem for file in files] == ["gpt3", "grover"]
     assert all(load_settings(ModelSettings, file).model in PUBLISHED for file in files)

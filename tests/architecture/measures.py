@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 SOURCE = ROOT / "src" / "lingome"
 MOST_LINES, MOST_PARAMETERS, MANY_PARAMETERS = 60, 8, 4
 ARRAY = re.compile(r"\b(ndarray|Tensor|NDArray|csr_matrix)\b")
-SHAPE = re.compile(r"\bshape\b|\bscalar\b|\(\s*[A-Z0-9][\w +*/.-]*(?:,\s*[\w +*/.-]+)*,?\s*\)")
+SHAPE = re.compile(r"\bshapes?\b|\bscalar\b|\(\s*[A-Z0-9][\w +*/.-]*(?:,\s*[\w +*/.-]+)*,?\s*\)")
 SHAPED_NAME = re.compile(r"_[A-Z]+$")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -401,7 +401,7 @@ def test_settings_that_come_to_nothing_are_named(
 ) -> None:
     monkeypatch.chdir(folder)
     for number, (words, said) in enumerate((
-        (f"pretrain store {NANO} --merges 9", "merges=9 is left aside: the tokenizer is given, 73 tokens"),
+        (f"pretrain store {NANO} --merges 9", "merges=9 is not used: the tokenizer is given, 73 tokens"),
         ("tokens inspect lm --genome good.fa --annotation x=nothing.bed", "x covers no known letter"),
         ("tokens train unknown.fa --kind kmers --k 2", "none of these tokens occurs in the input"),
         ("tokens train lower.fa --merges 90", "training stopped after 4 of 90 merges"),

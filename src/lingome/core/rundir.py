@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, write_text
+from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, read_json_object, write_text
 from lingome.core.processes import is_first_process
 from lingome.core.tables import check_columns, format_cell, parse_cell
 from lingome.core.warnings import WARNING_COLUMNS, RunWarning
@@ -177,14 +177,7 @@ class RunDir:
         DataError
             If it is not an object in JSON.
         """
-        file = self.path / "run.json"
-        try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError("cannot be read as JSON", where=file, got=error) from error
-        if not isinstance(value, dict):
-            raise DataError("does not hold names and values", where=file, got=repr(value)[:80])
-        return value
+        return read_json_object(self.path / "run.json", DataError)
 
     def append_metric(self, **values: Any) -> None:
         """Append one line to ``metrics.jsonl``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from lingome.models.counting.formulas import (
 from lingome.models.counting.rows import Count, Part
 from lingome.models.counting.sizes import Sizes
 from lingome.models.counting.tensor_list import Tensor, list_tensors, mark_copies, module_parts
+from lingome.models.folders.checkpoint import read_config
 from lingome.models.folders.families import from_config_json
 from lingome.models.networks.transformer.shape import TransformerConfig
 
@@ -75,16 +75,10 @@ def count_checkpoint(folder: Path) -> CheckpointCount:
     CheckpointError
         If ``config.json`` or the weights are missing or damaged.
     """
-    file = folder / "config.json"
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError("config.json cannot be read", where=file, got=error) from error
-    if not isinstance(content, dict):
-        raise CheckpointError("config.json holds names and values", where=file, got=type(content).__name__)
+    content = read_config(folder)
     tensors = list_tensors(folder)
     parts = module_parts(tensors, mark_copies(tensors, tied=is_tied(content)))
-    return CheckpointCount(content, tensors, parts, expected_count(content, tensors, file))
+    return CheckpointCount(content, tensors, parts, expected_count(content, tensors, folder / "config.json"))
 
 
 def read_sizes(content: Mapping[str, Any]) -> dict[str, object]:

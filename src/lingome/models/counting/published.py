@@ -27,7 +27,7 @@ from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.dilated.shape import DilatedConfig
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
-from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.registry import find_architecture
@@ -117,12 +117,15 @@ def _dnabert_2() -> PublishedModel:
     return _describe("dnabert-2", purpose, "arXiv:2306.15006", Sizes(4096, 768, 12, 12), count_mosaic_bert, masked)
 
 
-def _hyena(name: str, hidden_size: int, n_layers: int, n_positions: int) -> PublishedModel:
+def _hyena(name: str, shape: HyenaConfig) -> PublishedModel:
     def stored(sizes: Sizes) -> Count:
-        return count_hyena(sizes, filter_positions=n_positions + 2, tied=False, convention="as stored, with buffers")
+        return count_hyena(
+            sizes, filter_positions=shape.max_positions, tied=False, convention="as stored, with buffers"
+        )
 
-    purpose = f"the human genome, bases, up to {n_positions:,}"
-    return _describe(name, purpose, "arXiv:2306.15794", Sizes(16, hidden_size, n_layers), count_hyena, stored)
+    purpose = f"the human genome, bases, up to {shape.max_positions - 2:,}"  # beside the first token and the last
+    sizes = Sizes(shape.n_rows, shape.hidden_size, shape.n_layers)
+    return _describe(name, purpose, "arXiv:2306.15794", sizes, count_hyena, stored)
 
 
 def _esm(name: str, n_layers: int, hidden_size: int, n_heads: int) -> PublishedModel:
@@ -181,13 +184,7 @@ PUBLISHED: dict[str, PublishedModel] = {
             for k in (3, 4, 5, 6)
         ),
         _dnabert_2(),
-        _hyena("hyenadna-tiny-1k", 128, 2, 1024),
-        _hyena("hyenadna-tiny-1k-d256", 256, 2, 1024),
-        _hyena("hyenadna-tiny-16k", 128, 2, 16_384),
-        _hyena("hyenadna-small-32k", 256, 4, 32_768),
-        _hyena("hyenadna-medium-160k", 256, 8, 160_000),
-        _hyena("hyenadna-medium-450k", 256, 8, 450_000),
-        _hyena("hyenadna-large-1m", 256, 8, 1_000_000),
+        *(_hyena(name, shape) for name, shape in RELEASED.items()),
         _bert("geneformer-v1-10m", "single cells, ranked genes", _GENEFORMER,
               Sizes(25_426, 256, 6, 4, ffn_size=512, max_positions=2048)),
         _bert("geneformer-v2-104m", "single cells, ranked genes", _GENEFORMER,

@@ -40,26 +40,11 @@ class Motif:
         """Number of positions."""
         return int(self.counts.shape[1])
 
-    def log_odds(self, background: np.ndarray, pseudocount: float = PSEUDOCOUNT) -> np.ndarray:
-        """Give the score of each letter at each position, in bits.
+    def integer_scores(self, background: np.ndarray, pseudocount: float = PSEUDOCOUNT) -> np.ndarray:
+        """Give the score of each letter at each position, in steps of 1/100 bit, so that sums are exact.
 
         ``log2(p / b)`` with ``p = (count + pseudocount * b) / (total + pseudocount)``
-        (Wasserman and Sandelin 2004, doi:10.1038/nrg1315), rounded to 1/100 bit so that sums are
-        exact.
-
-        Parameters
-        ----------
-        background : ndarray, shape (4,)
-            Frequencies of A, C, G, T.
-
-        Returns
-        -------
-        ndarray of float64, shape (4, L)
-        """
-        return self.integer_scores(background, pseudocount) / STEPS_PER_BIT
-
-    def integer_scores(self, background: np.ndarray, pseudocount: float = PSEUDOCOUNT) -> np.ndarray:
-        """Give `log_odds` in steps of 1/100 bit.
+        (Wasserman and Sandelin 2004, doi:10.1038/nrg1315).
 
         Parameters
         ----------
@@ -138,7 +123,7 @@ def score_threshold(
     background : ndarray of float, shape (4,)
         Frequencies of A, C, G, T.
     pseudocount : float
-        See `Motif.log_odds`.
+        See `Motif.integer_scores`.
 
     Returns
     -------
@@ -190,7 +175,7 @@ def scan(
     background : ndarray of float, shape (4,)
         Frequencies of A, C, G, T.
     pseudocount : float
-        See `Motif.log_odds`.
+        See `Motif.integer_scores`.
 
     Returns
     -------

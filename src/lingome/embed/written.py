@@ -32,7 +32,14 @@ def open_vectors(
     made : mapping
         How the vectors were made.
     rows : Rows, optional
-        Which tokens or bases the rows are of; None for one row a sequence.
+        Which tokens or bases the rows are of; None for one row per sequence.
+    force : bool
+        Whether files that exist are replaced.
+
+    Yields
+    ------
+    ndarray of float32, shape (M, D)
+        In memory, or mapped from the file.
     """
     if out.suffix == ".npz":
         matrix = np.empty(shape, dtype=np.float32)

@@ -134,7 +134,9 @@ def _find_nuclei(probs_BV: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray
         for one in inside:
             if total >= p and n:
                 break
-            total, n, least_B[row] = total + one, n + 1, one
+            total += one
+            n += 1
+            least_B[row] = one
         n_B[row] = n
     return least_B, n_B
 

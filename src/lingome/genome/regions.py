@@ -39,7 +39,7 @@ def build_regions(
     avoid: Sequence[Interval] = (),
     seed: int = 0,
 ) -> Examples:
-    """Build the task of telling given windows of a genome from others.
+    """Build the task of distinguishing given windows of a genome from others.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from lingome.api.embedding import cut_for_embedding, embed_whole, say_what_was_cut
+from lingome.api.embedding import cut_for_embedding, say_what_was_cut
 from lingome.config.embed import EmbedSettings
 from lingome.core.errors import ConfigError
 from lingome.core.files import check_new_file
@@ -12,7 +12,7 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.data.genome import Genome
 from lingome.data.readers.tables import read_sequences
-from lingome.embed.encode import fill_rows, lay_rows, sample_cosine
+from lingome.embed.encode import embed_pieces, fill_rows, lay_rows, sample_cosine
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
@@ -105,8 +105,8 @@ def run(settings: EmbedSettings) -> Outcome:
         say(f"precision {reader.precision}: 1 - cosine to fp32 is at most {1 - cosine:.1e} on a sample")
     files: dict[str, Any] = {"out": settings.out, "force": settings.force, "made": made, "ids": ids}
     if settings.per == "sequence":
-        vectors = embed_whole(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
-                              batch_tokens=settings.batch_tokens)
+        vectors = embed_pieces(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
+                               batch_tokens=settings.batch_tokens)
         with open_vectors(shape=vectors.shape, **files) as out:
             out[:] = vectors
     else:

@@ -34,7 +34,8 @@ from lingome.tune.cost import estimate_predicting
 def plan(settings: PredictSettings) -> Plan:
     """Load the model, read the inputs, and say what would be scored."""
     opened, examples, _ = _open(settings)
-    model, tokenizer = opened.classifier(), opened.tokenizer
+    model = opened.classifier()
+    tokenizer = opened.tokenizer
     ids = cut_to_fit(
         tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
     ).ids

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
 from lingome.data.genome import Genome
-from lingome.data.motifs import Motif, scan, score_threshold, select
+from lingome.data.motifs import STEPS_PER_BIT, Motif, scan, score_threshold, select
 from lingome.data.readers.jaspar import read_jaspar
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 
@@ -23,10 +23,10 @@ SMALL = Motif("M1.1", "small", np.array([[8, 0, 1, 0], [0, 8, 1, 0], [0, 0, 5, 2
 
 def test_log_odds_by_hand() -> None:
     """Column 1, letter A: p = (8 + 0.8/4) / 8.8 = 0.93182, log2(p / 0.25) = 1.8981."""
-    scores = SMALL.log_odds(UNIFORM)
+    scores = SMALL.integer_scores(UNIFORM)
     assert scores.shape == (4, 4)
-    assert scores[0, 0] == 1.90
-    assert scores[1, 0] == -3.46  # log2(0.2 / 8.8 / 0.25) = -3.4594
+    assert scores[0, 0] == 190
+    assert scores[1, 0] == -346  # log2(0.2 / 8.8 / 0.25) = -3.4594
 
 
 def brute_scores(motif: Motif, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ def test_ctcf_on_the_slice(data_dir: Path) -> None:
     bases = Genome.open(data_dir / "ci" / "chr20_30M_32M.fa.gz").sequence("chr20_30M_32M")
     counts = np.array([np.count_nonzero(bases == letter) for letter in b"ACGT"])
     background = counts / counts.sum()
-    table = motif.log_odds(background)
+    table = motif.integer_scores(background) / STEPS_PER_BIT
     assert "".join("ACGT"[letter] for letter in table.argmax(axis=0)) == "TGGCCACCAGGGGGCGCTA"
     threshold = score_threshold(motif, 1e-5, background)
     positions, strands, scores = scan(motif, bases, threshold, background)

@@ -208,7 +208,8 @@ class FastaParser:
                     position = end + 1
                     at_line_start = True
                 elif at_line_start and block[position] == ord(">"):
-                    header, position = b"", position + 1
+                    header = b""
+                    position += 1
                 else:
                     following = block.find(b"\n>", position)
                     end = following + 1 if following >= 0 else len(block)

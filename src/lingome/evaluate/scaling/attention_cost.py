@@ -18,7 +18,6 @@ linear             the layer with every token seeing itself alone: matrices, nor
 from __future__ import annotations
 
 import math
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +32,7 @@ from torch.utils._pytree import tree_leaves
 from lingome.models.layers.attention import AttentionContext, Group
 from lingome.models.networks.transformer.model import Layer
 from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.train.cost import time_call
 
 PARTS = ("attention, plain", "attention, fused", "linear")
 FIT_FROM = 512
@@ -181,11 +181,5 @@ def _differentiate(out: Tensor, inputs: Sequence[Tensor]) -> None:
 
 
 def _median_time(work: Work, device: torch.device, repeats: int) -> float:
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+    times = [time_call(work, device) for _ in range(repeats + 1)]
     return float(np.median(times[1:]))

@@ -168,7 +168,13 @@ def describe_folder(folder: Path, lineage: Mapping[str, Any]) -> list[tuple[str,
 
 
 def seen_rows(lineage: Mapping[str, Any]) -> list[tuple[object, ...]]:
-    """Sum the intervals that a model and its ancestors saw: stage, genome, sequence, intervals, bases."""
+    """Sum the intervals that a model and its ancestors saw: stage, genome, sequence, intervals, bases.
+
+    Raises
+    ------
+    CheckpointError
+        If an interval lacks its stage, genome, sequence, start or end.
+    """
     sums: dict[tuple[str, str, str], list[int]] = {}
     try:
         for row in lineage.get("data_seen", []):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from lingome.config.tokens.vectors import VectorsSettings
@@ -32,8 +30,6 @@ from lingome.tokens.load import load_tokenizer
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import EncodedGenome, encode_genome, estimate_bases_per_token
 from lingome.train.word2vec import Vectors, Word2VecSettings, thin_curve, train_word2vec
-
-Row = dict[str, Any]
 
 TOKENS_PER_SECOND = {"cbow": 1.3e6, "skipgram": 3.6e5}
 """Of one core, for 100 dimensions, a window of 5 and 5 negatives."""

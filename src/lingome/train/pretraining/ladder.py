@@ -167,7 +167,7 @@ def train_run(
     begun = (folder / "config.yaml").is_file()
     if begun:
         RunDir(folder).check_resumable(
-            own.as_dict(), aside={*MAY_DIFFER, "tokenizer"}, command=again, defaults=own.defaults()
+            own.as_dict(), may_differ={*MAY_DIFFER, "tokenizer"}, command=again, defaults=own.defaults()
         )
     if run.is_done(settings.out):
         return dict(RunDir(folder).read_lineage()["ladder"])

@@ -1,4 +1,4 @@
-"""Turn sequences into vectors: one a sequence, a token or a base.
+"""Turn sequences into vectors: one per sequence, token or base.
 
 Vectors do not depend on what else is in their batch: a sequence sees itself alone, and padding, where
 there is any, is masked in attention and left out of the pooling.
@@ -56,7 +56,7 @@ def embed(
     device: str = "auto",
     precision: ReadingPrecision = "fp32",
 ) -> np.ndarray:
-    """Compute one vector a sequence.
+    """Compute one vector per sequence.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def embed_tokens(
     device: str = "auto",
     precision: ReadingPrecision = "fp32",
 ) -> TokenVectors:
-    """Compute one vector a token, or with `bases` one a base: that of the token which owns it.
+    """Compute one vector per token, or with `bases` one per base: that of the token which owns it.
 
     Parameters are those of `embed`. Under ``truncate`` the bases beyond the context have no rows; under ``window``
     all have, and a token sees its own window alone.
@@ -195,7 +195,7 @@ class Rows(NamedTuple):
     firsts : ndarray of int64, shape (P,)
         The first row of each piece.
     bases : bool
-        A row a base, not a token.
+        One row per base, not per token.
     """
 
     cuts: np.ndarray

@@ -48,7 +48,7 @@ class EmbedSettings(RunSettings):
         default="fp32", description="bf16 and int8 are faster and rounded; auto is bf16 where the device is fast in it"
     )
     batch_tokens: int | None = Field(
-        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+        default=None, ge=64, description="tokens per batch, padding included; by default what suits the device"
     )
     out: Path = Field(
         default=Path("embeddings.npz"), description="archive (.npz), or matrix (.npy) with a table beside it (.tsv)"

@@ -42,7 +42,7 @@ GROUPS = {
 """First words of the workflows whose names have two."""
 
 WORKFLOWS = {
-    "demo": Listed("demo", "WORKFLOW", "Go from a genome to an answered question, in one go."),
+    "demo": Listed("demo", "WORKFLOW", "Go from a genome to an answered question with one command."),
     "doctor": Listed("doctor", "WORKFLOW", "Say what this machine has, and whether lingome works on it."),
     "data list": Listed("data", "LIST", "List the public data sets that lingome knows, and which of them are here."),
     "data fetch": Listed("data", "FETCH", "Get data sets by name, verify them, and print where they lie."),
@@ -52,7 +52,7 @@ WORKFLOWS = {
     "tokens choose": Listed("tokens/choose", "WORKFLOW", "Compare vocabularies on a genome, and recommend one."),
     "tokens encode": Listed("tokens/encode", "WORKFLOW", "Turn sequences into tokens."),
     "tokens inspect": Listed(
-        "tokens/inspect", "WORKFLOW", "Describe every token: use, letters, strands, annotation, descent."
+        "tokens/inspect", "WORKFLOW", "Describe every token: use, letters, strands, annotation, merges."
     ),
     "tokens vectors": Listed("tokens/vectors", "WORKFLOW", "Learn one vector per token (Word2Vec) from a genome."),
     "model list": Listed(
@@ -63,8 +63,8 @@ WORKFLOWS = {
     "model import": Listed("model/importing", "WORKFLOW", "Turn a model that others published into a lingome folder."),
     "model export": Listed("model/exporting", "WORKFLOW", "Write a model for others to load."),
     "pretrain": Listed("pretrain", "WORKFLOW", "Pre-train a language model on sequence."),
-    "finetune": Listed("finetune", "WORKFLOW", "Teach a model to tell labelled sequences apart, beside baselines."),
-    "evaluate": Listed("evaluate", "WORKFLOW", "Measure a model beside its baselines, with intervals and leak check."),
+    "finetune": Listed("finetune", "WORKFLOW", "Fine-tune a model on labelled sequences, and compare baselines."),
+    "evaluate": Listed("evaluate", "WORKFLOW", "Measure a model and its baselines, with intervals and a leak check."),
     "predict": Listed("predict", "WORKFLOW", "Score sequences, windows or motif sites with a fine-tuned model."),
     "score": Listed("score", "WORKFLOW", "Say how likely a model finds sequences, variants or mutations."),
     "embed": Listed("embed", "WORKFLOW", "Turn sequences into vectors."),

@@ -63,7 +63,7 @@ class Genome:
 
         A bgzip file with both indices beside it (``.fai`` and ``.gzi``, as ``samtools faidx``
         writes them) is not loaded: each call reads what it asks for. Every other file is read
-        through once and kept at one byte a base.
+        through once and kept at one byte per base.
 
         Raises
         ------

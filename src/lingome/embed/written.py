@@ -66,7 +66,7 @@ def open_vectors(
 
 
 def _lines(ids: Sequence[str], rows: Rows | None) -> Iterator[str]:
-    """Write the table: a line a token, or a line a sequence with its rows."""
+    """Write the table: one line per token, or one line per sequence with its rows."""
     if rows is not None and not rows.bases:
         yield "id\trow\tstart\tend\n"
         owners = np.repeat(np.arange(len(ids)), np.diff(rows.cuts)).tolist()

@@ -131,7 +131,7 @@ class _Asker:
         return out
 
     def is_by_token(self, out: Tensor, ids_BL: Tensor) -> bool:
-        """Say whether the output has a row a token."""
+        """Say whether the output has one row per token."""
         whole = isinstance(self.model, EncoderDecoderLM | Tracks | SequenceClassifier)
         return not whole and out.shape[:2] == ids_BL.shape
 

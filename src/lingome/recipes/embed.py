@@ -71,7 +71,7 @@ def plan(settings: EmbedSettings) -> Plan:
         batch_tokens=settings.batch_tokens, copies=2,
     )
     held = 0 if settings.out.suffix == ".npy" else work.size_bytes
-    how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"
+    how = settings.pooling if settings.per == "sequence" else f"one per {settings.per}"
     return Plan("embed", [
         ("model", f"{start.name}: {n_parameters:,} parameters"),
         ("sequences", f"{len(ids):,}, {n_tokens:,} tokens; {pieces.n_long:,} longer than the context"),
@@ -130,7 +130,7 @@ def _open(settings: EmbedSettings) -> Work:
     if settings.out.suffix not in (".npz", ".npy"):
         raise ConfigError("vectors are written as .npz or .npy", where="out", got=settings.out)
     if settings.per != "sequence" and settings.pooling != "mean":
-        raise ConfigError(f"one vector a {settings.per} is not pooled", where="pooling", got=settings.pooling,
+        raise ConfigError(f"one vector per {settings.per} is not pooled", where="pooling", got=settings.pooling,
                           hint="leave pooling out, or take per=sequence")
     for file in [settings.out, *([table_beside(settings.out)] if settings.out.suffix == ".npy" else [])]:
         check_new_file(file, settings.force)

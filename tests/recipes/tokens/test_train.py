@@ -157,7 +157,7 @@ def test_a_training_goes_on_after_an_interrupt(
     monkeypatch.setattr(Text, "merge", interrupted)
     assert main(words) == 130
     monkeypatch.undo()
-    assert "--resume goes on" in capsys.readouterr().err
+    assert "--resume continues" in capsys.readouterr().err
     assert not out.exists()
     assert main([*words, "--resume", "both_strands=true"]) == 2
     assert "settings it began with" in capsys.readouterr().err

@@ -16,28 +16,38 @@ SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 class LadderSettings(Settings):
     """Sizes and lengths of a ladder of models, and what it is to answer."""
 
-    enabled: bool = Field(default=False, description="train a ladder of small models in place of one model")
+    enabled: bool = Field(
+        default=False,
+        description="train small models of several sizes and lengths (a ladder) in place of one model",
+    )
     sizes: tuple[str, ...] = Field(
         default=("32x1", "64x2", "96x3", "128x4"), min_length=3,
-        description="models: width times layers; 32x1, 64x2 and 256x4 are the presets nano, tiny and mini",
+        description="sizes as width times layers; 32x1, 64x2 and 256x4 are the presets nano, tiny and mini",
     )
     tokens: tuple[int, ...] = Field(
         default=(250_000, 500_000, 1_000_000, 2_000_000), min_length=3,
-        description="tokens to train each size on, one run each",
+        description="numbers of tokens to train each size on, one run each",
     )
-    seeds: int = Field(default=3, ge=1, le=20, description="runs of the middle size and length, to know chance")
+    seeds: int = Field(
+        default=3, ge=1, le=20,
+        description="runs of the middle size and length, which show how much seeds matter",
+    )
     lr_power: float = Field(
-        default=0.5, ge=0, le=2, description="a width W trains with the rate lr * (256 / W) ** lr_power"
+        default=0.5, ge=0, le=2, description="a model of width W trains with the rate lr * (256 / W) ** lr_power"
     )
     budget_flops: float | None = Field(
         default=None, gt=0, description="floating-point operations to recommend a model for"
     )
     budget_hours: float | None = Field(
-        default=None, gt=0, description="in their place, hours of this machine; else ten times the largest run"
+        default=None, gt=0,
+        description="hours on this machine, in place of budget_flops; by default ten times the largest run",
     )
-    bootstrap: int = Field(default=200, ge=20, le=10_000, description="fits of drawn runs, for intervals")
+    bootstrap: int = Field(
+        default=200, ge=20, le=10_000,
+        description="fits to runs drawn with replacement, for the intervals",
+    )
     measure_attention: bool = Field(
-        default=False, description="measure time and memory of one layer against length too"
+        default=False, description="also measure time and memory of one layer against the length"
     )
     attention_lengths: tuple[int, ...] = Field(
         default=(128, 256, 512, 1024, 2048, 4096), min_length=3, description="lengths to measure, in tokens"

@@ -71,7 +71,7 @@ class TaskSettings(Settings):
     peaks: Path | None = Field(default=None, description="narrowPeak or BED: sites whose middle lies inside are bound")
     blacklist: Path | None = Field(default=None, description="BED of stretches to leave out")
     p_value: float = Field(
-        default=1e-5, gt=0, lt=0.01, description="probability that random sequence scores as a motif site"
+        default=1e-5, gt=0, lt=0.01, description="probability that random sequence reaches the score of a motif site"
     )
     flank_bp: int = Field(default=116, ge=0, description="bases on either side of a motif")
     positives: Path | None = Field(default=None, description="BED of regions (label 1), or GFF3 of genes: promoters")

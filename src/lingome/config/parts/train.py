@@ -22,16 +22,22 @@ class TrainSettings(Settings):
 
     max_steps: int | None = Field(default=None, ge=1, description="steps of the optimizer at most")
     epochs: float | None = Field(default=None, gt=0, description="passes over the training data at most")
-    max_seconds: float | None = Field(default=None, gt=0, description="time box, evaluation included")
+    max_seconds: float | None = Field(default=None, gt=0, description="longest time in seconds, evaluation included")
     batch_tokens: int = Field(
-        default=4096, ge=2, description="tokens of a micro-batch, padding included; changes the result"
+        default=4096, ge=2, description="tokens per micro-batch, padding included; changes the result"
     )
     accumulate: int = Field(
-        default=1, ge=1, description="micro-batches of one step, over all processes: a multiple of their number"
+        default=1, ge=1, description="micro-batches per step, over all processes; a multiple of the number of processes"
     )
     lr: float = Field(default=1e-3, gt=0, description="peak learning rate")
-    min_lr_ratio: float = Field(default=0.05, ge=0, le=1, description="share of the rate left at the end of the cosine")
-    warmup_steps: int | None = Field(default=None, ge=0, description="steps of warm-up; by default warmup_share")
+    min_lr_ratio: float = Field(
+        default=0.05, ge=0, le=1,
+        description="share of the learning rate that is left at the end of the cosine",
+    )
+    warmup_steps: int | None = Field(
+        default=None, ge=0,
+        description="steps of warm-up; by default warmup_share of the run",
+    )
     warmup_share: float = Field(default=0.03, ge=0, lt=1, description="share of the run that warms up")
     weight_decay: float = Field(
         default=0.01, ge=0, description="AdamW's decay of matrices; biases and norms never decay"

@@ -23,11 +23,14 @@ class NextKmerSettings(Settings):
     preset: str = Field(default="tiny", description="shape of the model trained for each candidate")
     ks: tuple[int, ...] = Field(default=(2, 3, 4, 5, 6), description="lengths of the k-mers to predict")
     context_bp: int = Field(default=50, ge=8, le=500, description="bases before the k-mer that the model reads")
-    pretrain_steps: int = Field(default=40, ge=0, description="steps of masked pre-training; 0: random weights")
-    window_bp: int = Field(default=250, ge=16, le=500, description="bases of a pre-training window")
-    windows_per_step: int = Field(default=32, ge=1, description="windows of a pre-training step")
+    pretrain_steps: int = Field(
+        default=40, ge=0,
+        description="steps of masked pre-training; with 0 the weights stay random",
+    )
+    window_bp: int = Field(default=250, ge=16, le=500, description="bases per pre-training window")
+    windows_per_step: int = Field(default=32, ge=1, description="windows per pre-training step")
     finetune_steps: int = Field(default=100, ge=1, description="steps of next-k-mer training")
-    finetune_batch: int = Field(default=256, ge=1, description="positions of a next-k-mer step")
+    finetune_batch: int = Field(default=256, ge=1, description="positions per step of next-k-mer training")
     n_train: int = Field(default=25_600, ge=1, description="positions to learn next-k-mers from")
     n_test: int = Field(default=3000, ge=10, description="positions to test on, in other blocks of the genome")
     pretrain_lr: float = Field(default=3e-3, gt=0, description="peak learning rate of pre-training")
@@ -60,7 +63,7 @@ class ChooseSettings(RunSettings):
     )
     kmers: tuple[int, ...] = Field(default=(3, 4, 5, 6), description="fixed, non-overlapping k-mers to compare too")
     purpose: Literal["masked", "causal"] = Field(
-        default="masked", description="what the model will be trained for; causal models are better off without bpe"
+        default="masked", description="what the model will be trained for; causal models do better without byte pairs"
     )
     both_strands: bool = Field(default=False, description="count byte pairs on both strands")
     seeds: int = Field(default=1, ge=1, description="repeats with other weights and batches")

@@ -27,14 +27,17 @@ class InspectSettings(RunSettings):
         default="input", description="token vectors of the map: the embedding table, or means over contexts"
     )
     layer: int = Field(default=-1, description="layer of contextual vectors: 0 is the embedding table, -1 the last")
-    n_components: int = Field(default=6, ge=2, le=50, description="principal components to compare with properties")
+    n_components: int = Field(
+        default=6, ge=2, le=50,
+        description="principal components that are compared with properties of tokens",
+    )
     n_windows: int = Field(default=256, ge=2, description="windows of the genome that the model reads")
-    window_tokens: int = Field(default=510, ge=20, description="tokens of a window, at most the model's context less 2")
-    n_occurrences: int = Field(default=5000, ge=2, description="contexts of a token to use, at most")
-    min_occurrences: int = Field(default=10, ge=2, description="contexts below which a token has no self-similarity")
+    window_tokens: int = Field(default=510, ge=20, description="tokens per window, at most the model's context less 2")
+    n_occurrences: int = Field(default=5000, ge=2, description="contexts to use per token, at most")
+    min_occurrences: int = Field(default=10, ge=2, description="contexts that a token needs to get a self-similarity")
     random_control: bool = Field(default=True, description="read the same windows with random weights too")
     batch_tokens: int | None = Field(
-        default=None, ge=1, description="tokens of a batch, padding included; by default what suits the device"
+        default=None, ge=1, description="tokens per batch, padding included; by default what suits the device"
     )
 
     @model_validator(mode="after")

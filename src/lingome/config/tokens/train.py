@@ -28,8 +28,8 @@ class TokensSettings(Settings):
         description="byte-pair merges (bpe); a vocabulary of DNA has 9 tokens more: 5 special ones and 4 letters",
     )
     both_strands: bool = Field(default=False, description="count the reverse complement as well (bpe)")
-    k: int = Field(default=6, ge=1, le=8, description="bases of a word (kmers)")
-    overlap: bool = Field(default=True, description="a word at every base, or words side by side (kmers)")
+    k: int = Field(default=6, ge=1, le=8, description="bases per k-mer (kmers)")
+    overlap: bool = Field(default=True, description="k-mers at every base, or side by side (kmers)")
     alphabet: Literal["dna", "protein"] = Field(default="dna", description="letters of the sequences")
     threads: int | None = Field(default=None, ge=1, description="cores (bpe); all by default, with the same result")
     layout: Literal["dnabert", "nucleotide-transformer", "nucleotide-transformer-v2"] = Field(
@@ -37,7 +37,7 @@ class TokensSettings(Settings):
     )
     out: Path = Field(default=Path("runs/tokens"), description="folder of the tokenizer")
     force: bool = Field(default=False, description="replace an earlier one")
-    resume: bool = Field(default=False, description="go on with a training that was interrupted (bpe)")
+    resume: bool = Field(default=False, description="continue a training that was interrupted (bpe)")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -78,7 +78,7 @@ TRAIN = Workflow(
     ),
     description="""Byte pairs are learnt from whole, uncut sequence, exactly. The folder written is a Hugging Face
     tokenizer (tokenizer.json) with the merges, the use of each token and the lineage beside it. Nothing in it is
-    random: the same input gives the same ids, on any number of cores. A training that is interrupted goes on with
+    random: the same input gives the same ids, on any number of cores. An interrupted training continues with
     --resume.""",
     examples=(
         "lingome tokens train genome.fa.gz --merges 600 -o runs/bpe600",

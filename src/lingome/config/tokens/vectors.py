@@ -25,9 +25,9 @@ class VectorsSettings(RunSettings):
         default="cbow",
         description="a token from the mean of those around it, or those around it from the token (3 to 4 times slower)",
     )
-    dims: int = Field(default=100, ge=2, le=4096, description="numbers of a vector")
+    dims: int = Field(default=100, ge=2, le=4096, description="numbers per vector")
     window: int = Field(default=5, ge=1, description="tokens on either side, at most")
-    negatives: int = Field(default=5, ge=1, description="random tokens that each true one is told from")
+    negatives: int = Field(default=5, ge=1, description="random tokens that each true token is distinguished from")
     epochs: int = Field(default=5, ge=1, description="passes over the sequence")
     min_count: int = Field(default=1, ge=1, description="occurrences below which a token gets no vector")
     lr: float = Field(default=0.025, gt=0, lt=1, description="learning rate at the start; it falls to 1e-4")

@@ -182,7 +182,7 @@ class FastaParser:
         self._line = 1
 
     def records(self) -> Iterator[tuple[str, Bases]]:
-        """Give each record's name and its bases, a read-only uint8 array; memory is 2 bytes a base of the longest.
+        """Give each record's name and its bases, a read-only uint8 array; memory is 2 bytes per base of the longest.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 A token is compared with every other, so attention multiplies L x L scores: its time grows with the square of the
 length L. So does its memory where the scores are kept for the backward pass; the fused kernel computes them
-again instead and keeps L numbers a head (Dao et al. 2022, arXiv:2205.14135): memory linear, time not. The other
+again instead and keeps L numbers per head (Dao et al. 2022, arXiv:2205.14135): memory linear, time not. The other
 part of a layer, its matrices, treats each token on its own: linear in both. The parameters are
 those of the matrices, whatever the length.
 

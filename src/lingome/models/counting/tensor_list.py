@@ -113,7 +113,7 @@ def module_parts(tensors: Sequence[Tensor], copies: set[str]) -> list[Part]:
         if number > 1:
             term = f"{number} x ({term})" if len(shapes) > 1 else f"{number} x {term}"
         written = "; ".join(map(write_shape, shapes))
-        name = module if usual[module] == shapes else f"{module} [{written}]"  # names are keys of tables: one a row
+        name = module if usual[module] == shapes else f"{module} [{written}]"  # names are keys of tables: one per row
         parts.append(Part(name, written, term, size))
     return sorted(parts, key=lambda part: _place(part.component))
 

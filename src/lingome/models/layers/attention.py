@@ -8,7 +8,7 @@ linear layers and norms see real tokens alone, and no token sees another sequenc
 ====  ============================================================
 T, M  rows of the batch, and those whose states are wanted
 B, L  sequences of a group, and rows of each (padding included)
-Q     query positions a sequence: L, or the most wanted ones
+Q     query positions per sequence: L, or the most wanted ones
 H, G  heads of queries, and of keys and values
 K     size of a head
 ====  ============================================================

@@ -1,7 +1,7 @@
 """Bodies that only read: linear layers laid out once for float32, bfloat16 or int8, and batches without padding.
 
 Products on one core of a CPU with AVX-512 BF16 and VNNI (2,048 rows, 320 to 3,072 columns), thousand million
-operations a CPU second:
+operations per CPU second:
 
 ================================================  ========
 way                                               rate

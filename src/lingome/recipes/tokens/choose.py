@@ -50,7 +50,7 @@ def plan(settings: ChooseSettings) -> Plan:
         ("candidates", f"{len(names)}, each trained {settings.seeds} times: {', '.join(names)}"),
         ("model", f"{settings.next.preset}, {parameters:,} parameters at most"),
         ("memory", f"about {0.9 + 12 * bases / 1e9 + parameters * 2e-8:.1f} GB"),
-        ("time", f"about {seconds(names, bases, settings) / 60:.1f} minutes of one core"),
+        ("time", f"about {seconds(names, bases, settings) / 60:.1f} minutes on one core"),
         ("output", str(settings.out)),
     ])
 

@@ -56,7 +56,7 @@ def plan(settings: InspectSettings) -> Plan:
         n_tokens = settings.n_windows * window_tokens(settings, start) * (1 + settings.random_control)
         seconds += 2 * n_parameters * n_tokens / 5e10 + n_tokens * 1e-5
         rows.append(("model", f"{start.name}: {n_parameters:,} parameters, reads {n_tokens:,} tokens"))
-    # A record is read at two bytes a base and encoded at up to five more; 250 Mb is the longest of human ones.
+    # A record is read at two bytes per base and encoded at up to five more; 250 Mb is the longest of human ones.
     memory = 0.4 + 7 * min(bases, 250e6) / 1e9
     rows += [("memory", f"about {memory:.1f} GB"), ("time", f"about {seconds:,.0f} s on one core")]
     return Plan("tokens inspect", [*rows, ("output", str(settings.out))])

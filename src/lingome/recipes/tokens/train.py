@@ -55,7 +55,7 @@ def plan_train(settings: TokensSettings) -> Plan:
         seconds = START_SECONDS + bases * cost.seconds_per_base + cost.seconds
         memory = 150e6 + bases * strands * BYTES_A_BASE + (settings.merges + 5) ** 2 * 8
         rows += [
-            ("memory", f"about {memory / 1e6:,.0f} MB, and two bytes a base of the longest record"),
+            ("memory", f"about {memory / 1e6:,.0f} MB, and two bytes per base of the longest record"),
             ("time", f"about {seconds:,.0f} s on {on}"),
         ]
     rows.append(("output", str(settings.out)))
@@ -116,7 +116,7 @@ def _learn(
     unfinished = _unfinished(settings)
     known, digests = unfinished.load() if settings.resume else ([], [])
     if unfinished.file.is_file() and not settings.resume:
-        say(f"{unfinished.folder} holds an unfinished training, which this one replaces (--resume would go on with it)")
+        say(f"{unfinished.folder} holds an unfinished training, which this one replaces (--resume would continue it)")
     if len(known) > settings.merges:
         raise ConfigError("the unfinished training has more merges already", where="merges", got=settings.merges,
                           expected=f"at least {len(known)}")
@@ -141,7 +141,7 @@ def _learn(
         raise DataError(error.what, where=", ".join(map(str, settings.genomes)), got=error.got, hint=hint) from error
     except KeyboardInterrupt:
         if unfinished.file.is_file():
-            say(f"the merges so far are in {unfinished.folder}: the same command with --resume goes on")
+            say(f"the merges so far are in {unfinished.folder}: the same command with --resume continues")
         raise
     steps = [{"step": step, "time_s": round(time_s, 3), "note": ""} for step, time_s in training.seconds.items()]
     return training.tokenizer, training.merges, training.counts, steps

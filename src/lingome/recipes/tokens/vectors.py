@@ -88,7 +88,8 @@ def run(settings: VectorsSettings) -> Outcome:
         body = build_static(vectors.table, settings.algorithm, tokenizer)
         save_checkpoint(run_dir.checkpoint_path, body, tokenizer, _card(settings, encoded))
         run_dir.write_lineage(lineage.as_dict(
-            title="Vectors of tokens", question="Which tokens stand in like places, and what do their vectors follow?",
+            title="Vectors of tokens",
+            question="Which tokens occur in similar contexts, and what do their vectors vary with?",
             answer=answer, gensim=require("gensim", "vectors").__version__,
         ))
     return Outcome(f"{answer}\nmodel: {run_dir.checkpoint_path}", tables=[axes_view(axes, control)], path=settings.out)
@@ -162,7 +163,7 @@ def find_warnings(tokenizer: Tokenizer, encoded: EncodedGenome, settings: Vector
         text = "overlapping words share bases with their neighbours, so that vectors show spelling more than use"
         found.append(RunWarning("warn", "overlapping tokens", text))
     if settings.workers > 1:
-        text = f"{settings.workers} threads race for the table: the same command gives other vectors"
+        text = f"{settings.workers} threads change the table at the same time: the same command gives other vectors"
         found.append(RunWarning("info", "not deterministic", text))
     per_token = len(encoded.ids) * settings.epochs / max(1, tokenizer.vocab_size)
     if per_token < 1000:
@@ -211,9 +212,9 @@ def _card(settings: VectorsSettings, encoded: EncodedGenome) -> ModelCard:
     values = settings.as_dict()
     return ModelCard(
         title=f"Static vectors of the tokens of {settings.genome.name}",
-        summary="One vector a token, trained with Word2Vec (gensim): tokens in like surroundings have like vectors.",
+        summary="One vector per token, trained with Word2Vec (gensim): tokens in similar contexts get similar vectors.",
         tags=("biology", "dna", "lingome", "word2vec"),
         data=[f"{settings.genome.name}: {encoded.bases:,} bases, {len(encoded.ids):,} tokens; run.json lists them"],
         training={name: values[name] for name in names},
-        limits=("A token has one vector, wherever it stands.", "For research; it gives no medical advice."),
+        limits=("A token has one vector, whatever its context.", "For research; it gives no medical advice."),
     )

@@ -409,7 +409,7 @@ def test_settings_that_come_to_nothing_are_named(
 
 
 @pytest.mark.parametrize(("words", "during"), [
-    (f"pretrain good.fa {NANO}", "recipes.pretrain.train_bpe"),
+    (f"pretrain good.fa {NANO}", "train.pretraining.start.train_bpe"),
     ("tokens train good.fa --merges 5", "recipes.tokens.vocabulary_table"),
     ("tokens encode lm good.fa", "tokens.store.writing.write_text"),
     ("tokens inspect lm --genome good.fa", "recipes.tokens_inspect.token_table"),

@@ -52,7 +52,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     """Print what a run costs, and what each base costs beyond the smallest run, which is start-up."""
     least = rows[0]
     table(
-        ("Mb", "CPU s", "wall s", "CPU s a Mb", "beyond start-up", "peak MB", "bytes a base beyond start-up"),
+        ("Mb", "CPU s", "wall s", "CPU s per Mb", "beyond start-up", "peak MB", "bytes per base beyond start-up"),
         [
             [
                 f"{row['mb']:,}", f"{row['cpu_s']:.1f}", f"{row['wall_s']:.1f}", f"{row['cpu_s'] / row['mb']:.4f}",

@@ -88,7 +88,7 @@ def compare_training(peers: Sequence[str], bases: int, merges: int, rounds: int,
         own = [train("lingome", bases, merges, folder)[1] for _ in range(rounds)]
     rows.insert(0, training_row("lingome, 1 core", bases / 1e6, own, [], "-"))
     spent = ("CPU s", "wall s", "process CPU s", "process wall s")
-    table(("tool", *spent, "process peak MB", "bytes a base", "same token at its rank"), rows)
+    table(("tool", *spent, "process peak MB", "bytes per base", "same token at its rank"), rows)
 
 
 def show_choosing(bases: int, merges: int, folder: Path) -> None:
@@ -144,7 +144,7 @@ def compare_encoding(
         first = [speed(job, own[job], [], longest) if job in own else "-" for job in jobs]
         memory = f"{median_of(own[jobs[-1]], 'beyond_mb') / longest * 1e6:.1f}" if jobs[-1] in own else "-"
         rows.insert(0, [SHOWN.get(reference, reference), *first, memory, "-"])
-    table(("tool", *LENGTHS, f"one of {longest / 1e6:g} Mb", "bytes a base", "ids equal"), rows)
+    table(("tool", *LENGTHS, f"one of {longest / 1e6:g} Mb", "bytes per base", "ids equal"), rows)
 
 
 def speed(job: Sequence[int], runs: Sequence[Cost], pairs: Sequence[Pair], longest: int) -> str:

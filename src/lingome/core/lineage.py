@@ -32,8 +32,10 @@ def versions() -> dict[str, str]:
 
 def command_line() -> str:
     """Give the command that is running, as it would be typed."""
-    arguments = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return shlex.join(arguments)
+    program = Path(sys.argv[0])
+    as_module = program.parts[-2:] == ("lingome", "__main__.py")  # python -m lingome
+    name = "lingome" if as_module else program.name
+    return shlex.join([name, *sys.argv[1:]])
 
 
 def input_record(name: str, path: Path) -> dict[str, Any]:

@@ -20,7 +20,9 @@ EmbedPrecision = Literal["fp32", "bf16", "int8", "auto"]
 class EmbedSettings(RunSettings):
     """Settings of ``lingome embed``: sequences (a table or FASTA), or a genome with a BED."""
 
-    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    model: str = Field(
+        default="human-mini", description="packaged model, checkpoint, run, hub:OWNER/NAME, or random:PRESET"
+    )
     tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
     sequence_column: str | None = Field(

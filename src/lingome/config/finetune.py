@@ -47,7 +47,9 @@ class FinetuneSettings(RunSettings):
     """Settings of ``lingome finetune``."""
 
     task: TaskSettings = Field(default_factory=TaskSettings, description="labelled sequences")
-    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    model: str = Field(
+        default="human-mini", description="packaged model, checkpoint, run, hub:OWNER/NAME, or random:PRESET"
+    )
     tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
     method: tuple[str, ...] = Field(default=("full",), min_length=1, description="features, last:N, full; or several")
     seeds: int = Field(default=3, ge=1, description="fits per method")

@@ -21,7 +21,9 @@ Convention = Literal[
 class ScoreSettings(RunSettings):
     """What is scored: sequences; mutations of sequences; variants of a genome; or a whole region of it."""
 
-    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    model: str = Field(
+        default="human-mini", description="packaged model, checkpoint, run, hub:OWNER/NAME, or random:PRESET"
+    )
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
     sequence_column: str | None = Field(
         default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"

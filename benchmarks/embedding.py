@@ -22,9 +22,11 @@ import torch
 import transformers
 from measuring import rate, table, times
 
-from lingome.embed.encode import embed
+from lingome.embed.encode import embed_pieces
 from lingome.models.devices import autocast
 from lingome.models.folders.checkpoint import load_checkpoint
+from lingome.models.reading.pieces import cut_to_fit
+from lingome.models.reading.reader import Reader
 from lingome.tokens.characters import CharacterTokenizer
 
 CPU = torch.device("cpu")
@@ -78,6 +80,10 @@ def ways(folder: Path, sequences: list[str], model: transformers.EsmModel) -> di
                     out[i] = state[1 : len(sequences[i]) + 1].float().mean(0).numpy()
         return out
 
+    def embed(precision: str) -> np.ndarray:
+        pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions)
+        return embed_pieces(Reader.of(body, CPU, precision), tokenizer, pieces)
+
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
     by_length: dict[int, list[list[int]]] = {}
     for most in (SORTED_TOKENS, 2048):
@@ -98,9 +104,7 @@ def ways(folder: Path, sequences: list[str], model: transformers.EsmModel) -> di
                 lambda p=precision, m=most: loop(by_length[m], p)
             )
     for precision in ("fp32", "bf16", "int8"):
-        found[f"lingome, {precision}"] = (
-            lambda p=precision: embed(body, tokenizer, sequences, device="cpu", precision=p)
-        )
+        found[f"lingome, {precision}"] = lambda p=precision: embed(p)
     return found
 
 

@@ -18,7 +18,7 @@ import transformers
 from measuring import measure, run_child, times
 from pairs import Options, row, take_turns, twin_of
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.seeds import generator
 from lingome.models.devices import Precision, autocast

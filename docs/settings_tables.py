@@ -22,7 +22,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 from lingome.cli.command import option_names
-from lingome.config.fields import NEEDED, Part, Setting, list_parts, show_default
+from lingome.config.schema.fields import NEEDED, Part, Setting, list_parts, show_default
 from lingome.config.workflow import Workflow
 from lingome.config.workflows import WORKFLOWS, load_workflow
 
@@ -55,7 +55,8 @@ class WorkflowsTable(SphinxDirective):
         rows = []
         for name, listed in WORKFLOWS.items():
             workflow = load_workflow(name)
-            link = nodes.reference("", "", nodes.literal("", f"lingome {name}"), refuri=f"{workflow.recipe}.html")
+            page = self.env.app.builder.get_relative_uri(self.env.docname, workflow.recipe)
+            link = nodes.reference("", "", nodes.literal("", f"lingome {name}"), refuri=page)
             rows.append([[link], [nodes.Text(listed.summary)]])
         return [build_table(["command", "what it does"], rows)]
 

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from lingome.cli.console import cell, show_outcome
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.outcome import Outcome, Table
 from lingome.core.progress import say, set_sink
 from lingome.core.seeds import generator

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 SOURCE = ROOT / "src" / "lingome"
 MOST_LINES, MOST_PARAMETERS, MANY_PARAMETERS = 60, 8, 4
 ARRAY = re.compile(r"\b(ndarray|Tensor|NDArray|csr_matrix)\b")
-SHAPE = re.compile(r"\bshape\b|\bscalar\b|\(\s*[A-Z0-9][\w +*/.-]*(?:,\s*[\w +*/.-]+)*,?\s*\)")
+SHAPE = re.compile(r"\bshapes?\b|\bscalar\b|\(\s*[A-Z0-9][\w +*/.-]*(?:,\s*[\w +*/.-]+)*,?\s*\)")
 SHAPED_NAME = re.compile(r"_[A-Z]+$")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -68,7 +68,7 @@ def _walk(node: ast.AST, file: Path, prefix: str, public: bool) -> Iterator[Foun
         if isinstance(child, Function):
             if any(ast.unparse(one).endswith("overload") for one in child.decorator_list):
                 continue  # what follows it has the docstring
-            compiled = any("njit" in ast.unparse(one) or "jit" in ast.unparse(one) for one in child.decorator_list)
+            compiled = any(_is_jit(one) for one in child.decorator_list)
             seen = public and not child.name.startswith("_")
             yield Found(file, prefix + child.name, child, seen, compiled)
             yield from _walk(child, file, f"{prefix}{child.name}.", False)
@@ -76,6 +76,12 @@ def _walk(node: ast.AST, file: Path, prefix: str, public: bool) -> Iterator[Foun
             yield from _walk(child, file, f"{prefix}{child.name}.", public and not child.name.startswith("_"))
         else:
             yield from _walk(child, file, prefix, public)
+
+
+def _is_jit(decorator: ast.expr) -> bool:
+    """Say whether a decorator is numba's ``njit`` or ``jit``, called or not."""
+    name = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(name).rpartition(".")[2] in ("jit", "njit")
 
 
 def is_long(found: Found) -> bool:
@@ -144,48 +150,54 @@ def says_parameters(found: Found) -> bool:
 def packed_assignments(file: Path) -> list[int]:
     """Give the lines on which unrelated values are assigned side by side: ``a, b = x, y``.
 
-    An exchange (``a, b = b, a + b``) needs both at once and is none.
+    An exchange (``a, b = b, a + b``), where a value reads what another target is about to replace, needs both at once
+    and is none.
     """
     lines = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
             continue
-        if not any(isinstance(target, ast.Tuple) for target in node.targets):
-            continue
-        written = {ast.unparse(one) for target in node.targets if isinstance(target, ast.Tuple) for one in target.elts}
-        read = {ast.unparse(one) for value in node.value.elts for one in ast.walk(value) if isinstance(one, ast.expr)}
-        if not written & read:
+        targets = [target.elts for target in node.targets if isinstance(target, ast.Tuple)]
+        if targets and not any(_is_exchange(written, node.value.elts) for written in targets):
             lines.append(node.lineno)
     return lines
 
 
+def _is_exchange(targets: list[ast.expr], values: list[ast.expr]) -> bool:
+    read = [{ast.unparse(one) for one in ast.walk(value) if isinstance(one, ast.expr)} for value in values]
+    written = [ast.unparse(target) for target in targets]
+    return any(
+        name in names for place, name in enumerate(written) for other, names in enumerate(read) if other != place
+    )
+
+
 def string_arithmetic(file: Path) -> list[int]:
-    """Give the lines that slice, multiply or index a string (or a list) by a truth value to save an ``if``."""
+    """Give the lines that slice, multiply or index a string, a list or a tuple by a truth value to save an ``if``."""
     lines = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Constant | ast.JoinedStr):
-            text = isinstance(node.value, ast.JoinedStr) or isinstance(node.value.value, str)
-            if (
-                text
-                and isinstance(node.slice, ast.Slice)
-                and any(isinstance(one, ast.Compare) for one in ast.walk(node.slice))
-            ):
+        if isinstance(node, ast.Subscript):
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else ast.walk(node.slice)
+            if _is_written_out(node.value) and any(_is_truth(one) for one in parts):
                 lines.append(node.lineno)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             sides = (node.left, node.right)
-            texts = any(
-                isinstance(one, ast.JoinedStr | ast.List)
-                or (isinstance(one, ast.Constant) and isinstance(one.value, str))
-                for one in sides
-            )
-            truths = any(
-                isinstance(one, ast.Compare | ast.BoolOp)
-                or (isinstance(one, ast.Call) and ast.unparse(one.func) == "bool")
-                for one in sides
-            )
-            if texts and truths:
+            if any(_is_written_out(one) for one in sides) and any(_is_truth(one) for one in sides):
                 lines.append(node.lineno)
     return lines
+
+
+def _is_written_out(node: ast.expr) -> bool:
+    """Say whether a value is a string, a list or a tuple that stands in the code as it is."""
+    return isinstance(node, ast.JoinedStr | ast.List | ast.Tuple) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def _is_truth(node: ast.AST) -> bool:
+    """Say whether a value is true or false by its form."""
+    negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
+    called = isinstance(node, ast.Call) and ast.unparse(node.func) == "bool"
+    return negated or called or isinstance(node, ast.Compare | ast.BoolOp)
 
 
 def main(words: list[str]) -> None:

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import DataError, LingomeError
-from lingome.data.bed import read_bed, read_narrow_peak
-from lingome.data.check import check_file
 from lingome.data.genome import Genome
-from lingome.data.gff import read_gff
-from lingome.data.motifs import read_jaspar
-from lingome.data.proteins import read_proteins
-from lingome.data.tables import read_examples, read_sequences
-from lingome.data.variants import read_mutants, read_variants
+from lingome.data.readers.bed import read_bed, read_narrow_peak
+from lingome.data.readers.check import check_file
+from lingome.data.readers.gff import read_gff
+from lingome.data.readers.jaspar import read_jaspar
+from lingome.data.readers.proteins import read_proteins
+from lingome.data.readers.tables import read_examples, read_sequences
+from lingome.data.readers.variants import read_mutants, read_variants
 
 
 def read_whole_genome(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lingome.config.fields import NEEDED, list_parts, show_default
+from lingome.config.schema.fields import NEEDED, list_parts, show_default
 from lingome.config.workflow import Workflow
 from lingome.config.workflows import load_workflow, load_workflows
 

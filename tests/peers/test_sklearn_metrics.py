@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from lingome.evaluate.measures.metrics import auprc, auroc, brier, curve_at, mcc, predicted_class
+from lingome.evaluate.measures.metrics import curve_at, measure, predicted_class
 
 
 @st.composite
@@ -25,11 +25,11 @@ def _binary(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @settings(max_examples=150, deadline=None)
 def test_two_classes(items: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
     labels, scores = items
-    assert auroc(labels, scores) == pytest.approx(peer.roc_auc_score(labels, scores))
-    assert auprc(labels, scores) == pytest.approx(peer.average_precision_score(labels, scores))
-    assert brier(labels, scores) == pytest.approx(peer.brier_score_loss(labels, scores))
+    assert measure("auroc", labels, scores) == pytest.approx(peer.roc_auc_score(labels, scores))
+    assert measure("auprc", labels, scores) == pytest.approx(peer.average_precision_score(labels, scores))
+    assert measure("brier", labels, scores) == pytest.approx(peer.brier_score_loss(labels, scores))
     called = predicted_class(scores, threshold)
-    assert mcc(labels, scores, threshold) == pytest.approx(peer.matthews_corrcoef(labels, called))
+    assert measure("mcc", labels, scores, threshold) == pytest.approx(peer.matthews_corrcoef(labels, called))
     false, true, _ = peer.roc_curve(labels, scores, drop_intermediate=False)
     between = (np.arange(40) + 0.37) / 40.3  # no rate of at most 60 items, where the curve may be vertical
     own = curve_at("roc", labels == 1, scores, np.ones((1, len(labels))), between)
@@ -42,7 +42,7 @@ def test_more_classes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(4), rng.integers(0, 4, 50)])
     scores = rng.dirichlet(np.ones(4), len(labels))
-    assert auroc(labels, scores) == pytest.approx(peer.roc_auc_score(labels, scores, multi_class="ovr"))
-    onehot = np.eye(4)[labels]
-    assert auprc(labels, scores) == pytest.approx(peer.average_precision_score(onehot, scores, average="macro"))
-    assert mcc(labels, scores) == pytest.approx(peer.matthews_corrcoef(labels, scores.argmax(axis=1)))
+    assert measure("auroc", labels, scores) == pytest.approx(peer.roc_auc_score(labels, scores, multi_class="ovr"))
+    macro = peer.average_precision_score(np.eye(4)[labels], scores, average="macro")
+    assert measure("auprc", labels, scores) == pytest.approx(macro)
+    assert measure("mcc", labels, scores) == pytest.approx(peer.matthews_corrcoef(labels, scores.argmax(axis=1)))

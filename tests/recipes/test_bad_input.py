@@ -23,7 +23,7 @@ from lingome.tokens.bpe import BpeTokenizer
 from lingome.tokens.bpe.unfinished import UnfinishedTraining
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store import write_store
+from lingome.tokens.store import fill_store
 
 REGIONS = "".join(f"chr20\t{400 * i}\t{400 * i + 100}\n" for i in range(1, 80))
 FILES = {
@@ -80,9 +80,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
 def spoil_stores(place: Path, tokenizer: KmerTokenizer) -> None:
     """Write token stores, and damage each in another way."""
     for name in ("store", "store_cut", "store_gone", "store_edited", "store_misfit"):
-        write_store(place / name, tokenizer, place / "good.fa")
+        (place / name).mkdir()
+        fill_store(place / name, tokenizer, place / "good.fa")
     shutil.copy(place / "good.fa", place / "changed.fa")
-    write_store(place / "store_changed", tokenizer, place / "changed.fa")
+    (place / "store_changed").mkdir()
+    fill_store(place / "store_changed", tokenizer, place / "changed.fa")
     (place / "changed.fa").write_text(">chr20\n" + "ACGT" * 1000)
     shard, manifest = place / "store_cut" / "tokens-00000.npy", place / "store_edited" / "manifest.json"
     shard.write_bytes(shard.read_bytes()[:-100])
@@ -399,7 +401,7 @@ def test_settings_that_come_to_nothing_are_named(
 ) -> None:
     monkeypatch.chdir(folder)
     for number, (words, said) in enumerate((
-        (f"pretrain store {NANO} --merges 9", "merges=9 is left aside: the tokenizer is given, 73 tokens"),
+        (f"pretrain store {NANO} --merges 9", "merges=9 is not used: the tokenizer is given, 73 tokens"),
         ("tokens inspect lm --genome good.fa --annotation x=nothing.bed", "x covers no known letter"),
         ("tokens train unknown.fa --kind kmers --k 2", "none of these tokens occurs in the input"),
         ("tokens train lower.fa --merges 90", "training stopped after 4 of 90 merges"),
@@ -410,9 +412,9 @@ def test_settings_that_come_to_nothing_are_named(
 
 @pytest.mark.parametrize(("words", "during"), [
     (f"pretrain good.fa {NANO}", "train.pretraining.start.train_bpe"),
-    ("tokens train good.fa --merges 5", "recipes.tokens.vocabulary_table"),
+    ("tokens train good.fa --merges 5", "recipes.tokens.train.vocabulary_table"),
     ("tokens encode lm good.fa", "tokens.store.writing.write_text"),
-    ("tokens inspect lm --genome good.fa", "recipes.tokens_inspect.token_table"),
+    ("tokens inspect lm --genome good.fa", "recipes.tokens.inspect.token_table"),
     ("tokens show lm", "cli.command.load_settings"),
 ])
 def test_an_interruption_before_anything_was_saved_leaves_nothing(

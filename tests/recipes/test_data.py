@@ -12,7 +12,7 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.config.data import FetchSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lingome.cli.main import main
 from lingome.core.files import digest_file
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.embed.encode import embed
+from lingome.embed.encode import embed_pieces
 from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint
 from lingome.models.presets import build_masked_lm
+from lingome.models.reading.pieces import cut_to_fit
+from lingome.models.reading.reader import Reader
 from lingome.tokens.kmers import KmerTokenizer
 
 
@@ -54,7 +57,8 @@ def test_windows_of_a_genome_keep_their_order_and_long_ones_follow_the_policy(
         genome.text(Interval("chr20_30M_32M", 500_000, 502_000)),
         genome.text(Interval("chr20_30M_32M", 1000, 1200, "-")),
     ]
-    expected = embed(body, tokenizer, texts, layer=0, too_long="window", device="cpu")
+    pieces = cut_to_fit(tokenizer, texts, body.config.max_positions, "window")
+    expected = embed_pieces(Reader.of(body, torch.device("cpu")), tokenizer, pieces, layer=0)
     with np.load(out, allow_pickle=False) as archive:
         assert archive["ids"].tolist() == ["chr20_30M_32M:500000-502000", "chr20_30M_32M:1000-1200(-)"]
         assert np.abs(archive["embeddings"] - expected).max() < 1e-5

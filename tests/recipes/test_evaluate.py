@@ -9,10 +9,10 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.config.evaluate import EvaluateSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
-from lingome.data.tables import read_examples
+from lingome.data.readers.tables import read_examples
 from lingome.models.folders.checkpoint import save_checkpoint
 from lingome.models.presets import build_classifier, build_masked_lm
 from lingome.tokens.kmers import KmerTokenizer

@@ -11,7 +11,7 @@ import torch
 
 from lingome.cli.main import main
 from lingome.config.generate import GenerateSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError
 from lingome.core.files import digest_file
 from lingome.models.folders.checkpoint import load_checkpoint, save_checkpoint

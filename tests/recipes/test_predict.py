@@ -9,7 +9,7 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.core.rundir import RunDir
-from lingome.data.bed import read_bed
+from lingome.data.readers.bed import read_bed
 
 CHROM = "chr20_30M_32M"
 

@@ -8,7 +8,7 @@ import pytest
 
 from lingome.cli.main import main
 from lingome.config.report import ReportSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.rundir import RunDir
 
 ROOT = Path(__file__).parent.parent.parent

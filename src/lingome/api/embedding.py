@@ -1,17 +1,15 @@
-"""Vectors of sequences: cut them to the model's context, say what was lost, and read them."""
+"""What embedding needs beforehand: cut sequences to the model's context, and say what was lost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from lingome.config.embed import LongPolicy, Per, Pooling
 from lingome.core.progress import say
-from lingome.embed.encode import TokenVectors, check_choice, embed_pieces, fill_rows, lay_rows
+from lingome.embed.encode import check_choice
 from lingome.models.architecture import Body
 from lingome.models.reading.pieces import Pieces, cut_to_fit
-from lingome.models.reading.reader import Layer, Reader, count_features
+from lingome.models.reading.reader import Layer
 from lingome.tokens.alphabet import doubt_letters
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -61,47 +59,3 @@ def say_what_was_cut(pieces: Pieces, n_sequences: int, *, too_long: LongPolicy, 
         say(f"warning: {pieces.n_long:,} of {n_sequences:,} sequences are longer than the context and were {done}")
     if pieces.n_unknown:
         say(f"warning: {pieces.n_unknown:,} letters are not in the vocabulary (N and the like), and were read as [UNK]")
-
-
-def embed_rows(
-    reader: Reader, tokenizer: Tokenizer, pieces: Pieces, n_sequences: int, *, layer: Layer, per: Per,
-    batch_tokens: int | None,
-) -> TokenVectors:
-    """Compute one vector per token, or one per base: that of the token which owns it.
-
-    Parameters
-    ----------
-    reader : Reader
-        The model's body on its device.
-    tokenizer : Tokenizer
-        The model's.
-    pieces : Pieces
-        From `cut_for_embedding`.
-    n_sequences : int
-        Sequences that the pieces are of.
-    layer, per, batch_tokens
-        As in `lingome.api.model.Model.embed` and `lingome.api.model.load`.
-    """
-    rows = lay_rows(pieces, n_sequences, bases=per == "base")
-    out = np.empty((int(rows.cuts[-1]), count_features(reader.body, layer)), dtype=np.float32)
-    fill_rows(reader, tokenizer, pieces, rows, out, layer=layer, batch_tokens=batch_tokens)
-    return TokenVectors(out, rows.cuts, rows.starts, rows.ends)
-
-
-def embed_whole(
-    reader: Reader, tokenizer: Tokenizer, pieces: Pieces, *, layer: Layer, pooling: Pooling, batch_tokens: int | None
-) -> np.ndarray:
-    """Compute one vector per sequence: float32, shape (N, D).
-
-    Parameters
-    ----------
-    reader : Reader
-        The model's body on its device.
-    tokenizer : Tokenizer
-        The model's.
-    pieces : Pieces
-        From `cut_for_embedding`.
-    layer, pooling, batch_tokens
-        As in `lingome.api.model.Model.embed` and `lingome.api.model.load`.
-    """
-    return embed_pieces(reader, tokenizer, pieces, layer=layer, pooling=pooling, batch_tokens=batch_tokens)

@@ -14,8 +14,8 @@ from lingome.api.run import RunInMemory
 from lingome.api.sequences import is_table
 from lingome.api.task import Task
 from lingome.config.evaluate import EvaluateSettings
-from lingome.config.settings import load_settings
-from lingome.config.task import file_kind
+from lingome.config.parts.task import file_kind
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Table

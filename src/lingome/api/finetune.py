@@ -14,7 +14,7 @@ from lingome.api.run import RunInMemory
 from lingome.api.sequences import Sequences
 from lingome.api.task import Task
 from lingome.config.finetune import FinetuneSettings, TuneSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.clock import Clock
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Table

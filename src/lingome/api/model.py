@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import nn
 
-from lingome.api.embedding import cut_for_embedding, embed_rows, embed_whole, say_what_was_cut
+from lingome.api.embedding import cut_for_embedding, say_what_was_cut
 from lingome.api.generation import Generated, gather, open_writer, write_sequences
 from lingome.api.genome import as_genome
 from lingome.api.scores import Scores
@@ -18,11 +18,12 @@ from lingome.api.scoring import Asked, ask, cut_variants, read_any_variants, sco
 from lingome.api.sequences import Sequences, read_named
 from lingome.config.embed import LongPolicy, Pooling
 from lingome.config.generate import GenerateSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import CheckpointError, ConfigError
 from lingome.core.outcome import Table
 from lingome.core.progress import say
 from lingome.data.genome import Genome
+from lingome.embed.encode import embed_pieces, embed_tokens
 from lingome.models.architecture import Body, CausalModel
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import save_checkpoint
@@ -217,11 +218,12 @@ class Model:
         say_what_was_cut(pieces, len(found.ids), too_long=too_long, per=per)
         reader = Reader.of(body, pick_device(self.device), self.precision)
         if per == "sequence":
-            return embed_whole(
+            return embed_pieces(
                 reader, self.tokenizer, pieces, layer=layer, pooling=pooling, batch_tokens=self.batch_tokens
             )
-        return embed_rows(
-            reader, self.tokenizer, pieces, len(found.ids), layer=layer, per=per, batch_tokens=self.batch_tokens
+        return embed_tokens(
+            reader, self.tokenizer, pieces, len(found.ids), bases=per == "base", layer=layer,
+            batch_tokens=self.batch_tokens,
         )
 
     def score(

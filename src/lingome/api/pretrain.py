@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lingome.api.model import Model
 from lingome.config.pretrain import PretrainSettings, PretrainTrainSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.settings import load_settings
 from lingome.core.lineage import Lineage
 from lingome.core.outcome import Table
 from lingome.core.progress import say

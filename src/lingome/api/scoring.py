@@ -13,7 +13,8 @@ from lingome.api.sequences import is_table, table_rows
 from lingome.config.embed import LongPolicy
 from lingome.core.errors import DataError
 from lingome.data.genome import Genome
-from lingome.data.variants import Mutant, Variant, check_reference, parse_variant, read_variants, variants_from_rows
+from lingome.data.readers.variants import parse_variant, read_variants, variants_from_rows
+from lingome.data.variants import Mutant, Variant, check_reference
 from lingome.evaluate.language.whole_sequences import score_whole
 from lingome.evaluate.language.whole_sequences import table_rows as score_rows
 from lingome.evaluate.leaks.seen import pretraining_overlap

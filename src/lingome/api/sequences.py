@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.data.proteins import check_protein, proteins_from_rows, read_proteins
+from lingome.data.readers.proteins import check_protein, proteins_from_rows, read_proteins
+from lingome.data.readers.tables import NumberedRow, examples_from_rows, read_sequences
 from lingome.data.sequence import as_bases, as_text
-from lingome.data.tables import NumberedRow, examples_from_rows, read_sequences
 from lingome.tokens.alphabet import DNA, Alphabet
 
 Sequences = Any

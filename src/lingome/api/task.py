@@ -10,17 +10,17 @@ import numpy as np
 
 from lingome.api.genome import as_genome
 from lingome.api.sequences import is_table, table_rows
-from lingome.config.settings import load_settings
-from lingome.config.task import TaskSettings
+from lingome.config.parts.task import TaskSettings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.outcome import Table
 from lingome.core.seeds import generator
-from lingome.data.bed import whole_number
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import whole_number
+from lingome.data.readers.tables import examples_from_rows
 from lingome.data.splits import reach
-from lingome.data.tables import examples_from_rows
 from lingome.genome.regions import build_regions
 from lingome.genome.task import build_examples, divide_and_say
 

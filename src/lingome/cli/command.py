@@ -12,8 +12,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from lingome.cli.help import write_help
-from lingome.config.fields import Setting, list_settings
-from lingome.config.settings import load_settings
+from lingome.config.schema.fields import Setting, list_settings
+from lingome.config.schema.settings import load_settings
 from lingome.config.workflow import Workflow
 from lingome.config.workflows import load_workflows
 from lingome.core.errors import ConfigError
@@ -257,7 +257,7 @@ def _read_list(setting: Setting, values: Sequence[str]) -> Any:
         return list(values)
     text = values[0]
     if text.startswith("["):
-        from lingome.config.settings import read_value
+        from lingome.config.schema.settings import read_value
 
         return read_value(setting.name, text)
     return text if setting.reads_text else [text]

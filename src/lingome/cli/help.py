@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from lingome.config.fields import NEEDED, Part, Setting, list_parts, show_default
+from lingome.config.schema.fields import NEEDED, Part, Setting, list_parts, show_default
 from lingome.config.workflow import Workflow
 from lingome.config.workflows import WORKFLOWS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lingome.config.settings import Settings
+from lingome.config.schema.settings import Settings
 from lingome.config.workflow import Inputs, Workflow
 
 

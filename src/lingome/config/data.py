@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from lingome.config.settings import Settings
+from lingome.config.schema.settings import Settings
 from lingome.config.workflow import Workflow, any_number_of, inputs_in_order, no_inputs
 
 

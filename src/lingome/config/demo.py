@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.finetune import TuneSettings
-from lingome.config.settings import RunSettings
-from lingome.config.tokens_choose import NextKmerSettings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
+from lingome.config.schema.settings import RunSettings
+from lingome.config.tokens.choose import NextKmerSettings
 from lingome.config.workflow import Workflow, no_inputs
 
 
@@ -31,7 +31,7 @@ class DemoSettings(RunSettings):
     methods: tuple[str, ...] = Field(default=("features", "last:2", "full"), description="ways to fine-tune")
     seeds: int = Field(default=3, ge=1, description="repeats of everything random")
     p_value: float = Field(
-        default=1e-5, gt=0, lt=0.01, description="probability that random sequence scores as a motif site"
+        default=1e-5, gt=0, lt=0.01, description="probability that random sequence reaches the score of a motif site"
     )
     flank_bp: int = Field(default=30, ge=0, description="bases on either side of a motif")
     region: str | None = Field(default=None, description="chrom:start-end to predict over; the organism's by default")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from lingome.config.settings import RunSettings
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Workflow, no_inputs
 
 

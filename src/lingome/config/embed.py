@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from lingome.config.predict import sort_sequence_inputs
-from lingome.config.settings import RunSettings
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Inputs, Workflow
 
 Pooling = Literal["mean", "max", "cls"]
@@ -20,7 +20,9 @@ EmbedPrecision = Literal["fp32", "bf16", "int8", "auto"]
 class EmbedSettings(RunSettings):
     """Settings of ``lingome embed``: sequences (a table or FASTA), or a genome with a BED."""
 
-    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    model: str = Field(
+        default="human-mini", description="packaged model, checkpoint, run, hub:OWNER/NAME, or random:PRESET"
+    )
     tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
     sequence_column: str | None = Field(
@@ -48,7 +50,7 @@ class EmbedSettings(RunSettings):
         default="fp32", description="bf16 and int8 are faster and rounded; auto is bf16 where the device is fast in it"
     )
     batch_tokens: int | None = Field(
-        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+        default=None, ge=64, description="tokens per batch, padding included; by default what suits the device"
     )
     out: Path = Field(
         default=Path("embeddings.npz"), description="archive (.npz), or matrix (.npy) with a table beside it (.tsv)"

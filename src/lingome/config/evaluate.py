@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lingome.config.settings import RunSettings
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Inputs, Workflow
 from lingome.core.errors import ConfigError
 
@@ -41,12 +41,12 @@ class EvaluateSettings(RunSettings):
         default="error", description="sequences beyond the model's context: refuse, or cut at the end"
     )
     baselines: bool = Field(default=True, description="fit the baselines")
-    seeds: int = Field(default=3, ge=1, description="fits of methods that are random")
+    seeds: int = Field(default=3, ge=1, description="fits per method that involves chance")
     n_trees: int = Field(default=100, ge=1, description="trees of a random forest")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")
     n_windows: int = Field(default=400, ge=10, description="windows that a language model is measured on")
-    window_bp: int = Field(default=480, ge=20, description="bases of such a window")
-    mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens that a masked model has to guess")
+    window_bp: int = Field(default=480, ge=20, description="bases per window")
+    mask_rate: float = Field(default=0.15, gt=0, lt=1, description="share of tokens that a masked model has to predict")
     out: Path = Field(default=Path("runs/evaluate"), description="run directory")
     force: bool = Field(default=False, description="replace what is there")
 

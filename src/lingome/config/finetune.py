@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from lingome.config.settings import RunSettings, Settings
-from lingome.config.task import TaskSettings, sort_inputs
+from lingome.config.parts.task import TaskSettings, sort_inputs
+from lingome.config.schema.settings import RunSettings, Settings
 from lingome.config.workflow import Inputs, Workflow
 
 TooLong = Literal["error", "truncate"]
@@ -24,7 +24,7 @@ class TuneSettings(Settings):
     warmup_share: float = Field(default=0.1, ge=0, lt=1, description="share of the steps that warms up")
     weight_decay: float = Field(default=0.01, ge=0, description="AdamW decay")
     batch_tokens: int = Field(
-        default=2048, ge=64, description="tokens that one step of training sees, padding included; changes the result"
+        default=2048, ge=64, description="tokens per step of training, padding included; changes the result"
     )
     evaluations: int = Field(default=2, ge=1, description="measurements of the validation loss per epoch")
     patience: int = Field(default=4, ge=1, description="measurements without a better loss before stopping")
@@ -47,10 +47,12 @@ class FinetuneSettings(RunSettings):
     """Settings of ``lingome finetune``."""
 
     task: TaskSettings = Field(default_factory=TaskSettings, description="labelled sequences")
-    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    model: str = Field(
+        default="human-mini", description="packaged model, checkpoint, run, hub:OWNER/NAME, or random:PRESET"
+    )
     tokenizer: Path | None = Field(default=None, description="vocabulary folder, for random:PRESET; letters by default")
     method: tuple[str, ...] = Field(default=("full",), min_length=1, description="features, last:N, full; or several")
-    seeds: int = Field(default=3, ge=1, description="fits of each method")
+    seeds: int = Field(default=3, ge=1, description="fits per method")
     random_control: bool = Field(default=True, description="fit the same network from random weights too")
     baselines: bool = Field(default=True, description="fit the baselines")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples for the intervals")

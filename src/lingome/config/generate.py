@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from lingome.config.settings import RunSettings
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Workflow, inputs_in_order
 
 Method = Literal["sample", "greedy", "beam"]
@@ -17,36 +17,60 @@ class GenerateSettings(RunSettings):
     """What to write, how each token is chosen, which sequences are let through, and what to compare with."""
 
     model: str = Field(description="causal model: checkpoint folder, or run with one")
-    out: Path = Field(default=Path("generated.fa"), description="FASTA to write; how it was made goes beside it, .json")
+    out: Path = Field(
+        default=Path("generated.fa"),
+        description="FASTA to write; a .json beside it says how it was made",
+    )
     force: bool = Field(default=False, description="replace what is there")
     prompt: str = Field(default="", description="letters that every sequence begins with")
-    n: int = Field(default=1, ge=1, le=1_000_000, description="sequences; greedy gives one, beam search up to `beams`")
+    n: int = Field(
+        default=1, ge=1, le=1_000_000,
+        description="sequences to write; greedy gives one, beam search up to `beams`",
+    )
     length_bp: int = Field(default=500, ge=1, description="bases after the prompt; exact without min_length_bp")
     min_length_bp: int | None = Field(default=None, ge=0, description="the model may end a sequence from here on")
-    letters: str | None = Field(default=None, description="letters to write with; all of the model's by default")
-    method: Method = Field(default="sample", description="draw tokens, take the likeliest, or beam search")
-    temperature: float | None = Field(default=None, ge=0, description="above 1 flatter, below 1 sharper; by default 1")
-    top_k: int | None = Field(default=None, ge=1, description="draw from the k likeliest tokens")
-    top_p: float | None = Field(default=None, gt=0, le=1, description="draw from the likeliest that add up to p")
-    min_p: float | None = Field(default=None, ge=0, le=1, description="draw from those at least p times as likely")
+    letters: str | None = Field(default=None, description="letters to write with; by default all that the model knows")
+    method: Method = Field(default="sample", description="draw tokens, take the most probable, or beam search")
+    temperature: float | None = Field(
+        default=None, ge=0,
+        description="above 1 draws more evenly, below 1 less; by default 1",
+    )
+    top_k: int | None = Field(default=None, ge=1, description="draw from the k most probable tokens")
+    top_p: float | None = Field(
+        default=None, gt=0, le=1,
+        description="draw from the most probable tokens that add up to p",
+    )
+    min_p: float | None = Field(
+        default=None, ge=0, le=1,
+        description="draw from tokens at least p times as probable as the most probable",
+    )
     beams: int | None = Field(default=None, ge=1, description="beams of method=beam; by default 5")
     length_penalty: float | None = Field(
         default=None, ge=0, description="power of the number of tokens that method=beam divides by; by default 0"
     )
     max_repeated: float | None = Field(
-        default=None, ge=0, le=1, description="largest share of 12-mers that stood in the sequence before"
+        default=None, ge=0, le=1, description="largest share of 12-mers that occurred earlier in the sequence"
     )
     max_low_complexity: float | None = Field(
         default=None, ge=0, le=1, description="largest share of bases in windows of low complexity (DUST above 2)"
     )
-    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter that is let through")
-    attempts: int = Field(default=10, ge=1, description="draws of a sequence that breaks one of these three limits")
+    max_run: int | None = Field(default=None, ge=1, description="longest run of one letter that is accepted")
+    attempts: int = Field(
+        default=10, ge=1,
+        description="draws per sequence, where one exceeds one of these three limits",
+    )
     too_long: Literal["error", "slide"] = Field(
-        default="error", description="beyond the context: refuse, or go on from the last half of it"
+        default="error", description="beyond the context: refuse, or continue from the last half of it"
     )
     stream: bool = Field(default=False, description="show letters on standard output as they are made, one by one")
-    batch_size: int = Field(default=16, ge=1, description="sequences written at a time: memory against speed")
-    training: Path | None = Field(default=None, description="FASTA the model learnt from: novelty and baselines")
+    batch_size: int = Field(
+        default=16, ge=1,
+        description="sequences written at a time; more are faster and take more memory",
+    )
+    training: Path | None = Field(
+        default=None,
+        description="FASTA that the model learnt from, for novelty and baselines",
+    )
     kmer: int = Field(default=4, ge=1, le=8, description="length of k-mers whose spectrum is compared")
 
     @property

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from lingome.config.finetune import TooLong
-from lingome.config.settings import RunSettings
-from lingome.config.task import file_kind
+from lingome.config.parts.task import file_kind
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Inputs, Workflow
 from lingome.core.errors import ConfigError
 
@@ -30,7 +30,8 @@ class PredictSettings(RunSettings):
     motifs: Path | None = Field(default=None, description="motif matrices in JASPAR format: score their sites")
     motif: str | None = Field(default=None, description="motif in that file; by default as in training")
     p_value: float | None = Field(
-        default=None, gt=0, lt=0.01, description="probability of a site in random sequence; by default as in training"
+        default=None, gt=0, lt=0.01,
+        description="probability that random sequence reaches the score of a site; by default as in training",
     )
     flank_bp: int | None = Field(
         default=None, ge=0, description="bases on either side of a motif; by default as in training"
@@ -43,7 +44,7 @@ class PredictSettings(RunSettings):
     )
     too_long: TooLong = Field(default="error", description="sequences beyond the context: refuse, or cut at the end")
     batch_tokens: int | None = Field(
-        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+        default=None, ge=64, description="tokens per batch, padding included; by default what suits the device"
     )
     out: Path | None = Field(default=None, description=".bed or .tsv file; standard output by default")
     force: bool = Field(default=False, description="replace what is there")

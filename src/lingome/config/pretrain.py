@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lingome.config.ladder import LadderSettings
-from lingome.config.settings import RunSettings, Settings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.ladder import LadderSettings
+from lingome.config.parts.train import TrainSettings
+from lingome.config.schema.settings import RunSettings, Settings
 from lingome.config.workflow import Workflow, inputs_in_order
 from lingome.core.errors import DataError
 
@@ -47,7 +47,7 @@ class PretrainSettings(RunSettings):
     genome: Path = Field(description="FASTA of DNA: plain, .gz or bgzip; or the folder of a token store")
     out: Path = Field(description="run directory to write")
     force: bool = Field(default=False, description="replace a run that is there")
-    resume: bool = Field(default=False, description="go on with the run in `out`")
+    resume: bool = Field(default=False, description="continue the run in `out`")
     tokenizer: Path | None = Field(default=None, description="folder of a tokenizer; by default one is trained")
     merges: int = Field(default=600, ge=1, le=16_000, description="byte-pair merges, where a tokenizer is trained")
     preset: str | None = Field(
@@ -60,7 +60,7 @@ class PretrainSettings(RunSettings):
     )
     objective: Literal["masked", "causal", "span", "contrastive"] = Field(
         default="masked",
-        description="guess hidden tokens, each from those before it, or hidden spans (T5); or match views of a window",
+        description="predict hidden tokens, each token from those before it, or hidden spans (T5); or match views",
     )
     mask_scheme: Literal["bert", "grover", "dnabert"] | None = Field(
         default=None, description="a published way to choose hidden tokens, in place of mask_rate and mask_span"
@@ -96,9 +96,12 @@ class PretrainSettings(RunSettings):
     )
     soft_masked: Literal["upper", "n"] = Field(default="upper", description="lower-case bases: as upper case, or as N")
     exclude: tuple[str, ...] = Field(default=(), description="chrom:start-end (0-based, half-open), never learnt from")
-    validation_share: float = Field(default=0.02, ge=0, lt=0.5, description="share of bases, at the end, to measure on")
+    validation_share: float = Field(
+        default=0.02, ge=0, lt=0.5,
+        description="share of bases, at the end, held out for validation",
+    )
     gap_bp: int = Field(default=5000, ge=0, description="bases left out between training and validation")
-    validation_windows: int = Field(default=64, ge=1, description="windows that measure progress")
+    validation_windows: int = Field(default=64, ge=1, description="windows on which progress is measured")
     train: PretrainTrainSettings = Field(
         default_factory=PretrainTrainSettings, description="length, batches, rate; one pass by default"
     )
@@ -182,9 +185,9 @@ WORKFLOW = Workflow(
         ("genome",), usage="GENOME", problem="one genome at a time",
         meaning="A FASTA; or a token store, whose tokens are read from disk and which brings its tokenizer.",
     ),
-    description="""The model learns to guess hidden tokens; or, with objective=causal, span or contrastive, as those
-    say. Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on the end of
-    the genome, which is not learnt from. Ctrl-C saves, and --resume goes on exactly.""",
+    description="""The model learns to predict hidden tokens, or what objective=causal, span or contrastive
+    name. Without --tokenizer, byte pairs are trained on the same sequence first. Progress is measured on the end of
+    the genome, which is not learnt from. Ctrl-C saves, and --resume continues exactly.""",
     examples=(
         "lingome pretrain genome.fa.gz -o runs/mini --preset mini",
         "lingome pretrain genome.fa.gz -o runs/short --preset tiny train.max_steps=200 train.lr=2e-3",

@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lingome.config.embed import LongPolicy
-from lingome.config.settings import RunSettings
+from lingome.config.schema.settings import RunSettings
 from lingome.config.workflow import Inputs, Workflow
 from lingome.core.errors import ConfigError
 
@@ -21,7 +21,9 @@ Convention = Literal[
 class ScoreSettings(RunSettings):
     """What is scored: sequences; mutations of sequences; variants of a genome; or a whole region of it."""
 
-    model: str = Field(default="human-mini", description="packaged model, checkpoint, run, or random:PRESET")
+    model: str = Field(
+        default="human-mini", description="packaged model, checkpoint, run, hub:OWNER/NAME, or random:PRESET"
+    )
     sequences: Path | None = Field(default=None, description="CSV, TSV or FASTA of sequences")
     sequence_column: str | None = Field(
         default=None, description="column of sequences in a table, where it is not called sequence, seq or dna"
@@ -32,7 +34,9 @@ class ScoreSettings(RunSettings):
     )
     region: str | None = Field(default=None, description="chrom:start-end (0-based, half-open): all its substitutions")
     convention: Convention | None = Field(
-        default=None, description="log_likelihood if causal; else mask_fill of changes, pll of sequences"
+        default=None,
+        description="by default log_likelihood for a causal model; for a masked one mask_fill of changes, pll of "
+        "sequences",
     )
     indels: Literal["score", "leave_out"] = Field(
         default="score",
@@ -41,14 +45,17 @@ class ScoreSettings(RunSettings):
     strands: Literal["forward", "both"] = Field(default="forward", description="both: mean with the reverse complement")
     window_bp: int = Field(
         default=500, ge=3,
-        description="letters of a window of the genome; with too_long=window of a sequence around its mutation",
+        description="letters per window of the genome; with too_long=window, of a sequence around its mutation",
     )
     step_bp: int = Field(
         default=1, ge=1,
         description="places of one step share a window; 1 centres every variant, more makes wt_marginal, pll and "
         "log_likelihood cheap",
     )
-    first_position: int = Field(default=1, ge=0, description="number of a sequence's first letter, in mutations")
+    first_position: int = Field(
+        default=1, ge=0,
+        description="number that mutations give the first letter of a sequence",
+    )
     measured: str | None = Field(
         default=None,
         description="numeric column of the variants' table: Spearman's correlation with it goes into the summary",
@@ -62,12 +69,12 @@ class ScoreSettings(RunSettings):
         default="fp32", description="precision of matrix products; auto: bf16 where the device is fast in it"
     )
     batch_tokens: int | None = Field(
-        default=None, ge=64, description="tokens of a batch, padding included; by default what suits the device"
+        default=None, ge=64, description="tokens per batch, padding included; by default what suits the device"
     )
     baseline_items: int = Field(
-        default=200, ge=1, description="items, spread evenly, that the model with random weights scores too"
+        default=200, ge=1, description="items, spread evenly, that the model with random weights also scores"
     )
-    out: Path = Field(default=Path("scores.tsv"), description="table to write; how it was made goes beside it, .json")
+    out: Path = Field(default=Path("scores.tsv"), description="table to write; a .json beside it says how it was made")
     force: bool = Field(default=False, description="replace what is there")
 
     @property

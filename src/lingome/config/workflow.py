@@ -1,7 +1,8 @@
 """A workflow as one value: its settings, its inputs, where it runs, and what is said of it.
 
-Each ``config/<workflow>.py`` ends with its `Workflow`; `lingome.config.workflows` lists them all. The command,
-its help, the tables of the docs and ``lingome config`` are derived from that value.
+Each ``config/<workflow>.py`` ends with its `Workflow`, or ``config/<group>/<workflow>.py`` where a command has two
+words; `lingome.config.workflows` lists them all. The command, its help, the tables of the docs and ``lingome config``
+are derived from that value.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lingome.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lingome.config.settings import Settings
+    from lingome.config.schema.settings import Settings
     from lingome.core.outcome import Outcome, Plan
 
 SortInputs = Callable[[Sequence[str], Collection[str]], Mapping[str, Any]]
@@ -53,7 +54,8 @@ class Workflow:
     settings : type
         The settings class; every field has a description.
     recipe : str
-        Name of its file in ``recipes/``, and so of its page in the docs, its configs and its test.
+        Its file in ``recipes/``, without ``.py``: ``finetune``, or ``tokens/choose`` in the folder of a group. The
+        file in ``config/``, the page in the docs, the folder in ``configs/`` and the test are called the same.
     inputs : Inputs
         The words that are no settings.
     description : str
@@ -94,7 +96,7 @@ class Workflow:
         return getattr(self._module(), self.run)  # type: ignore[no-any-return]
 
     def _module(self) -> Any:
-        return importlib.import_module(f"lingome.recipes.{self.recipe}")
+        return importlib.import_module(f"lingome.recipes.{self.recipe.replace('/', '.')}")
 
 
 def no_inputs(problem: str, hint: str | None = None) -> Inputs:

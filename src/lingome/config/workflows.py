@@ -22,7 +22,7 @@ class Listed:
     Parameters
     ----------
     module : str
-        The file in ``config/`` that holds its value.
+        The file in ``config/`` that holds its value, as ``pretrain`` or ``tokens/choose``.
     value : str
         The value's name in that file.
     summary : str
@@ -42,27 +42,29 @@ GROUPS = {
 """First words of the workflows whose names have two."""
 
 WORKFLOWS = {
-    "demo": Listed("demo", "WORKFLOW", "Go from a genome to an answered question, in one go."),
+    "demo": Listed("demo", "WORKFLOW", "Go from a genome to an answered question with one command."),
     "doctor": Listed("doctor", "WORKFLOW", "Say what this machine has, and whether lingome works on it."),
     "data list": Listed("data", "LIST", "List the public data sets that lingome knows, and which of them are here."),
     "data fetch": Listed("data", "FETCH", "Get data sets by name, verify them, and print where they lie."),
     "data check": Listed("data", "CHECK", "Say what a file holds, what is left out and why, and what is wrong."),
-    "tokens train": Listed("tokens", "TRAIN", "Learn a byte-pair vocabulary, or write one of k-mers or letters."),
-    "tokens show": Listed("tokens", "SHOW", "Print a vocabulary: length, GC, use and merge of each token."),
-    "tokens choose": Listed("tokens_choose", "WORKFLOW", "Compare vocabularies on a genome, and recommend one."),
-    "tokens encode": Listed("tokens_encode", "WORKFLOW", "Turn sequences into tokens."),
+    "tokens train": Listed("tokens/train", "TRAIN", "Learn a byte-pair vocabulary, or write one of k-mers or letters."),
+    "tokens show": Listed("tokens/train", "SHOW", "Print a vocabulary: length, GC, use and merge of each token."),
+    "tokens choose": Listed("tokens/choose", "WORKFLOW", "Compare vocabularies on a genome, and recommend one."),
+    "tokens encode": Listed("tokens/encode", "WORKFLOW", "Turn sequences into tokens."),
     "tokens inspect": Listed(
-        "tokens_inspect", "WORKFLOW", "Describe every token: use, letters, strands, annotation, descent."
+        "tokens/inspect", "WORKFLOW", "Describe every token: use, letters, strands, annotation, merges."
     ),
-    "tokens vectors": Listed("tokens_vectors", "WORKFLOW", "Learn one vector per token (Word2Vec) from a genome."),
-    "model list": Listed("model", "LIST", "List the models that lingome knows: with weights, as shapes, or to count."),
-    "model show": Listed("model", "SHOW", "Say what a model is: shape, tokenizer, files, and what it has seen."),
-    "model count": Listed("model", "COUNT", "Count a model's parameters, row by row."),
-    "model import": Listed("model_import", "WORKFLOW", "Turn a model that others published into a lingome folder."),
-    "model export": Listed("model_export", "WORKFLOW", "Write a model for others to load."),
+    "tokens vectors": Listed("tokens/vectors", "WORKFLOW", "Learn one vector per token (Word2Vec) from a genome."),
+    "model list": Listed(
+        "model/look", "LIST", "List the models that lingome knows: with weights, as shapes, or to count."
+    ),
+    "model show": Listed("model/look", "SHOW", "Say what a model is: shape, tokenizer, files, and what it has seen."),
+    "model count": Listed("model/look", "COUNT", "Count a model's parameters, row by row."),
+    "model import": Listed("model/importing", "WORKFLOW", "Turn a model that others published into a lingome folder."),
+    "model export": Listed("model/exporting", "WORKFLOW", "Write a model for others to load."),
     "pretrain": Listed("pretrain", "WORKFLOW", "Pre-train a language model on sequence."),
-    "finetune": Listed("finetune", "WORKFLOW", "Teach a model to tell labelled sequences apart, beside baselines."),
-    "evaluate": Listed("evaluate", "WORKFLOW", "Measure a model beside its baselines, with intervals and leak check."),
+    "finetune": Listed("finetune", "WORKFLOW", "Fine-tune a model on labelled sequences, and compare baselines."),
+    "evaluate": Listed("evaluate", "WORKFLOW", "Measure a model and its baselines, with intervals and a leak check."),
     "predict": Listed("predict", "WORKFLOW", "Score sequences, windows or motif sites with a fine-tuned model."),
     "score": Listed("score", "WORKFLOW", "Say how likely a model finds sequences, variants or mutations."),
     "embed": Listed("embed", "WORKFLOW", "Turn sequences into vectors."),
@@ -87,7 +89,8 @@ def load_workflow(name: str) -> Workflow:
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(WORKFLOWS)}"
         raise ConfigError(f"there is no command {name!r}", hint=hint)
     listed = WORKFLOWS[name]
-    workflow: Workflow = getattr(importlib.import_module(f"lingome.config.{listed.module}"), listed.value)
+    module = importlib.import_module(f"lingome.config.{listed.module.replace('/', '.')}")
+    workflow: Workflow = getattr(module, listed.value)
     return workflow
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lingome.core.errors import CheckpointError, DataError
+from lingome.core.errors import CheckpointError, DataError, LingomeError
 
 
 def check_absent(path: Path, force: bool) -> None:
@@ -202,20 +202,18 @@ def read_text(file: Path) -> str:
         raise CheckpointError("the file cannot be read as text", where=file, got=error) from error
 
 
-def read_json_object(file: Path) -> dict[str, Any]:
+def read_json_object(file: Path, error_kind: type[LingomeError] = CheckpointError) -> dict[str, Any]:
     """Read a JSON file that holds an object: names and values.
 
     Raises
     ------
     CheckpointError
-        If the file cannot be read, or holds anything else.
+        Or an error of the kind asked for, if the file cannot be read, or holds anything else.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError("cannot be read as JSON", where=file, got=error) from error
+        raise error_kind("cannot be read as JSON", where=file, got=error) from error
     if not isinstance(content, dict):
-        raise CheckpointError(
-            "this JSON file holds no object", where=file, got=type(content).__name__, expected="names and values"
-        )
+        raise error_kind("does not hold names and values", where=file, got=repr(content)[:80])
     return content

@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, write_text
+from lingome.core.files import atomic_file, check_absent, explain_os_errors, make_parents, read_json_object, write_text
 from lingome.core.processes import is_first_process
 from lingome.core.tables import check_columns, format_cell, parse_cell
 from lingome.core.warnings import WARNING_COLUMNS, RunWarning
@@ -128,7 +128,7 @@ class RunDir:
             raise DataError("not valid YAML", where=file, got=str(error).splitlines()[0]) from error
 
     def check_resumable(
-        self, settings: Mapping[str, Any], *, aside: Collection[str], command: str,
+        self, settings: Mapping[str, Any], *, may_differ: Collection[str], command: str,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse to resume a run that is not there, or under other settings.
@@ -137,7 +137,7 @@ class RunDir:
         ----------
         settings : mapping
             All settings now.
-        aside : collection of str
+        may_differ : collection of str
             Those that may differ; a setting within a setting is ``train.parallel``.
         command : str
             What resumes the run as it began.
@@ -157,7 +157,7 @@ class RunDir:
             raise DataError("there is no run to resume", where=self.path, hint="leave out --resume to start one")
         now = dict(_flat(settings))
         then = {**dict(_flat(defaults or {})), **dict(_flat(saved))}
-        changed = [name for name in now if name not in aside and name in then and now[name] != then[name]]
+        changed = [name for name in now if name not in may_differ and name in then and now[name] != then[name]]
         if changed:
             raise ConfigError(
                 "a run is resumed with the settings it began with", where=", ".join(changed),
@@ -177,14 +177,7 @@ class RunDir:
         DataError
             If it is not an object in JSON.
         """
-        file = self.path / "run.json"
-        try:
-            value = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError("cannot be read as JSON", where=file, got=error) from error
-        if not isinstance(value, dict):
-            raise DataError("does not hold names and values", where=file, got=repr(value)[:80])
-        return value
+        return read_json_object(self.path / "run.json", DataError)
 
     def append_metric(self, **values: Any) -> None:
         """Append one line to ``metrics.jsonl``."""

@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 class _Rate(ProgressColumn):
-    """Units a second, short."""
+    """Units per second, short."""
 
     def render(self, task: RichTask) -> Text:
         unit = task.fields.get("unit", "")

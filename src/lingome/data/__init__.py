@@ -1,1 +1,1 @@
-"""Records and readers: intervals, genomes, tables, windows, splits, the catalog."""
+"""Records (intervals, genomes, variants, motifs, examples), windows and splits; readers of files; the catalog."""

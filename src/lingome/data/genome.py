@@ -12,11 +12,11 @@ import pysam
 
 from lingome.core.errors import DataError
 from lingome.core.outcome import Table
-from lingome.data.bed import whole_number
-from lingome.data.compressed import read_lines, sniff
-from lingome.data.fasta import LetterCounts, ReadReport, read_fasta, refuse_letters
 from lingome.data.interval import Interval
 from lingome.data.names import unknown_chromosome
+from lingome.data.readers.bed import whole_number
+from lingome.data.readers.compressed import read_lines, sniff
+from lingome.data.readers.fasta import LetterCounts, ReadReport, read_fasta, refuse_letters
 from lingome.data.sequence import Bases, as_text, reverse_complement
 
 SoftMasked = Literal["upper", "n"]
@@ -63,7 +63,7 @@ class Genome:
 
         A bgzip file with both indices beside it (``.fai`` and ``.gzi``, as ``samtools faidx``
         writes them) is not loaded: each call reads what it asks for. Every other file is read
-        through once and kept at one byte a base.
+        through once and kept at one byte per base.
 
         Raises
         ------

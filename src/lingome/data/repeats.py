@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from lingome.core.errors import DataError
-from lingome.data.bed import bed_rows
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import bed_rows
 from lingome.data.sequence import N
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lingome.config.task import SplitSettings
+from lingome.config.parts.task import SplitSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import say
 from lingome.core.seeds import generator

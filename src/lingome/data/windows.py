@@ -42,11 +42,6 @@ def tile(lengths: Mapping[str, int], width_bp: int, step_bp: int) -> list[Interv
     ]
 
 
-def fits(intervals: Iterable[Interval], lengths: Mapping[str, int]) -> np.ndarray:
-    """Say of each interval whether it lies wholly on its chromosome; bool, shape (N,)."""
-    return np.array([one.start >= 0 and one.end <= lengths.get(one.chrom, -1) for one in intervals], dtype=bool)
-
-
 def overlaps_any(intervals: Sequence[Interval], others: Iterable[Interval]) -> np.ndarray:
     """Say of each interval whether it shares a base with any of the others; bool, shape (N,)."""
     spans = [(one.chrom, one.start, one.end) for one in intervals]

@@ -1,4 +1,4 @@
-"""Turn sequences into vectors: one a sequence, a token or a base.
+"""Turn sequences into vectors: one per sequence, per token or per base.
 
 Vectors do not depend on what else is in their batch: a sequence sees itself alone, and padding, where
 there is any, is masked in attention and left out of the pooling.
@@ -6,22 +6,21 @@ there is any, is masked in attention and left out of the pooling.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lingome.config.embed import LongPolicy, Pooling
+from lingome.config.embed import Pooling
 from lingome.core.errors import ConfigError
 from lingome.core.progress import track
 from lingome.models.architecture import Body
-from lingome.models.devices import pick_device
 from lingome.models.layers.pooling import pool_mean
 from lingome.models.networks.word2vec.model import StaticEmbeddings
-from lingome.models.reading.pieces import Pieces, cut_to_fit
-from lingome.models.reading.reader import Layer, Reader, ReadingPrecision, count_features, read_states
+from lingome.models.reading.pieces import Pieces
+from lingome.models.reading.reader import Layer, Reader, count_features, read_states
 from lingome.tokens.frame import N_SPECIAL
 from lingome.tokens.tokenizer import Tokenizer
 
@@ -42,92 +41,6 @@ class TokenVectors(NamedTuple):
     cuts: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
-
-
-def embed(
-    body: Body,
-    tokenizer: Tokenizer,
-    sequences: Sequence[str],
-    *,
-    layer: Layer = -1,
-    pooling: Pooling = "mean",
-    too_long: LongPolicy = "error",
-    batch_tokens: int | None = None,
-    device: str = "auto",
-    precision: ReadingPrecision = "fp32",
-) -> np.ndarray:
-    """Compute one vector a sequence.
-
-    Parameters
-    ----------
-    body : Body
-        The model's body; it is moved to the device and left in evaluation mode.
-    tokenizer : Tokenizer
-        The model's own.
-    sequences : sequence of str
-        N sequences, none of them empty.
-    layer : int or "all"
-        0 is the embedding table, 1 the first layer, ..., -1 the last (final norm included). Static vectors have 0.
-        All of them, side by side, make a vector of (n_layers + 1) D numbers.
-    pooling : {"mean", "max", "cls"}
-        Mean or maximum over the sequence's tokens without ``[CLS]`` and ``[SEP]``, or ``[CLS]``, which static vectors
-        know nothing of.
-    too_long : {"error", "truncate", "window"}
-        Sequences beyond the context: refuse; keep their beginning; or cut them into windows of
-        almost equal length and average the windows' vectors by their tokens (for ``max``, take
-        the largest value).
-    batch_tokens : int, optional
-        Tokens of a batch; None for what suits the device.
-    precision : {"fp32", "bf16", "int8", "auto"}
-        See `lingome.models.reading.reader.Reader`.
-
-    Returns
-    -------
-    ndarray of float32, shape (N, D), or (N, (n_layers + 1) D) of all layers
-        In the order of the sequences.
-
-    Raises
-    ------
-    ConfigError
-        If the model has no such layer, or no meaning for ``[CLS]``, or the device no such precision.
-    DataError
-        If a sequence is empty, or too long under ``error``.
-    """
-    check_choice(body, layer, pooling)
-    pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
-    reader = Reader.of(body, pick_device(device), precision)
-    return embed_pieces(reader, tokenizer, pieces, layer=layer, pooling=pooling, batch_tokens=batch_tokens)
-
-
-def embed_tokens(
-    body: Body,
-    tokenizer: Tokenizer,
-    sequences: Sequence[str],
-    *,
-    bases: bool = False,
-    layer: Layer = -1,
-    too_long: LongPolicy = "error",
-    batch_tokens: int | None = None,
-    device: str = "auto",
-    precision: ReadingPrecision = "fp32",
-) -> TokenVectors:
-    """Compute one vector a token, or with `bases` one a base: that of the token which owns it.
-
-    Parameters are those of `embed`. Under ``truncate`` the bases beyond the context have no rows; under ``window``
-    all have, and a token sees its own window alone.
-
-    Raises
-    ------
-    ConfigError, DataError
-        As `embed`.
-    """
-    check_choice(body, layer, "mean")
-    pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
-    reader = Reader.of(body, pick_device(device), precision)
-    rows = lay_rows(pieces, len(sequences), bases=bases)
-    out = np.empty((int(rows.cuts[-1]), count_features(body, layer)), dtype=np.float32)
-    fill_rows(reader, tokenizer, pieces, rows, out, layer=layer, batch_tokens=batch_tokens)
-    return TokenVectors(out, rows.cuts, rows.starts, rows.ends)
 
 
 def check_choice(body: Body, layer: Layer, pooling: Pooling) -> None:
@@ -158,18 +71,31 @@ def embed_pieces(
     pooling: Pooling = "mean",
     batch_tokens: int | None = None,
 ) -> np.ndarray:
-    """Compute one vector per sequence from its pieces, float32 (N, D).
+    """Compute one vector per sequence from its pieces.
+
+    The vectors of the windows of one sequence are averaged by their tokens; for ``max``, the largest value counts.
 
     Parameters
     ----------
     reader : Reader
-        The body, on its device.
+        The body, on its device and in its precision.
     tokenizer : Tokenizer
         The body's own.
     pieces : Pieces
-        Of N sequences, each within the context.
-    layer, pooling, batch_tokens
-        As in `embed`.
+        Of N sequences, each within the context; see `lingome.models.reading.pieces.cut_to_fit`.
+    layer : int or "all"
+        0 is the embedding table, 1 the first layer, ..., -1 the last (final norm included). Static vectors have 0.
+        All of them, side by side, make a vector of (n_layers + 1) D numbers.
+    pooling : {"mean", "max", "cls"}
+        Mean or maximum over the sequence's tokens without ``[CLS]`` and ``[SEP]``, or ``[CLS]``, which static vectors
+        know nothing of.
+    batch_tokens : int, optional
+        Tokens of a batch; None for what suits the device.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, D), or (N, (n_layers + 1) D) of all layers
+        In the order of the sequences.
     """
     n_sequences = int(pieces.owner[-1]) + 1 if len(pieces.owner) else 0
     sums = np.full((n_sequences, count_features(reader.body, layer)), -np.inf if pooling == "max" else 0.0)
@@ -195,7 +121,7 @@ class Rows(NamedTuple):
     firsts : ndarray of int64, shape (P,)
         The first row of each piece.
     bases : bool
-        A row a base, not a token.
+        Whether a row is of a base, not of a token.
     """
 
     cuts: np.ndarray
@@ -220,6 +146,35 @@ def lay_rows(pieces: Pieces, n_sequences: int, *, bases: bool) -> Rows:
                 np.concatenate([none, *ends]), sizes.cumsum() - sizes, bases)
 
 
+def embed_tokens(
+    reader: Reader,
+    tokenizer: Tokenizer,
+    pieces: Pieces,
+    n_sequences: int,
+    *,
+    bases: bool = False,
+    layer: Layer = -1,
+    batch_tokens: int | None = None,
+) -> TokenVectors:
+    """Compute one vector per token, or with `bases` one per base: that of the token which owns it.
+
+    Bases that were cut off have no rows; where a sequence was cut into windows, a token sees its own window alone.
+
+    Parameters
+    ----------
+    reader, tokenizer, pieces, layer, batch_tokens
+        As in `embed_pieces`.
+    n_sequences : int
+        Sequences that the pieces are of.
+    bases : bool
+        Whether there is a row per base.
+    """
+    rows = lay_rows(pieces, n_sequences, bases=bases)
+    out = np.empty((int(rows.cuts[-1]), count_features(reader.body, layer)), dtype=np.float32)
+    fill_rows(reader, tokenizer, pieces, rows, out, layer=layer, batch_tokens=batch_tokens)
+    return TokenVectors(out, rows.cuts, rows.starts, rows.ends)
+
+
 def fill_rows(
     reader: Reader,
     tokenizer: Tokenizer,
@@ -234,18 +189,14 @@ def fill_rows(
 
     Parameters
     ----------
-    reader : Reader
-        The body, on its device.
-    tokenizer : Tokenizer
-        The body's own.
-    pieces : Pieces
-        Each within the context.
+    reader, tokenizer, pieces
+        As in `embed_pieces`.
     rows : Rows
         Says where the vectors of each piece go.
     out : ndarray of float32, shape (M, D)
         It is filled.
     layer, batch_tokens
-        As in `embed`.
+        As in `embed_pieces`.
     """
     for chosen, states in _read(reader, tokenizer, pieces, layer, batch_tokens):
         for piece, state_LD in zip(chosen.tolist(), states, strict=True):
@@ -294,7 +245,7 @@ def sample_cosine(
     pieces : Pieces
         What the sample is taken from.
     layer : int or "all"
-        As in `embed`.
+        As in `embed_pieces`.
     n_sample : int
         Pieces, evenly spaced, at most 4,096 tokens of them together (one at least).
     """

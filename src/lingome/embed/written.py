@@ -32,7 +32,14 @@ def open_vectors(
     made : mapping
         How the vectors were made.
     rows : Rows, optional
-        Which tokens or bases the rows are of; None for one row a sequence.
+        Which tokens or bases the rows are of; None for one row per sequence.
+    force : bool
+        Whether files that exist are replaced.
+
+    Yields
+    ------
+    ndarray of float32, shape (M, D)
+        In memory, or mapped from the file.
     """
     if out.suffix == ".npz":
         matrix = np.empty(shape, dtype=np.float32)
@@ -59,7 +66,7 @@ def open_vectors(
 
 
 def _lines(ids: Sequence[str], rows: Rows | None) -> Iterator[str]:
-    """Write the table: a line a token, or a line a sequence with its rows."""
+    """Write the table: one line per token, or one line per sequence with its rows."""
     if rows is not None and not rows.bases:
         yield "id\trow\tstart\tend\n"
         owners = np.repeat(np.arange(len(ids)), np.diff(rows.cuts)).tolist()

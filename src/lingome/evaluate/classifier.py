@@ -21,6 +21,19 @@ def score_classifier(
 ) -> Scored:
     """Score the test examples; validation examples, if any, choose the threshold.
 
+    Parameters
+    ----------
+    model : SequenceClassifier
+        The fine-tuned model; it is used on the device it is on.
+    tokenizer : Tokenizer
+        The model's own.
+    examples : Examples
+        With a test split; unlabelled ones are not used. Its classes are taken for the model's, in their order.
+    name : str
+        What tables and messages call the model.
+    too_long : {"error", "truncate"}
+        Sequences beyond the context: refuse, or keep their beginning.
+
     Raises
     ------
     CheckpointError

@@ -19,7 +19,7 @@ from lingome.models.architecture import Body
 from lingome.models.open import Opened, random_body
 from lingome.models.reading.pieces import cut_to_fit
 from lingome.tokens.alphabet import doubt_letters
-from lingome.tune.classifier import TUNE_HINT, Fitted, check_training, fit_classifier
+from lingome.tune.classifier import TUNE_HINT, FitLog, Fitted, check_training, fit_classifier
 from lingome.tune.cost import FitCost, estimate_fits
 from lingome.tune.methods import method_group, method_title
 from lingome.tune.predict import run_batches, softmax
@@ -57,6 +57,17 @@ def list_fits(methods: Sequence[str], start: Opened[Body], n_seeds: int, *, rand
     """List what is fitted: each method, and the one that changes most from random weights, too.
 
     ``features`` from trained weights has nothing random, and is fitted once.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        ``features``, ``last:N`` and ``full``.
+    start : Opened
+        The body to adapt; one without a folder has random weights, and gets no control.
+    n_seeds : int
+        Fits per method.
+    random_control : bool
+        Whether random weights are fitted too.
     """
     random = start.folder is None
     fits = [
@@ -82,6 +93,19 @@ def estimate_methods(
     examples: Examples, start: Opened[Body], fits: Sequence[Fits], tune: TuneSettings, device: str = "auto"
 ) -> FitCost:
     """Check what `evaluate_methods` would refuse, and estimate what its fits take.
+
+    Parameters
+    ----------
+    examples : Examples
+        With training, validation and test splits; unlabelled and undivided ones are not used.
+    start : Opened
+        The body to adapt, and its tokenizer.
+    fits : sequence of Fits
+        From `list_fits`.
+    tune : TuneSettings
+        How they are trained.
+    device : str
+        As in `lingome.models.devices.pick_device`.
 
     Raises
     ------
@@ -112,6 +136,33 @@ def evaluate_methods(
 
     What is fitted is in `list_fits`. The best model is the one with the lowest validation loss, among those that
     start from trained weights.
+
+    Parameters
+    ----------
+    examples : Examples
+        With training, validation and test splits; unlabelled and undivided ones are not used.
+    start : Opened
+        The body to adapt, which is copied, and its tokenizer.
+    methods : sequence of str
+        ``features``, ``last:N`` and ``full``.
+    seeds : sequence of int
+        One fit per seed; a method with fewer fits takes the first.
+    tune : TuneSettings
+        How they are trained.
+    random_control : bool
+        Whether random weights are fitted too.
+    run : RunDir, optional
+        Gets lines of ``metrics.jsonl`` of each fit.
+    device : str
+        As in `lingome.models.devices.pick_device`.
+
+    Raises
+    ------
+    DataError
+        If a split that is needed has no labelled examples, training examples are of one class, or sequences do not
+        fit the context.
+    ConfigError
+        If a method is not known, or asks for more layers than there are.
     """
     parts = _labelled_parts(examples)
     test = parts["test"]
@@ -131,8 +182,8 @@ def evaluate_methods(
         for number, seed in enumerate(seeds[:n_fits], start=1):
             body = random_body(start.model.config, seed) if random else start.model
             fitted = fit_classifier(
-                body, start.tokenizer, examples, method, tune, seed, run=run, device=device,
-                label=f"{name}, fit {number}",
+                body, start.tokenizer, examples, method, tune, seed, device=device,
+                log=FitLog(run, f"{name}, fit {number}"),
             )
             chances = softmax(run_batches(fitted.model, start.tokenizer, coded.ids))
             probabilities.append(chances[:, 1] if chances.shape[1] == 2 else chances)

@@ -15,7 +15,7 @@ def merge_tree(tokenizer: BpeTokenizer) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One a token, letters first, then in the order of merges; columns `MERGE_TREE_COLUMNS`:
+        One per token, letters first, then in the order of merges; columns `MERGE_TREE_COLUMNS`:
         ``parent_left`` and ``parent_right`` are the tokens it was merged from and ``rank`` (from 1)
         its place in the order of merges, None for letters; ``depth`` the longest chain of merges
         from a letter to it (0 for letters); ``n_descendants`` how many different tokens were made
@@ -29,7 +29,7 @@ def merge_tree(tokenizer: BpeTokenizer) -> list[dict[str, Any]]:
     depth = dict.fromkeys(letters, 0)
     for rank, (left, right) in enumerate(tokenizer.merges):
         depth[first + rank] = 1 + max(depth[left], depth[right])
-    made = dict.fromkeys(depth, 0)  # descendants of each token, one bit a token
+    made = dict.fromkeys(depth, 0)  # descendants of each token, one bit per token
     for rank in reversed(range(len(tokenizer.merges))):
         index = first + rank
         for parent in tokenizer.merges[rank]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from lingome.core.errors import DataError
-from lingome.data.bed import bed_rows, on_genome
-from lingome.data.fasta import FastaParser
 from lingome.data.genome import SoftMasked, read_index
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import bed_rows, on_genome
+from lingome.data.readers.fasta import FastaParser
 from lingome.explain.token_census import TokenCensus, merge_intervals, take_census
 from lingome.tokens.alphabet import DNA
 from lingome.tokens.tokenizer import Tokenizer

@@ -142,7 +142,7 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> dict[str, int | float]:
     dict
         ``tokens``, ``mean_length_bp`` (over the vocabulary), ``longest_bp``; with counts also
         ``used`` (tokens that occur), ``bases_per_token`` (mean over occurrences),
-        ``median_count``, ``entropy_bits`` (of the token distribution, bits a token) and
+        ``median_count``, ``entropy_bits`` (of the token distribution, bits per token) and
         ``frequency_length_correlation`` (Pearson, of log10 count and length over used tokens;
         absent when one of them does not vary).
     """

@@ -13,7 +13,7 @@ _BLOCK = 256
 
 
 class Draws:
-    """One uniform number a sequence and step.
+    """One uniform number per sequence and step.
 
     Number `t` of a sequence is a function of (seed, key, t) alone, so it depends neither on the batch
     nor on how long the sequence becomes.

@@ -134,7 +134,9 @@ def _find_nuclei(probs_BV: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray
         for one in inside:
             if total >= p and n:
                 break
-            total, n, least_B[row] = total + one, n + 1, one
+            total += one
+            n += 1
+            least_B[row] = one
         n_B[row] = n
     return least_B, n_B
 
@@ -189,7 +191,8 @@ class Sampling:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError("top-p is a probability", where="top_p", got=self.top_p, expected="above 0, at most 1")
         if self.min_p is not None and not 0 <= self.min_p <= 1:
-            raise ConfigError("min-p is a share of the likeliest", where="min_p", got=self.min_p, expected="0 to 1")
+            raise ConfigError("min-p is a share of the largest probability",
+                              where="min_p", got=self.min_p, expected="0 to 1")
 
 
 def shape_logits(logits_BV: Tensor, sampling: Sampling) -> Tensor:

@@ -15,14 +15,15 @@ import numpy as np
 
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.seeds import generator
-from lingome.data.bed import read_bed, read_narrow_peak
 from lingome.data.catalog.entries import find
 from lingome.data.catalog.fetch import fetch
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
-from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
-from lingome.data.motifs import read_jaspar, select
+from lingome.data.motifs import select
+from lingome.data.readers.bed import read_bed, read_narrow_peak
+from lingome.data.readers.gff import read_gff
+from lingome.data.readers.jaspar import read_jaspar
 from lingome.data.splits import split_by_blocks, split_by_chromosome
 from lingome.data.windows import middle_in_any, tile
 from lingome.genome.regions import build_regions, promoter_intervals

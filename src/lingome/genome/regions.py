@@ -17,9 +17,9 @@ from lingome.core.progress import say, track
 from lingome.core.seeds import generator
 from lingome.data.examples import Examples
 from lingome.data.genome import Genome
-from lingome.data.gff import Feature
 from lingome.data.interval import Interval
 from lingome.data.names import unknown_chromosome
+from lingome.data.readers.gff import Feature
 from lingome.data.sequence import gc_content
 from lingome.data.windows import centred
 
@@ -39,7 +39,7 @@ def build_regions(
     avoid: Sequence[Interval] = (),
     seed: int = 0,
 ) -> Examples:
-    """Build the task of telling given windows of a genome from others.
+    """Build the task of distinguishing given windows of a genome from others.
 
     Parameters
     ----------

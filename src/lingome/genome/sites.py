@@ -158,7 +158,7 @@ def build_sites(
     background: Sequence[float] | None = None,
     regions: Sequence[Interval] | None = None,
 ) -> Examples:
-    """Build the task of telling used motif sites from unused ones.
+    """Build the task of distinguishing used motif sites from unused ones.
 
     A site is bound (label 1) when its middle base lies within a peak. Splits are left open.
 

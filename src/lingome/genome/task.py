@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lingome.config.task import SplitSettings, TaskSettings, file_kind
+from lingome.config.parts.task import SplitSettings, TaskSettings, file_kind
 from lingome.core.errors import DataError
 from lingome.core.progress import say
-from lingome.data.bed import bed_rows, on_genome, peak_rows
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
-from lingome.data.gff import read_gff
 from lingome.data.interval import Interval
-from lingome.data.motifs import read_jaspar, select
+from lingome.data.motifs import select
+from lingome.data.readers.bed import bed_rows, on_genome, peak_rows
+from lingome.data.readers.gff import read_gff
+from lingome.data.readers.jaspar import read_jaspar
+from lingome.data.readers.tables import read_examples
 from lingome.data.splits import divide, reach
-from lingome.data.tables import read_examples
 from lingome.genome.regions import build_regions, promoter_intervals
 from lingome.genome.sites import build_sites
 

@@ -131,7 +131,7 @@ class _Asker:
         return out
 
     def is_by_token(self, out: Tensor, ids_BL: Tensor) -> bool:
-        """Say whether the output has a row a token."""
+        """Say whether the output has one row per token."""
         whole = isinstance(self.model, EncoderDecoderLM | Tracks | SequenceClassifier)
         return not whole and out.shape[:2] == ids_BL.shape
 
@@ -178,7 +178,9 @@ def _check_padding(ask: _Asker, tokenizer: Tokenizer) -> None:
     left_mask_BL = mask_BL.gather(1, moved_BL)
     left = ask(ids_BL.gather(1, moved_BL), left_mask_BL)
     if ask.is_by_token(right, ids_BL):
-        right, other, left = right[mask_BL], other[mask_BL], left[left_mask_BL]
+        right = right[mask_BL]
+        other = other[mask_BL]
+        left = left[left_mask_BL]
     _close("what stands under padding is never seen", other, right)
     _close("padding on the left changes nothing", left, right)
 
@@ -270,5 +272,6 @@ def _check_bfloat16(ask: _Asker, tokenizer: Tokenizer) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         rounded = ask(ids_BL, mask_BL).float()
     if ask.is_by_token(exact, ids_BL):
-        exact, rounded = exact[mask_BL], rounded[mask_BL]
+        exact = exact[mask_BL]
+        rounded = rounded[mask_BL]
     _close("bfloat16 stays near float32", rounded, exact, ROUNDED * max(1.0, float(exact.abs().max())))

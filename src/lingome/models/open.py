@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
@@ -23,6 +22,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 from torch import nn
 
 from lingome.core.errors import CheckpointError, ConfigError
+from lingome.core.files import read_json_object
 from lingome.models.architecture import Body, CausalModel
 from lingome.models.folders.checkpoint import Promise, load_checkpoint, with_roles
 from lingome.models.heads.classifier import SequenceClassifier
@@ -260,13 +260,7 @@ def read_lineage(folder: Path) -> dict[str, Any]:
     """
     for file in (folder / "run.json", folder.parent / "run.json"):
         if file.is_file():
-            try:
-                found = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise CheckpointError("cannot be read as JSON", where=file, got=error) from error
-            if not isinstance(found, dict):
-                raise CheckpointError("does not hold names and values", where=file, got=repr(found)[:80])
-            return found
+            return read_json_object(file)
     if (folder / "hub.json").is_file():
         from lingome.models.hub import read_origin
 

@@ -20,7 +20,7 @@ from lingome.models.folders.checkpoint import find_builder
 from lingome.models.folders.families import from_config_json, read_family
 from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.networks.decoder.shape import DecoderConfig
-from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.registry import build_body
 from lingome.models.shape import Shape
@@ -225,15 +225,16 @@ def _nucleotide_2(size: str, n_layers: int, hidden_size: int) -> HubModel:
     )
 
 
-def _hyena(name: str, hub: str, hidden_size: int, n_layers: int, n_positions: int) -> HubModel:
+def _hyena(name: str, hub: str) -> HubModel:
+    shape = RELEASED[name]
     config = {
-        "model_type": "hyenadna", "vocab_size": 12, "d_model": hidden_size, "n_layer": n_layers,
-        "d_inner": 4 * hidden_size, "max_seq_len": n_positions + 2, "emb_dim": 5, "filter_order": 64,
+        "model_type": "hyenadna", "vocab_size": 12, "d_model": shape.hidden_size, "n_layer": shape.n_layers,
+        "d_inner": shape.ffn_size, "max_seq_len": shape.max_positions, "emb_dim": 5, "filter_order": 64,
         "pad_vocab_size_multiple": 8, "hyena_order": 2, "layer_norm_epsilon": 1e-5, "embed_dropout": 0.1,
     }
     return HubModel(
         name, f"LongSafari/{hub}", "bsd-3-clause", "DNA, single bases", "the human genome (hg38)",
-        f"{n_positions:,} bases", f"{REFERENCE}; {NAMES}", "arXiv:2306.15794; hub page", config,
+        f"{shape.max_positions - 2:,} bases", f"{REFERENCE}; {NAMES}", "arXiv:2306.15794; hub page", config,
     )
 
 
@@ -295,13 +296,13 @@ HUB_MODELS: tuple[HubModel, ...] = (
     _nucleotide_2("100m", 22, 512),
     _nucleotide_2("250m", 24, 768),
     _nucleotide_2("500m", 29, 1024),
-    _hyena("hyenadna-tiny-1k", "hyenadna-tiny-1k-seqlen-hf", 128, 2, 1024),
-    _hyena("hyenadna-tiny-1k-d256", "hyenadna-tiny-1k-seqlen-d256-hf", 256, 2, 1024),
-    _hyena("hyenadna-tiny-16k", "hyenadna-tiny-16k-seqlen-d128-hf", 128, 2, 16_384),
-    _hyena("hyenadna-small-32k", "hyenadna-small-32k-seqlen-hf", 256, 4, 32_768),
-    _hyena("hyenadna-medium-160k", "hyenadna-medium-160k-seqlen-hf", 256, 8, 160_000),
-    _hyena("hyenadna-medium-450k", "hyenadna-medium-450k-seqlen-hf", 256, 8, 450_000),
-    _hyena("hyenadna-large-1m", "hyenadna-large-1m-seqlen-hf", 256, 8, 1_000_000),
+    _hyena("hyenadna-tiny-1k", "hyenadna-tiny-1k-seqlen-hf"),
+    _hyena("hyenadna-tiny-1k-d256", "hyenadna-tiny-1k-seqlen-d256-hf"),
+    _hyena("hyenadna-tiny-16k", "hyenadna-tiny-16k-seqlen-d128-hf"),
+    _hyena("hyenadna-small-32k", "hyenadna-small-32k-seqlen-hf"),
+    _hyena("hyenadna-medium-160k", "hyenadna-medium-160k-seqlen-hf"),
+    _hyena("hyenadna-medium-450k", "hyenadna-medium-450k-seqlen-hf"),
+    _hyena("hyenadna-large-1m", "hyenadna-large-1m-seqlen-hf"),
     _gpn(),
     _mistral_dna("1M", NOT_SAID, REAL, hidden_size=64, intermediate_size=64, num_hidden_layers=4, head_dim=8,
                  num_local_experts=8, num_experts_per_tok=1, max_position_embeddings=256),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lingome.config.commented import write_commented
 from lingome.config.config import ConfigSettings
+from lingome.config.schema.commented import write_commented
 from lingome.config.workflows import load_workflow
 from lingome.core.outcome import Outcome
 

@@ -9,9 +9,9 @@ from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan, Table
 from lingome.data.catalog.entries import Entry, entries, find
 from lingome.data.catalog.fetch import cached_file, fetch, folder_file, steps
-from lingome.data.check import FileReport, check_file, recognise
-from lingome.data.compressed import is_folder, sniff
 from lingome.data.genome import Genome
+from lingome.data.readers.check import FileReport, check_file, recognise
+from lingome.data.readers.compressed import is_folder, sniff
 
 
 def list_catalog(settings: ListSettings) -> Outcome:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from lingome.api.embedding import cut_for_embedding, embed_whole, say_what_was_cut
+from lingome.api.embedding import cut_for_embedding, say_what_was_cut
 from lingome.config.embed import EmbedSettings
 from lingome.core.errors import ConfigError
 from lingome.core.files import check_new_file
 from lingome.core.outcome import Outcome, Plan
 from lingome.core.progress import say
 from lingome.data.genome import Genome
-from lingome.data.tables import read_sequences
-from lingome.embed.encode import fill_rows, lay_rows, sample_cosine
+from lingome.data.readers.tables import read_sequences
+from lingome.embed.encode import embed_pieces, fill_rows, lay_rows, sample_cosine
 from lingome.embed.written import open_vectors, say_size, table_beside
 from lingome.genome.regions import read_windows
 from lingome.genome.task import read_places
@@ -71,7 +71,7 @@ def plan(settings: EmbedSettings) -> Plan:
         batch_tokens=settings.batch_tokens, copies=2,
     )
     held = 0 if settings.out.suffix == ".npy" else work.size_bytes
-    how = settings.pooling if settings.per == "sequence" else f"one a {settings.per}"
+    how = settings.pooling if settings.per == "sequence" else f"one per {settings.per}"
     return Plan("embed", [
         ("model", f"{start.name}: {n_parameters:,} parameters"),
         ("sequences", f"{len(ids):,}, {n_tokens:,} tokens; {pieces.n_long:,} longer than the context"),
@@ -105,8 +105,8 @@ def run(settings: EmbedSettings) -> Outcome:
         say(f"precision {reader.precision}: 1 - cosine to fp32 is at most {1 - cosine:.1e} on a sample")
     files: dict[str, Any] = {"out": settings.out, "force": settings.force, "made": made, "ids": ids}
     if settings.per == "sequence":
-        vectors = embed_whole(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
-                              batch_tokens=settings.batch_tokens)
+        vectors = embed_pieces(reader, start.tokenizer, pieces, layer=settings.layer, pooling=settings.pooling,
+                               batch_tokens=settings.batch_tokens)
         with open_vectors(shape=vectors.shape, **files) as out:
             out[:] = vectors
     else:
@@ -130,7 +130,7 @@ def _open(settings: EmbedSettings) -> Work:
     if settings.out.suffix not in (".npz", ".npy"):
         raise ConfigError("vectors are written as .npz or .npy", where="out", got=settings.out)
     if settings.per != "sequence" and settings.pooling != "mean":
-        raise ConfigError(f"one vector a {settings.per} is not pooled", where="pooling", got=settings.pooling,
+        raise ConfigError(f"one vector per {settings.per} is not pooled", where="pooling", got=settings.pooling,
                           hint="leave pooling out, or take per=sequence")
     for file in [settings.out, *([table_beside(settings.out)] if settings.out.suffix == ".npy" else [])]:
         check_new_file(file, settings.force)

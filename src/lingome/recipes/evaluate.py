@@ -8,7 +8,7 @@ from typing import Any
 from lingome.api.evaluate import add_model, measure_classifier, measure_language
 from lingome.api.model import Model
 from lingome.config.evaluate import EvaluateSettings
-from lingome.config.task import SplitSettings
+from lingome.config.parts.task import SplitSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import check_absent
 from lingome.core.lineage import Lineage
@@ -16,8 +16,8 @@ from lingome.core.outcome import Outcome, Plan
 from lingome.core.rundir import RunDir
 from lingome.data.examples import SPLITS, Examples
 from lingome.data.genome import Genome
+from lingome.data.readers.tables import read_examples
 from lingome.data.splits import divide, reach, split_random
-from lingome.data.tables import read_examples
 from lingome.evaluate.baselines.classifiers import usable_splits
 from lingome.models.devices import pick_device
 from lingome.models.folders.checkpoint import read_config

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from lingome.api.model import Model
+from lingome.config.parts.task import TaskSettings
 from lingome.config.predict import PredictSettings
-from lingome.config.settings import load_settings
-from lingome.config.task import TaskSettings
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.files import atomic_file, check_new_file
 from lingome.core.outcome import Outcome, Plan
@@ -17,8 +17,9 @@ from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.motifs import read_jaspar, select
-from lingome.data.tables import read_sequences
+from lingome.data.motifs import select
+from lingome.data.readers.jaspar import read_jaspar
+from lingome.data.readers.tables import read_sequences
 from lingome.genome.predictions import as_bed, prediction_rows
 from lingome.genome.regions import read_windows
 from lingome.genome.sites import find_sites, site_windows
@@ -33,7 +34,8 @@ from lingome.tune.cost import estimate_predicting
 def plan(settings: PredictSettings) -> Plan:
     """Load the model, read the inputs, and say what would be scored."""
     opened, examples, _ = _open(settings)
-    model, tokenizer = opened.classifier(), opened.tokenizer
+    model = opened.classifier()
+    tokenizer = opened.tokenizer
     ids = cut_to_fit(
         tokenizer, examples.sequences, model.config.max_positions, settings.too_long, hint=CUT_HINT
     ).ids

@@ -81,7 +81,7 @@ def run(settings: PretrainSettings) -> Outcome:
     again = f"lingome pretrain -o {settings.out} --resume"
     if settings.resume:
         began = RunDir(settings.out)
-        began.check_resumable(settings.as_dict(), aside=MAY_DIFFER, command=again, defaults=settings.defaults())
+        began.check_resumable(settings.as_dict(), may_differ=MAY_DIFFER, command=again, defaults=settings.defaults())
         if (settings.out / "run.json").exists():
             return Outcome(f"this run is complete: {settings.out}", path=settings.out)
     lineage = Lineage("pretrain", settings.seed)

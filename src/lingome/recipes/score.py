@@ -21,9 +21,9 @@ from lingome.core.progress import say
 from lingome.core.tables import format_cell
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.proteins import read_proteins
-from lingome.data.tables import read_sequences
-from lingome.data.variants import holds_places, read_mutants, read_variants
+from lingome.data.readers.proteins import read_proteins
+from lingome.data.readers.tables import read_sequences
+from lingome.data.readers.variants import holds_places, read_mutants, read_variants
 from lingome.evaluate.baselines.letters import delta_log_likelihoods, fit_letters, held_out_scores
 from lingome.evaluate.baselines.scores import (
     Contender,

@@ -11,7 +11,7 @@ import numpy as np
 
 from lingome.core.errors import DataError
 from lingome.core.progress import silence
-from lingome.data.compressed import read_blocks
+from lingome.data.readers.compressed import read_blocks
 from lingome.tokens.alphabet import DNA, Alphabet
 from lingome.tokens.bpe.learning import learn_merges
 from lingome.tokens.tokenizer import Tokenizer, as_codes

@@ -56,7 +56,8 @@ class KmerTokenizer(Tokenizer):
 
     Examples
     --------
-    >>> KmerTokenizer(3).decode_tokens(KmerTokenizer(3).encode("TAGCGTAT").input_ids)
+    >>> words = KmerTokenizer(3)
+    >>> [words.vocab[i] for i in words.encode("TAGCGTAT").input_ids]
     ['TAG', 'AGC', 'GCG', 'CGT', 'GTA', 'TAT']
     """
 
@@ -155,10 +156,6 @@ class KmerTokenizer(Tokenizer):
             if index != self.unk_id:
                 letters[position : position + self.k] = self.vocab[index]
         return "".join(letters)
-
-    def decode_tokens(self, ids: Sequence[int] | np.ndarray) -> list[str]:
-        """Give the words of tokens `ids`, shape (m,)."""
-        return [self.vocab[int(i)] for i in ids]
 
     def write_model(self, folder: Path) -> None:
         """Write ``vocab.txt``, and ``tokenizer.json`` when words do not overlap."""

@@ -302,7 +302,7 @@ class Tokenizer(ABC):
         Returns
         -------
         sequence of Encoding
-            One a sequence. It is an `Encodings`: each is made when asked for, and ``.input_ids`` and
+            One per sequence. It is an `Encodings`: each is made when asked for, and ``.input_ids`` and
             ``.cuts`` are those of all.
         """
         bases, starts = join_codes(sequences)

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.models.devices import autocast, pick_precision
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.train.objectives import Batch, LossSum
@@ -196,12 +196,17 @@ def _timed(work: Callable[[], object], device: torch.device, budget_s: float) ->
     """Give the median time (s) of up to four calls, after one that is not counted."""
     times: list[float] = []
     while len(times) < 2 or (len(times) < 5 and sum(times) < budget_s):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+        times.append(time_call(work, device))
     return float(np.median(times[1:]))
+
+
+def time_call(work: Callable[[], object], device: torch.device) -> float:
+    """Give the time (s) of one call, until the device has done what it was asked."""
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
 def peak_bytes(device: torch.device) -> float:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import torch
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.progress import say
 

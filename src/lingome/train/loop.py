@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import DataError, Interrupted
 from lingome.core.progress import Task, say, track
 from lingome.models.devices import autocast

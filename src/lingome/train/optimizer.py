@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.train.parallel.sharded import is_rows
 
 

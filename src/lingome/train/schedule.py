@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 
 
 def progress_share(settings: TrainSettings, step: int, total_steps: int | None, elapsed_s: float) -> float:

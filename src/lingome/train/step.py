@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.seeds import derive_seed, generator

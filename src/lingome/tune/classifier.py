@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from lingome.config.finetune import TuneSettings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.core.seeds import derive_seed
@@ -70,6 +70,21 @@ class Fitted(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class FitLog(NamedTuple):
+    """Where a fit says how it goes.
+
+    Parameters
+    ----------
+    run : RunDir, optional
+        Gets lines of ``metrics.jsonl``; None writes nothing.
+    label : str
+        Title of the progress bar, and phase of these lines.
+    """
+
+    run: RunDir | None
+    label: str
+
+
 def fit_classifier(
     start: Body,
     tokenizer: Tokenizer,
@@ -78,9 +93,8 @@ def fit_classifier(
     settings: TuneSettings,
     seed: int,
     *,
-    run: RunDir | None = None,
     device: str = "auto",
-    label: str = "",
+    log: FitLog | None = None,
 ) -> Fitted:
     """Fit a classifier on a copy of a body.
 
@@ -102,12 +116,10 @@ def fit_classifier(
         ``features``, ``last:N`` or ``full``; static vectors take ``features`` alone.
     seed : int
         Of the head and of the order of examples.
-    run : RunDir, optional
-        Gets lines of ``metrics.jsonl``, under `label` as phase.
     device : str
         As in `lingome.models.devices.pick_device`.
-    label : str
-        Title of the progress bar; the method, when empty.
+    log : FitLog, optional
+        Where metrics go, and what the progress bar says. By default nothing is written, and it says the method.
 
     Raises
     ------
@@ -134,7 +146,7 @@ def fit_classifier(
         _fit_features(model, tokenizer, coded, parts, settings).install(model)
     if method != "features":
         objective = ClassificationObjective(_class_weights(parts["train"].labels, len(names), settings))
-        recorder = _Recorder(objective, run, label or method)
+        recorder = _Recorder(objective, log or FitLog(None, method))
         steps = _descend(model, trained, tokenizer, coded, parts, settings, seed, recorder)
     model.eval().requires_grad_(True)
     judged = "valid" if len(parts["valid"]) else "train"
@@ -215,7 +227,7 @@ def _descend(
 
     result = train(
         model, recorder, source, train_settings,
-        phase=Phase(recorder.phase, derive_seed(seed, "train"), recorder.phase),
+        phase=Phase(recorder.log.label, derive_seed(seed, "train"), recorder.log.label),
         evaluate=evaluate if len(parts["valid"]) else None, parameters=trained,
     )
     return result.steps
@@ -229,8 +241,7 @@ class _Recorder:
     """
 
     inner: ClassificationObjective
-    run: RunDir | None
-    phase: str
+    log: FitLog
     step: int = 0
     tokens: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -248,11 +259,11 @@ class _Recorder:
 
     def note(self, values: dict[str, float]) -> dict[str, float]:
         """Write the mean training loss since the last look, and what validation says."""
-        if self.run is not None:
+        if self.log.run is not None:
             shared = {"step": self.step, "tokens": self.tokens, "time_s": round(time.monotonic() - self.began, 2)}
             mean = self.total / max(self.items, 1e-9)
-            self.run.append_metric(phase=self.phase, split="train", loss=mean, **shared)
-            self.run.append_metric(phase=self.phase, split="valid", **values, **shared)
+            self.log.run.append_metric(phase=self.log.label, split="train", loss=mean, **shared)
+            self.log.run.append_metric(phase=self.log.label, split="valid", **values, **shared)
         self.total = self.items = 0.0
         return values
 

@@ -15,7 +15,7 @@ import numpy as np
 from torch import nn
 
 from lingome.config.finetune import TuneSettings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.models.architecture import Body
 from lingome.models.devices import pick_device
 from lingome.models.heads.classifier import SequenceClassifier

@@ -12,7 +12,7 @@ import lingome as lg
 from lingome.cli.main import main
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
-from lingome.data.tables import read_sequences
+from lingome.data.readers.tables import read_sequences
 
 QUICK = {"seeds": 2, "resamples": 100}
 

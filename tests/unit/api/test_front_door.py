@@ -12,8 +12,8 @@ import lingome as lg
 from lingome.config.embed import EmbedSettings
 from lingome.config.finetune import FinetuneSettings
 from lingome.config.generate import GenerateSettings
+from lingome.config.parts.task import TaskSettings
 from lingome.config.score import ScoreSettings
-from lingome.config.task import TaskSettings
 
 HEAVY = ("torch", "numpy", "numba", "sklearn", "pydantic", "rich", "transformers", "pysam")
 

@@ -15,7 +15,7 @@ from lingome.cli.command import SettingOption, WorkflowCommand, option_names
 from lingome.cli.complete import SHELLS, VARIABLE
 from lingome.cli.main import main
 from lingome.config.data import ListSettings
-from lingome.config.fields import NEEDED, list_settings, show_default
+from lingome.config.schema.fields import NEEDED, list_settings, show_default
 from lingome.config.workflow import Workflow
 from lingome.config.workflows import load_workflow, load_workflows
 from lingome.core.errors import DataError

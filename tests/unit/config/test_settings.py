@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lingome.config.settings import RunSettings, Settings, load_settings
+from lingome.config.schema.settings import RunSettings, Settings, load_settings
 from lingome.core.errors import ConfigError
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from lingome.config.embed import EmbedSettings
 from lingome.config.finetune import FinetuneSettings
+from lingome.config.parts.task import SplitSettings, TaskSettings, sort_inputs
 from lingome.config.predict import sort_predict_inputs, sort_sequence_inputs
-from lingome.config.settings import load_settings
-from lingome.config.task import SplitSettings, TaskSettings, sort_inputs
+from lingome.config.schema.settings import load_settings
 from lingome.core.errors import ConfigError
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from lingome.config.commented import write_commented
-from lingome.config.fields import NEEDED, list_parts, list_settings, show_default
 from lingome.config.finetune import FinetuneSettings
 from lingome.config.pretrain import PretrainSettings
-from lingome.config.settings import load_settings
+from lingome.config.schema.commented import write_commented
+from lingome.config.schema.fields import NEEDED, list_parts, list_settings, show_default
+from lingome.config.schema.settings import load_settings
 from lingome.config.workflow import Workflow, inputs_in_order
 from lingome.config.workflows import GROUPS, WORKFLOWS, load_workflow, load_workflows
 from lingome.core.errors import ConfigError

@@ -92,7 +92,8 @@ def test_digest_is_the_published_sha256_of_abc(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"{", "as JSON"), (b"[1]", "no object"), (b"\xff", "as JSON"), (b"[" * 100_000, "as JSON")]
+    ("content", "said"),
+    [(b"{", "as JSON"), (b"[1]", "names and values"), (b"\xff", "as JSON"), (b"[" * 100_000, "as JSON")],
 )
 def test_a_file_that_holds_no_object_is_named(content: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "settings.json"

@@ -41,10 +41,10 @@ def test_a_run_may_be_gone_on_with_under_settings_that_are_set_aside(tmp_path):
     (tmp_path / "tables").mkdir()
     run.write_config({"seed": 1, "train": {"lr": 0.1, "parallel": "ddp"}})
     now = {"seed": 1, "train": {"lr": 0.1, "parallel": "fsdp", "newer": True}}
-    run.check_resumable(now, aside={"train.parallel"}, command="again")
+    run.check_resumable(now, may_differ={"train.parallel"}, command="again")
     with pytest.raises(ConfigError, match=r"train\.parallel: a run is resumed"):
-        run.check_resumable(now, aside=set(), command="again")
+        run.check_resumable(now, may_differ=set(), command="again")
     with pytest.raises(ConfigError, match=r"train\.lr: a run"):
-        run.check_resumable({"train": {"lr": 0.2}}, aside=set(), command="again")
+        run.check_resumable({"train": {"lr": 0.2}}, may_differ=set(), command="again")
     with pytest.raises(ConfigError, match=r"train\.newer: a run"):
-        run.check_resumable(now, aside={"train.parallel"}, command="again", defaults={"train": {"newer": False}})
+        run.check_resumable(now, may_differ={"train.parallel"}, command="again", defaults={"train": {"newer": False}})

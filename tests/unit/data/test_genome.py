@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
-from lingome.data import fasta
-from lingome.data.compressed import read_blocks
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
+from lingome.data.readers import fasta
+from lingome.data.readers.compressed import read_blocks
 from lingome.data.sequence import as_text
 
 FASTA = b">chr1 first\nACGTn\nacgR\n\n>chr2\nUUGG\n>empty\n>chrM\nA\n"

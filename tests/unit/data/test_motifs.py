@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lingome.core.errors import DataError
 from lingome.data.genome import Genome
-from lingome.data.motifs import Motif, read_jaspar, scan, score_threshold, select
+from lingome.data.motifs import STEPS_PER_BIT, Motif, scan, score_threshold, select
+from lingome.data.readers.jaspar import read_jaspar
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 
 UNIFORM = np.full(4, 0.25)
@@ -22,10 +23,10 @@ SMALL = Motif("M1.1", "small", np.array([[8, 0, 1, 0], [0, 8, 1, 0], [0, 0, 5, 2
 
 def test_log_odds_by_hand() -> None:
     """Column 1, letter A: p = (8 + 0.8/4) / 8.8 = 0.93182, log2(p / 0.25) = 1.8981."""
-    scores = SMALL.log_odds(UNIFORM)
+    scores = SMALL.integer_scores(UNIFORM)
     assert scores.shape == (4, 4)
-    assert scores[0, 0] == 1.90
-    assert scores[1, 0] == -3.46  # log2(0.2 / 8.8 / 0.25) = -3.4594
+    assert scores[0, 0] == 190
+    assert scores[1, 0] == -346  # log2(0.2 / 8.8 / 0.25) = -3.4594
 
 
 def brute_scores(motif: Motif, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +93,7 @@ def test_ctcf_on_the_slice(data_dir: Path) -> None:
     bases = Genome.open(data_dir / "ci" / "chr20_30M_32M.fa.gz").sequence("chr20_30M_32M")
     counts = np.array([np.count_nonzero(bases == letter) for letter in b"ACGT"])
     background = counts / counts.sum()
-    table = motif.log_odds(background)
+    table = motif.integer_scores(background) / STEPS_PER_BIT
     assert "".join("ACGT"[letter] for letter in table.argmax(axis=0)) == "TGGCCACCAGGGGGCGCTA"
     threshold = score_threshold(motif, 1e-5, background)
     positions, strands, scores = scan(motif, bases, threshold, background)
@@ -102,41 +103,6 @@ def test_ctcf_on_the_slice(data_dir: Path) -> None:
     site = bases[at : at + 19] if strand == "+" else reverse_complement(bases[at : at + 19])
     by_hand = sum(table["ACGT".index(letter), i] for i, letter in enumerate(as_text(site)))
     assert scores[0] == pytest.approx(by_hand)
-
-
-JASPAR = ">M1.1\tone\nA [ 1 2 ]\nC [ 3 4 ]\nG [ 5 6 ]\nT [ 7 8 ]\n"
-
-
-def test_both_layouts_of_jaspar(tmp_path: Path) -> None:
-    file = tmp_path / "x.jaspar"
-    file.write_text(JASPAR + ">M2.1 two words\n1 2\n3 4\n5 6\n7 8.5\n")
-    first, second = read_jaspar(file)
-    assert (first.id, first.name, second.name) == ("M1.1", "one", "two words")
-    assert first.counts.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]
-    assert second.counts[3, 1] == 8.5
-
-
-@pytest.mark.parametrize(
-    ("text", "what"),
-    [
-        ("", "empty"),
-        ("A [ 1 ]\n", "no matrix yet"),
-        (JASPAR.replace("G [ 5 6 ]\n", ""), "not a row"),
-        (JASPAR.replace("6 ]", "]"), "equal length"),
-        (JASPAR.replace("6 ]", "x ]"), "not numbers"),
-        (JASPAR.replace("6 ]", "-6 ]"), "not numbers"),
-        (JASPAR.replace("6 ]", "nan ]"), "not numbers"),
-        (JASPAR + "T [ 1 2 ]\n", "not a row"),
-        (JASPAR + JASPAR, "comes twice"),
-        (">\n", "without a name"),
-        (">M1\nA [ 0 ]\nC [ 0 ]\nG [ 0 ]\nT [ 0 ]\n", "no counts"),
-    ],
-)
-def test_bad_matrices(tmp_path: Path, text: str, what: str) -> None:
-    file = tmp_path / "x.jaspar"
-    file.write_text(text)
-    with pytest.raises(DataError, match=what):
-        read_jaspar(file)
 
 
 def test_select_by_id_base_and_name() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingome.config.task import SplitSettings
+from lingome.config.parts.task import SplitSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.data.examples import Examples
 from lingome.data.interval import Interval

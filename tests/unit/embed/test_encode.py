@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import ConfigError, DataError
-from lingome.embed.encode import embed, embed_tokens, sample_cosine
+from lingome.embed.encode import TokenVectors, check_choice, embed_pieces, embed_tokens, sample_cosine
+from lingome.models.architecture import Body
 from lingome.models.networks.word2vec.shape import StaticConfig
 from lingome.models.open import random_body
 from lingome.models.presets import find_config, find_shape
@@ -19,9 +20,32 @@ from lingome.models.reading.pieces import cut_to_fit
 from lingome.models.reading.reader import Reader
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
+from lingome.tokens.tokenizer import Tokenizer
 
 TOKENIZER = CharacterTokenizer()
 BODY = random_body(find_config("tiny", 9), seed=3)
+CPU = torch.device("cpu")
+
+
+def embed(
+    body: Body, tokenizer: Tokenizer, sequences: list[str], *, layer: int = -1, pooling: str = "mean",
+    too_long: str = "error", batch_tokens: int | None = None, precision: str = "fp32",
+) -> np.ndarray:
+    check_choice(body, layer, pooling)
+    pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
+    reader = Reader.of(body, CPU, precision)
+    return embed_pieces(reader, tokenizer, pieces, layer=layer, pooling=pooling, batch_tokens=batch_tokens)
+
+
+def read_tokens(
+    body: Body, tokenizer: Tokenizer, sequences: list[str], *, bases: bool = False, layer: int = -1,
+    too_long: str = "error", batch_tokens: int | None = None,
+) -> TokenVectors:
+    pieces = cut_to_fit(tokenizer, sequences, body.config.max_positions, too_long)
+    reader = Reader.of(body, CPU)
+    return embed_tokens(
+        reader, tokenizer, pieces, len(sequences), bases=bases, layer=layer, batch_tokens=batch_tokens
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -31,8 +55,8 @@ BODY = random_body(find_config("tiny", 9), seed=3)
     st.sampled_from(["mean", "max", "cls"]),
 )
 def test_vectors_do_not_depend_on_batch_or_padding(sequences: list[str], batch_tokens: int, pooling: str):
-    together = embed(BODY, TOKENIZER, sequences, pooling=pooling, batch_tokens=batch_tokens, device="cpu")
-    alone = np.concatenate([embed(BODY, TOKENIZER, [one], pooling=pooling, device="cpu") for one in sequences])
+    together = embed(BODY, TOKENIZER, sequences, pooling=pooling, batch_tokens=batch_tokens)
+    alone = np.concatenate([embed(BODY, TOKENIZER, [one], pooling=pooling) for one in sequences])
     assert together.dtype == np.float32
     assert np.abs(together - alone).max() < 1e-5
 
@@ -43,7 +67,7 @@ def test_pooling_by_hand(layer: int):
     with torch.no_grad():
         hidden = BODY.hidden_states(ids)[layer][0]
     for pooling, expected in (("mean", hidden[1:-1].mean(0)), ("max", hidden[1:-1].amax(0)), ("cls", hidden[0])):
-        got = embed(BODY, TOKENIZER, ["ACGTTGCA", "A" * 30], layer=layer, pooling=pooling, device="cpu")
+        got = embed(BODY, TOKENIZER, ["ACGTTGCA", "A" * 30], layer=layer, pooling=pooling)
         assert np.abs(got[0] - expected.numpy()).max() < 1e-5, pooling
 
 
@@ -51,16 +75,16 @@ def test_long_sequences_follow_the_policy():
     body = random_body(find_config("tiny", 9).__class__(**{**find_config("tiny", 9).__dict__, "max_positions": 12}), 0)
     long = "ACGTACGTACGGTTACGTAACGT"  # 23 letters; 10 fit
     with pytest.raises(DataError, match="longer than the model can read"):
-        embed(body, TOKENIZER, ["ACG", long], device="cpu")
-    first = embed(body, TOKENIZER, [long[:10]], device="cpu")
-    assert np.array_equal(embed(body, TOKENIZER, [long], too_long="truncate", device="cpu"), first)
+        embed(body, TOKENIZER, ["ACG", long])
+    first = embed(body, TOKENIZER, [long[:10]])
+    assert np.array_equal(embed(body, TOKENIZER, [long], too_long="truncate"), first)
     # Windows by hand: 23 letters in three of 8, 8 and 7, weighted by their tokens.
-    parts = embed(body, TOKENIZER, [long[:8], long[8:16], long[16:]], device="cpu")
+    parts = embed(body, TOKENIZER, [long[:8], long[8:16], long[16:]])
     expected = (8 * parts[0] + 8 * parts[1] + 7 * parts[2]) / 23
-    got = embed(body, TOKENIZER, [long], too_long="window", device="cpu")
+    got = embed(body, TOKENIZER, [long], too_long="window")
     assert np.abs(got[0] - expected).max() < 1e-5
-    highest = embed(body, TOKENIZER, [long], too_long="window", pooling="max", device="cpu")
-    parts = embed(body, TOKENIZER, [long[:8], long[8:16], long[16:]], pooling="max", device="cpu")
+    highest = embed(body, TOKENIZER, [long], too_long="window", pooling="max")
+    parts = embed(body, TOKENIZER, [long[:8], long[8:16], long[16:]], pooling="max")
     assert np.abs(highest[0] - parts.max(axis=0)).max() < 1e-5
 
 
@@ -71,10 +95,10 @@ def test_what_was_cut_and_unknown_is_counted():
 
 def test_layers_that_do_not_exist_and_empty_sequences():
     with pytest.raises(ConfigError, match="no such layer"):
-        embed(BODY, TOKENIZER, ["ACG"], layer=3, device="cpu")
+        embed(BODY, TOKENIZER, ["ACG"], layer=3)
     with pytest.raises(DataError, match="a sequence is empty"):
-        embed(BODY, TOKENIZER, ["ACG", ""], device="cpu")
-    assert embed(BODY, TOKENIZER, [], device="cpu").shape == (0, 64)
+        embed(BODY, TOKENIZER, ["ACG", ""])
+    assert embed(BODY, TOKENIZER, []).shape == (0, 64)
 
 
 SEQUENCES = ["ACGTTGCATTGACCA", "A", "GGNGT" * 9, "TTGACA" * 4, "CATTC", "GATTACAGATTACAG"]
@@ -85,9 +109,9 @@ def test_every_body_is_invariant_to_batch_padding_and_order(preset: str):
     shape = StaticConfig(vocab_size=9) if preset == "static" else find_shape(preset, 9)
     body = random_body(shape, seed=1)
     for layer in (-1, 0):
-        alone = np.concatenate([embed(body, TOKENIZER, [one], layer=layer, device="cpu") for one in SEQUENCES])
+        alone = np.concatenate([embed(body, TOKENIZER, [one], layer=layer) for one in SEQUENCES])
         for batch_tokens in (1, 70, 10_000):
-            turned = embed(body, TOKENIZER, SEQUENCES[::-1], layer=layer, batch_tokens=batch_tokens, device="cpu")
+            turned = embed(body, TOKENIZER, SEQUENCES[::-1], layer=layer, batch_tokens=batch_tokens)
             assert np.abs(turned[::-1] - alone).max() < 1e-5
 
 
@@ -96,7 +120,7 @@ def test_tokens_and_bases_by_hand(bases: bool):
     tokenizer = KmerTokenizer(3, False)
     body = random_body(find_config("nano", tokenizer.vocab_size), seed=2)
     texts = ["ACGTTGCA", "GGT"]  # ACG TTG C A, and GGT
-    found = embed_tokens(body, tokenizer, texts, bases=bases, layer=1, batch_tokens=6, device="cpu")
+    found = read_tokens(body, tokenizer, texts, bases=bases, layer=1, batch_tokens=6)
     rows = []
     for text in texts:
         encoding = tokenizer.encode(text)
@@ -113,21 +137,21 @@ def test_tokens_and_bases_by_hand(bases: bool):
 def test_tokens_of_long_sequences():
     body = random_body(dataclasses.replace(find_config("nano", 9), max_positions=12), 0)
     long = "ACGTACGTACGGTTACGTAACGT"
-    windows = embed_tokens(body, TOKENIZER, ["CC", long], too_long="window", device="cpu")
-    parts = embed_tokens(body, TOKENIZER, ["CC", long[:8], long[8:16], long[16:]], device="cpu")
+    windows = read_tokens(body, TOKENIZER, ["CC", long], too_long="window")
+    parts = read_tokens(body, TOKENIZER, ["CC", long[:8], long[8:16], long[16:]])
     assert np.abs(windows.embeddings - parts.embeddings).max() < 1e-5
     assert (windows.cuts.tolist(), windows.starts.tolist()) == ([0, 2, 25], [0, 1, *range(23)])
-    cut = embed_tokens(body, TOKENIZER, [long], too_long="truncate", bases=True, device="cpu")
+    cut = read_tokens(body, TOKENIZER, [long], too_long="truncate", bases=True)
     assert (cut.cuts.tolist(), cut.ends.tolist()) == ([0, 10], list(range(1, 11)))
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_lower_precision_is_close(precision: str):
     body = random_body(find_config("tiny", 9), seed=3)
-    exact = embed(body, TOKENIZER, SEQUENCES, device="cpu")
-    rough = embed(body, TOKENIZER, SEQUENCES, device="cpu", precision=precision)
+    exact = embed(body, TOKENIZER, SEQUENCES)
+    rough = embed(body, TOKENIZER, SEQUENCES, precision=precision)
     cosine = (exact * rough).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rough, axis=1)
     assert 0.999 < cosine.min() < 1 - 1e-9
-    reader = Reader.of(body, torch.device("cpu"), precision)
+    reader = Reader.of(body, CPU, precision)
     pieces = cut_to_fit(TOKENIZER, SEQUENCES, 512)
     assert abs(sample_cosine(body, reader, TOKENIZER, pieces) - cosine.min()) < 1e-6

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.bed import read_bed
 from lingome.data.genome import Genome
-from lingome.data.gff import Feature
 from lingome.data.interval import Interval
+from lingome.data.readers.bed import read_bed
+from lingome.data.readers.gff import Feature
 from lingome.data.sequence import gc_content
 from lingome.genome.regions import build_regions, promoter_intervals
 

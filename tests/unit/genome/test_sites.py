@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.data.bed import read_narrow_peak
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
-from lingome.data.motifs import Motif, read_jaspar, select
+from lingome.data.motifs import STEPS_PER_BIT, Motif, select
+from lingome.data.readers.bed import read_narrow_peak
+from lingome.data.readers.jaspar import read_jaspar
 from lingome.data.sequence import as_bases, as_text, reverse_complement
 from lingome.genome.sites import base_shares, build_sites, find_sites, site_windows
 
@@ -108,7 +109,7 @@ def test_real_ctcf_sites_are_the_motif_and_some_are_bound(data_dir: Path):
     assert 0 < examples.labels.sum() < len(examples)
     # The motif stands forward in the middle of the window: its letters there add up to the score.
     scores = examples.columns["motif score"]
-    weights = motif.log_odds(base_shares(genome))
+    weights = motif.integer_scores(base_shares(genome)) / STEPS_PER_BIT
     best = int(scores.argmax())
     core = as_bases(examples.sequences[best][116:135])
     by_hand = sum(weights["ACGT".index(chr(letter)), at] for at, letter in enumerate(core))

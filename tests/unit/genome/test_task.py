@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lingome.config.task import SplitSettings, TaskSettings
+from lingome.config.parts.task import SplitSettings, TaskSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.data.examples import example_rows
 from lingome.data.splits import divide, split_rows

@@ -364,7 +364,7 @@ def test_a_cut_download_goes_on_where_it_stopped(hub: Hub, monkeypatch: pytest.M
     hub.cut_after = whole // 7
     with pytest.raises(DataError, match=r"the download of model\.safetensors broke off") as caught:
         fetch_model(NAME)
-    assert "goes on where it stopped" in str(caught.value.hint)
+    assert "continues where it stopped" in str(caught.value.hint)
     shelf = Path(os.environ["LINGOME_CACHE"]) / "hub" / "lab--tiny" / COMMIT
     there = (shelf / "model.safetensors.part").stat().st_size
     assert there == 4 * (whole // 7)  # four attempts, each a part further

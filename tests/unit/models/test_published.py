@@ -14,7 +14,7 @@ from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.hub.reference import parse_reference
 from lingome.models.presets import find_shape
 from lingome.models.published import HUB_MODELS, HubModel, count_kept_bytes, estimate_memory
-from lingome.recipes.model import list_published
+from lingome.recipes.model.look import list_published
 
 DOCS = Path(__file__).parents[3] / "docs" / "published_models.md"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lingome.core import progress
-from lingome.data.compressed import estimate_bases
+from lingome.data.readers.compressed import estimate_bases
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.cost import measure_encoding, measure_training

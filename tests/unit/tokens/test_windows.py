@@ -160,7 +160,7 @@ def test_encode_genome_leaves_n_out(genome: Genome) -> None:
 
 def test_encode_genome_with_overlapping_words(genome: Genome) -> None:
     encoded = encode_genome(genome, KmerTokenizer(3))
-    assert KmerTokenizer(3).decode_tokens(encoded.ids) == ["ACG", "CGT", "ACG", "ACG", "CGT", "GTA", "TAC"]
+    assert [KmerTokenizer(3).vocab[i] for i in encoded.ids] == ["ACG", "CGT", "ACG", "ACG", "CGT", "GTA", "TAC"]
     assert encoded.segments.tolist() == [[0, 2], [2, 3], [3, 7]]
     assert encoded.bases == 13
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import MissingExtraError
 from lingome.core.rundir import RunDir
 from lingome.train import board

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
 from lingome.models.presets import build_masked_lm

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.train.cost import START_S, Cost, Load, _forward, duration, estimate_training
@@ -50,7 +50,7 @@ def test_time_is_steps_and_measures():
 
 RUN = """
 import resource, torch, numpy as np
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 import lingome.train.cost as cost

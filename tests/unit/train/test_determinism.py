@@ -4,7 +4,7 @@ import warnings
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.progress import set_sink
 from lingome.train.checkpointing import Phase
 from lingome.train.determinism import reproducible

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
 from lingome.train.checkpointing import Checkpointing, Phase

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.train.optimizer import build_optimizer, scale_and_clip
 
 

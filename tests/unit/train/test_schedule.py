@@ -3,7 +3,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.train.schedule import learning_rate, progress_share
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.progress import set_sink
 from lingome.core.rundir import RunDir

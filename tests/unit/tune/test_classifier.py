@@ -13,12 +13,12 @@ from lingome.config.finetune import TuneSettings
 from lingome.core.errors import DataError
 from lingome.core.rundir import RunDir
 from lingome.data.examples import Examples
-from lingome.data.tables import read_examples
+from lingome.data.readers.tables import read_examples
 from lingome.models.networks.transformer.model import Transformer
 from lingome.models.open import random_body
 from lingome.models.presets import find_config
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tune.classifier import fit_classifier
+from lingome.tune.classifier import FitLog, fit_classifier
 from lingome.tune.predict import predict_probabilities
 
 TOKENIZER = KmerTokenizer(3, False)
@@ -70,8 +70,8 @@ def test_the_head_starts_from_the_features(examples: Examples, body: Transformer
 def test_metrics_are_written_at_each_look(tmp_path: Path, examples: Examples, body: Transformer):
     with RunDir.create(tmp_path / "run") as run:
         fitted = fit_classifier(
-            body, TOKENIZER, examples, "full", TuneSettings(epochs=1, evaluations=2), 0, run=run, device="cpu",
-            label="x",
+            body, TOKENIZER, examples, "full", TuneSettings(epochs=1, evaluations=2), 0, device="cpu",
+            log=FitLog(run, "x"),
         )
         lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
     assert [line["split"] for line in lines] == ["train", "valid"] * 2

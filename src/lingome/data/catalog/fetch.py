@@ -18,7 +18,7 @@ from lingome.core.progress import say, track
 from lingome.data.catalog.build import build
 from lingome.data.catalog.download import download
 from lingome.data.catalog.entries import Entry, Source, find
-from lingome.data.compressed import read_blocks
+from lingome.data.readers.compressed import read_blocks
 
 
 def data_folder() -> Path | None:

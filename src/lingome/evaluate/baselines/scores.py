@@ -44,7 +44,7 @@ def spread(n_items: int, at_most: int) -> np.ndarray:
 
 
 def sequence_rows(contenders: Sequence[Contender], n_letters: np.ndarray, unit: str) -> list[dict[str, Any]]:
-    """Give mean scores and bits a letter, with 95 % intervals over sequences.
+    """Give mean scores and bits per letter, with 95 % intervals over sequences.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ class LanguageScore(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """Windows cut into tokens, which tokens are guessed in each (bool, one a token), and whether all known ones are."""
+    """Windows cut into tokens, which tokens are guessed in each (bool, one per token), and whether all known are."""
 
     encodings: Sequence[Encoding]
     hidden: list[np.ndarray]

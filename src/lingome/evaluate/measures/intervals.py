@@ -56,7 +56,7 @@ def resamples(n_items: int, n_seeds: int, n_resamples: int, seed: int) -> Iterat
 
 def _thresholds(threshold: float | Sequence[float], n_seeds: int) -> list[float]:
     values = [float(threshold)] * n_seeds if isinstance(threshold, int | float) else [float(t) for t in threshold]
-    assert len(values) == n_seeds, "one threshold, or one a seed"
+    assert len(values) == n_seeds, "one threshold, or one per seed"
     return values
 
 

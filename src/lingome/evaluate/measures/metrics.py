@@ -2,9 +2,9 @@
 
 Legend of shapes: N items, C classes, R resamples, G groups of equal scores.
 
-Every metric exists twice. ``auroc(labels, scores)`` gives one number. ``WEIGHTED["auroc"]`` takes
-item weights of shape (R, N), the number of times each item was drawn in each resample, and gives R
-numbers at once, which is what makes a bootstrap of a thousand resamples cheap.
+``measure("auroc", labels, scores)`` gives one number. ``WEIGHTED["auroc"]`` takes item weights of shape (R, N), the
+number of times each item was drawn in each resample, and gives R numbers at once, which is what makes a bootstrap of a
+thousand resamples cheap.
 
 With two classes, scores are the probability of class 1, shape (N,). With more, they have shape
 (N, C): AUROC and AUPRC are then the plain mean over classes, each against the rest (macro
@@ -82,6 +82,11 @@ def predicted_class(scores: np.ndarray, threshold: float = 0.5) -> np.ndarray:
 def _weighted_mcc(
     labels: np.ndarray, scores: np.ndarray, weights_RN: np.ndarray, threshold: float
 ) -> np.ndarray:
+    """Compute the Matthews correlation coefficient, -1..1; 0 when all calls are one class.
+
+    Matthews 1975, doi:10.1016/0005-2795(75)90109-9; for C classes the R_K of Gorodkin 2004,
+    doi:10.1016/j.compbiolchem.2004.09.006, which is the same number for two.
+    """
     called = predicted_class(scores, threshold)
     n_classes = max(2, scores.shape[1] if scores.ndim == 2 else 2)
     cell = np.zeros((len(labels), n_classes * n_classes), dtype=weights_RN.dtype)
@@ -99,18 +104,34 @@ def _weighted_mcc(
 def _weighted_auroc(
     labels: np.ndarray, scores: np.ndarray, weights_RN: np.ndarray, threshold: float
 ) -> np.ndarray:
+    """Compute the area under the ROC curve, 0..1: the chance that a positive outranks a negative.
+
+    A tie counts one half (Mann-Whitney U; Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+    NaN when only one class is present.
+    """
     return _one_versus_rest(_auroc, labels, scores, weights_RN)
 
 
 def _weighted_auprc(
     labels: np.ndarray, scores: np.ndarray, weights_RN: np.ndarray, threshold: float
 ) -> np.ndarray:
+    """Compute the area under the precision-recall curve as average precision, 0..1.
+
+    The sum over distinct scores of (gain in recall) x (precision there); no line is drawn between
+    points, since precision is not linear in recall (Davis & Goadrich 2006,
+    doi:10.1145/1143844.1143874). Chance level is the share of positives. NaN without positives.
+    """
     return _one_versus_rest(_auprc, labels, scores, weights_RN)
 
 
 def _weighted_brier(
     labels: np.ndarray, scores: np.ndarray, weights_RN: np.ndarray, threshold: float
 ) -> np.ndarray:
+    """Compute the mean squared error of the probabilities; 0 is best.
+
+    Two classes: mean of (p - y)^2, 0..1. More: the squares summed over classes, 0..2
+    (Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2).
+    """
     if scores.ndim == 1:
         squared = (scores - labels) ** 2
     else:
@@ -121,6 +142,11 @@ def _weighted_brier(
 def _weighted_ece(
     labels: np.ndarray, scores: np.ndarray, weights_RN: np.ndarray, threshold: float
 ) -> np.ndarray:
+    """Compute the mean gap between predicted and observed share over ten equal-width bins, 0..1.
+
+    Bins are weighted by their items (Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602); `confidence`
+    says what is predicted.
+    """
     predicted, happened = confidence(labels, scores)
     member = np.zeros((len(labels), N_BINS))
     member[np.arange(len(labels)), bin_of(predicted)] = 1
@@ -173,94 +199,23 @@ def bin_of(probabilities: np.ndarray, n_bins: int = N_BINS) -> np.ndarray:
     return np.clip((probabilities * n_bins).astype(np.int64), 0, n_bins - 1)
 
 
-def _single(name: str, labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
-    labels, scores = np.asarray(labels, dtype=np.int64), np.asarray(scores, dtype=np.float64)
-    return float(WEIGHTED[name](labels, scores, np.ones((1, len(labels))), threshold)[0])
-
-
-def mcc(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
-    """Compute the Matthews correlation coefficient, -1..1; 0 when all calls are one class.
+def measure(name: str, labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
+    """Compute one metric of all items, each counted once.
 
     Parameters
     ----------
+    name : str
+        One of `WEIGHTED`.
     labels : ndarray of int, shape (N,)
         Classes, 0..C-1.
     scores : ndarray of float, shape (N,) or (N, C)
         Probabilities; see the module.
     threshold : float
-        An item is called class 1 when its score is at least this; unused with more than two classes.
-
-    Notes
-    -----
-    Matthews 1975, doi:10.1016/0005-2795(75)90109-9; for C classes the R_K of Gorodkin 2004,
-    doi:10.1016/j.compbiolchem.2004.09.006, which is the same number for two.
+        An item is called class 1 when its score is at least this; only MCC of two classes depends on it.
     """
-    return _single("mcc", labels, scores, threshold)
-
-
-def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Compute the area under the ROC curve, 0..1: the chance that a positive outranks a negative.
-
-    A tie counts one half (Mann-Whitney U; Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
-    NaN when only one class is present.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (N,)
-        Classes, 0..C-1.
-    scores : ndarray of float, shape (N,) or (N, C)
-        Probabilities; see the module.
-    """
-    return _single("auroc", labels, scores)
-
-
-def auprc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Compute the area under the precision-recall curve as average precision, 0..1.
-
-    The sum over distinct scores of (gain in recall) x (precision there); no line is drawn between
-    points, since precision is not linear in recall (Davis & Goadrich 2006,
-    doi:10.1145/1143844.1143874). Chance level is the share of positives. NaN without positives.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (N,)
-        Classes, 0..C-1.
-    scores : ndarray of float, shape (N,) or (N, C)
-        Probabilities; see the module.
-    """
-    return _single("auprc", labels, scores)
-
-
-def brier(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Compute the mean squared error of the probabilities; 0 is best.
-
-    Two classes: mean of (p - y)^2, 0..1. More: the squares summed over classes, 0..2
-    (Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2).
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (N,)
-        Classes, 0..C-1.
-    scores : ndarray of float, shape (N,) or (N, C)
-        Probabilities; see the module.
-    """
-    return _single("brier", labels, scores)
-
-
-def expected_calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Compute the mean gap between predicted and observed share over ten equal-width bins, 0..1.
-
-    Bins are weighted by their items (Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602); `confidence`
-    says what is predicted.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (N,)
-        Classes, 0..C-1.
-    scores : ndarray of float, shape (N,) or (N, C)
-        Probabilities; see the module.
-    """
-    return _single("ece", labels, scores)
+    given = np.asarray(labels, dtype=np.int64)
+    each = np.asarray(scores, dtype=np.float64)
+    return float(WEIGHTED[name](given, each, np.ones((1, len(given))), threshold)[0])
 
 
 def curve_at(
@@ -321,7 +276,8 @@ def best_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
     scores : ndarray of float, shape (N,) or (N, C)
         Probabilities; see the module.
     """
-    labels, scores = np.asarray(labels, dtype=np.int64), np.asarray(scores, dtype=np.float64)
+    labels = np.asarray(labels, dtype=np.int64)
+    scores = np.asarray(scores, dtype=np.float64)
     distinct = np.unique(scores)
     if scores.ndim > 1 or len(distinct) < 2 or len(np.unique(labels)) < 2:
         return 0.5

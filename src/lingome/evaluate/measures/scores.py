@@ -10,7 +10,7 @@ import numpy as np
 from lingome.core.errors import DataError
 from lingome.core.progress import track
 from lingome.evaluate.measures.intervals import bootstrap, bootstrap_difference, curve_band
-from lingome.evaluate.measures.metrics import N_BINS, auroc, bin_of, confidence
+from lingome.evaluate.measures.metrics import N_BINS, bin_of, confidence, measure
 
 METRICS = ("mcc", "auroc", "auprc", "brier", "ece")
 
@@ -216,4 +216,4 @@ def verdict(
 
 
 def _mean_auroc(scored: Scored) -> float:
-    return float(np.mean([auroc(scored.labels, scores) for scores in scored.probabilities]))
+    return float(np.mean([measure("auroc", scored.labels, scores) for scores in scored.probabilities]))

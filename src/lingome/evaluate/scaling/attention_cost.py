@@ -2,7 +2,7 @@
 
 A token is compared with every other, so attention multiplies L x L scores: its time grows with the square of the
 length L. So does its memory where the scores are kept for the backward pass; the fused kernel computes them
-again instead and keeps L numbers a head (Dao et al. 2022, arXiv:2205.14135): memory linear, time not. The other
+again instead and keeps L numbers per head (Dao et al. 2022, arXiv:2205.14135): memory linear, time not. The other
 part of a layer, its matrices, treats each token on its own: linear in both. The parameters are
 those of the matrices, whatever the length.
 
@@ -18,7 +18,6 @@ linear             the layer with every token seeing itself alone: matrices, nor
 from __future__ import annotations
 
 import math
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +32,7 @@ from torch.utils._pytree import tree_leaves
 from lingome.models.layers.attention import AttentionContext, Group
 from lingome.models.networks.transformer.model import Layer
 from lingome.models.networks.transformer.shape import TransformerConfig
+from lingome.train.cost import time_call
 
 PARTS = ("attention, plain", "attention, fused", "linear")
 FIT_FROM = 512
@@ -181,11 +181,5 @@ def _differentiate(out: Tensor, inputs: Sequence[Tensor]) -> None:
 
 
 def _median_time(work: Work, device: torch.device, repeats: int) -> float:
-    times = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+    times = [time_call(work, device) for _ in range(repeats + 1)]
     return float(np.median(times[1:]))

@@ -115,7 +115,7 @@ class LadderFit:
 
     @property
     def rate(self) -> float:
-        """Operations a second of the largest size: median over its runs."""
+        """Operations per second of the largest size: median over its runs."""
         most = max(self.size(row) for row in self.runs)
         rates = [self.flops(row) / max(row["time_s"], 1e-9) for row in self.runs if self.size(row) == most]
         return float(median(rates))

@@ -154,10 +154,10 @@ def _check(settings: PretrainSettings) -> None:
     for size in settings.ladder.sizes:
         find_config(size)  # a width without heads is refused now rather than in the third run
     if settings.resume:
-        aside = {*MAY_DIFFER, *(f"ladder.{name}" for name in type(settings.ladder).model_fields)}
+        may_differ = {*MAY_DIFFER, *(f"ladder.{name}" for name in type(settings.ladder).model_fields)}
         again = f"lingome pretrain -o {settings.out} --resume"
         RunDir(settings.out).check_resumable(
-            settings.as_dict(), aside=aside, command=again, defaults=settings.defaults()
+            settings.as_dict(), may_differ=may_differ, command=again, defaults=settings.defaults()
         )
     else:
         check_absent(settings.out, settings.force)

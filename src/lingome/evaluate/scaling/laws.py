@@ -212,7 +212,8 @@ class _Runs:
     def of(cls, law: Law, *columns: Sequence[float]) -> _Runs:
         n, d, y = (np.asarray(column, dtype=np.float64) for column in columns)
         if not n.shape == d.shape == y.shape or n.ndim != 1:
-            raise DataError("a ladder has a size, a length and a loss a run", got=f"{n.shape}, {d.shape}, {y.shape}")
+            raise DataError("a ladder has one size, one length and one loss per run",
+                            got=f"{n.shape}, {d.shape}, {y.shape}")
         if not all(np.isfinite(column).all() and (column > 0).all() for column in (n, d, y)):
             raise DataError("sizes, lengths and losses of a ladder are finite and above 0")
         least = len(NAMES[law]) + 1

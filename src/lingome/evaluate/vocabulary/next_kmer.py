@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lingome.config.tokens_choose import NextKmerSettings
+from lingome.config.tokens.choose import NextKmerSettings
 from lingome.core.errors import DataError
 from lingome.core.progress import say
 from lingome.core.seeds import generator
@@ -74,7 +74,7 @@ class NextKmerTest:
         self.baselines = _baselines(learn, self.windows, settings)
 
     def run(self, name: str, tokenizer: Tokenizer, *, pretrained: bool = True) -> Guesses:
-        """Train a candidate once a seed, and guess all positions: hits and bits of shape (S, N, K)."""
+        """Train a candidate once per seed, and guess all positions: hits and bits of shape (S, N, K)."""
         settings = self.settings if pretrained else self.settings.replace(pretrain_steps=0)
         fits = []
         for seed in self.seeds:
@@ -164,7 +164,7 @@ def next_kmer(
         Where to learn and where to test; they must not overlap.
     settings : NextKmerSettings
     seeds : sequence of int
-        One training of every candidate a seed; positions are the same for all.
+        One training of every candidate per seed; positions are the same for all.
     device : str
         A torch device.
 

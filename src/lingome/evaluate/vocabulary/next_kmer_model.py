@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lingome.config.tokens_choose import NextKmerSettings
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
+from lingome.config.tokens.choose import NextKmerSettings
 from lingome.core.progress import track
 from lingome.core.seeds import derive_seed, generator
 from lingome.evaluate.baselines.features import base_codes

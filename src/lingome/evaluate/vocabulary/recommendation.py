@@ -112,7 +112,7 @@ def _accuracy(pick: Pick, chosen: Row, best: Row, n: int) -> str:
 def _bits(pick: Pick, candidates: Mapping[str, Row]) -> str:
     top = min(candidates.values(), key=lambda row: row["bits_per_base"])
     row = candidates[pick.chosen]
-    text = f"Fewest bits for the next bases: {top['vocabulary']}, {top['bits_per_base']:.4f} a base."
+    text = f"Fewest bits for the next bases: {top['vocabulary']}, {top['bits_per_base']:.4f} per base."
     if top is row:
         return f"{text} This agrees."
     clear = "more than chance explains" if row["bits_behind_low"] > 0 else "no more than chance explains"
@@ -138,7 +138,7 @@ def _cheap(pick: Pick, signals: Mapping[str, Row]) -> str:
     return (
         f"{text} {pick.chosen} needs {row['bits_behind']:.4f} more ({row['bits_behind_low']:.4f} to "
         f"{row['bits_behind_high']:.4f}): the two signals disagree. {pick.chosen} has {row['bases_per_token']:.2f} "
-        f"bases a token, {top['vocabulary']} {top['bases_per_token']:.2f}."
+        f"bases per token, {top['vocabulary']} {top['bases_per_token']:.2f}."
     )
 
 

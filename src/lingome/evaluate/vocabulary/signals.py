@@ -74,7 +74,7 @@ class SignalBases(NamedTuple):
 def vocabulary_signals(
     bases: SignalBases, tokenizers: Mapping[str, Tokenizer], merges: Mapping[str, int | None]
 ) -> list[dict[str, Any]]:
-    """Give the rows of the table ``vocabulary_signals``, one a candidate.
+    """Give the rows of the table ``vocabulary_signals``, one per candidate.
 
     Parameters
     ----------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,9 @@ from lingome.models.counting.formulas import (
     count_table,
 )
 from lingome.models.counting.rows import Count, Part
+from lingome.models.counting.sizes import Sizes
 from lingome.models.counting.tensor_list import Tensor, list_tensors, mark_copies, module_parts
+from lingome.models.folders.checkpoint import read_config
 from lingome.models.folders.families import from_config_json
 from lingome.models.networks.transformer.shape import TransformerConfig
 
@@ -74,16 +75,10 @@ def count_checkpoint(folder: Path) -> CheckpointCount:
     CheckpointError
         If ``config.json`` or the weights are missing or damaged.
     """
-    file = folder / "config.json"
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError("config.json cannot be read", where=file, got=error) from error
-    if not isinstance(content, dict):
-        raise CheckpointError("config.json holds names and values", where=file, got=type(content).__name__)
+    content = read_config(folder)
     tensors = list_tensors(folder)
     parts = module_parts(tensors, mark_copies(tensors, tied=is_tied(content)))
-    return CheckpointCount(content, tensors, parts, expected_count(content, tensors, file))
+    return CheckpointCount(content, tensors, parts, expected_count(content, tensors, folder / "config.json"))
 
 
 def read_sizes(content: Mapping[str, Any]) -> dict[str, object]:
@@ -117,7 +112,7 @@ def expected_count(content: Mapping[str, Any], tensors: Sequence[Tensor], file: 
     content : mapping
         Content of ``config.json``.
     tensors : sequence of Tensor
-        The tensors of the file.
+        The tensors of the file: names, types and shapes.
     file : Path
         Named in errors.
 
@@ -180,19 +175,18 @@ def _shape(reader: _Reader, **values: Any) -> TransformerConfig:
 
 
 def _bert(reader: _Reader) -> Count | None:
-    sizes: dict[str, Any] = {
-        "hidden_size": reader.size("hidden_size"), "n_layers": reader.size("num_hidden_layers"),
-        "ffn_size": reader.size("intermediate_size"), "n_segments": reader.size("type_vocab_size", 2),
-    }
+    sizes = Sizes(
+        reader.size("vocab_size"), reader.size("hidden_size"), reader.size("num_hidden_layers"),
+        ffn_size=reader.size("intermediate_size"), n_classes=reader.classes(*_CLASSIFIERS),
+    )
+    n_segments = reader.size("type_vocab_size", 2)
     masked = reader.has("cls.predictions.")
     pooler = reader.has("pooler.")
     if "alibi_starting_size" in reader.content:
-        return count_mosaic_bert(
-            vocab_size=reader.size("vocab_size"), masked_head=masked, pooler=pooler,
-            n_classes=reader.classes(*_CLASSIFIERS), **sizes,
-        )
+        return count_mosaic_bert(sizes, n_segments=n_segments, masked_head=masked, pooler=pooler)
     shape = _shape(
-        reader, **sizes, n_heads=1, max_positions=reader.size("max_position_embeddings"), positions="learned",
+        reader, hidden_size=sizes.hidden_size, n_layers=sizes.n_layers, ffn_size=sizes.ffn_size, n_heads=1,
+        n_segments=n_segments, max_positions=reader.size("max_position_embeddings"), positions="learned",
         norm="post", ffn="gelu", bias=True, tie_head=reader.tied,
     )
     return count_encoder(shape, masked_head=masked, pooler=pooler, next_sentence=reader.has("cls.seq_relationship."))
@@ -222,33 +216,34 @@ def _own_encoder(reader: _Reader) -> Count | None:
 
 
 def _word2vec(reader: _Reader) -> Count:
-    return count_table(
-        vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"),
-        n_classes=reader.classes(*_CLASSIFIERS),
+    sizes = Sizes(
+        reader.size("vocab_size"), reader.size("hidden_size"), 0, n_classes=reader.classes(*_CLASSIFIERS)
     )
+    return count_table(sizes)
 
 
 def _gpt2(reader: _Reader) -> Count | None:
     if reader.content.get("add_cross_attention"):
         return None
     width = reader.size("n_embd")
-    return count_gpt(
-        vocab_size=reader.size("vocab_size"), hidden_size=width, n_layers=reader.size("n_layer"),
-        max_positions=reader.size("n_positions"), ffn_size=reader.size("n_inner", 4 * width),
-        tied=reader.tied or not reader.has("lm_head."), n_classes=reader.classes("score.weight"),
+    sizes = Sizes(
+        reader.size("vocab_size"), width, reader.size("n_layer"), ffn_size=reader.size("n_inner", 4 * width),
+        max_positions=reader.size("n_positions"), n_classes=reader.classes("score.weight"),
     )
+    return count_gpt(sizes, tied=reader.tied or not reader.has("lm_head."))
 
 
 def _lingome_decoder(reader: _Reader) -> Count:
     learned = reader.content.get("positions") == "learned"
     bias = bool(reader.content.get("bias"))
+    sizes = Sizes(
+        reader.size("vocab_size"), reader.size("hidden_size"), reader.size("n_layers"), reader.size("n_heads"),
+        reader.size("ffn_size"), n_kv_heads=reader.size("n_kv_heads"), head_size=reader.size("head_dim", 0),
+        max_positions=reader.size("max_positions") if learned else 0,
+    )
     return count_decoder(
-        vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"), n_layers=reader.size("n_layers"),
-        n_heads=reader.size("n_heads"), n_kv_heads=reader.size("n_kv_heads"), ffn_size=reader.size("ffn_size"),
-        head_size=reader.size("head_dim", 0) or None, n_experts=reader.size("n_experts", 0),
-        max_positions=reader.size("max_positions") if learned else 0, bias=bias,
-        norm_bias=bias and reader.content.get("norm") == "layer", gated=reader.content.get("ffn") == "swiglu",
-        tied=reader.tied,
+        sizes, bias=bias, norm_bias=bias and reader.content.get("norm") == "layer",
+        gated=reader.content.get("ffn") == "swiglu", n_experts=reader.size("n_experts", 0), tied=reader.tied,
     )
 
 
@@ -257,12 +252,14 @@ def _llama(reader: _Reader) -> Count | None:
         return None
     heads = reader.size("num_attention_heads")
     experts = reader.size("num_local_experts", 0)
+    sizes = Sizes(
+        reader.size("vocab_size"), reader.size("hidden_size"), reader.size("num_hidden_layers"), heads,
+        reader.size("intermediate_size"), n_kv_heads=reader.size("num_key_value_heads", heads),
+        head_size=reader.size("head_dim", 0), n_classes=reader.classes("score.weight"),
+    )
     return count_llama(
-        vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"),
-        n_layers=reader.size("num_hidden_layers"), n_heads=heads, ffn_size=reader.size("intermediate_size"),
-        n_kv_heads=reader.size("num_key_value_heads", heads), head_size=reader.size("head_dim", 0) or None,
-        n_experts=experts if reader.content.get("model_type") == "mixtral" else 0,
-        tied=reader.tied or not reader.has("lm_head."), n_classes=reader.classes("score.weight"),
+        sizes, n_experts=experts if reader.content.get("model_type") == "mixtral" else 0,
+        tied=reader.tied or not reader.has("lm_head."),
     )
 
 
@@ -272,12 +269,15 @@ def _esm(reader: _Reader) -> Count | None:
     if gated or reader.content.get("emb_layer_norm_before"):
         return None
     stored = reader.has("position_embeddings.weight")
+    sizes = Sizes(
+        reader.size("vocab_size"), reader.size("hidden_size"), reader.size("num_hidden_layers"),
+        reader.size("num_attention_heads"), reader.size("intermediate_size"),
+        max_positions=reader.size("max_position_embeddings") if stored else 0,
+        n_classes=reader.classes("classifier.out_proj.weight"),
+    )
     return count_esm(
-        vocab_size=reader.size("vocab_size"), hidden_size=reader.size("hidden_size"),
-        n_layers=reader.size("num_hidden_layers"), n_heads=reader.size("num_attention_heads"),
-        ffn_size=reader.size("intermediate_size"), masked_head=reader.has("lm_head.dense."),
-        n_positions=reader.size("max_position_embeddings") if stored else 0, contact_head=reader.has("contact_head."),
-        pooler=reader.has("pooler."), n_classes=reader.classes("classifier.out_proj.weight"), tied=reader.tied,
+        sizes, masked_head=reader.has("lm_head.dense."), contact_head=reader.has("contact_head."),
+        pooler=reader.has("pooler."), tied=reader.tied,
     )
 
 
@@ -286,12 +286,14 @@ def _t5(reader: _Reader) -> Count | None:
     if said not in ("relu", "gated-gelu"):
         return None
     layers = reader.size("num_layers")
+    sizes = Sizes(
+        reader.size("vocab_size"), reader.size("d_model"), layers, reader.size("num_heads"), reader.size("d_ff"),
+        head_size=reader.size("d_kv"), n_classes=reader.classes(*_CLASSIFIERS),
+    )
     return count_encoder_decoder(
-        vocab_size=reader.size("vocab_size"), hidden_size=reader.size("d_model"), n_layers=layers,
-        n_decoder_layers=reader.size("num_decoder_layers", layers) if reader.has("EncDecAttention") else 0,
-        n_heads=reader.size("num_heads"), head_size=reader.size("d_kv"), ffn_size=reader.size("d_ff"),
+        sizes, n_decoder_layers=reader.size("num_decoder_layers", layers) if reader.has("EncDecAttention") else 0,
         n_buckets=reader.size("relative_attention_num_buckets", 32), gated=said != "relu",
-        tied=reader.tied or not reader.has("lm_head."), n_classes=reader.classes(*_CLASSIFIERS),
+        tied=reader.tied or not reader.has("lm_head."),
     )
 
 
@@ -299,8 +301,6 @@ def _hyenadna(reader: _Reader) -> Count:
     # Files repeat the embedding as the output matrix, and hold tables that are computed: neither is counted.
     multiple = max(1, reader.size("pad_vocab_size_multiple", 8))
     width = reader.size("d_model")
-    return count_hyena(
-        hidden_size=width, n_layers=reader.size("n_layer"), ffn_size=reader.size("d_inner", 4 * width),
-        vocab_size=-(-reader.size("vocab_size") // multiple) * multiple, filter_size=reader.size("filter_order", 64),
-        tied=reader.tied,
-    )
+    vocab_size = -(-reader.size("vocab_size") // multiple) * multiple
+    sizes = Sizes(vocab_size, width, reader.size("n_layer"), ffn_size=reader.size("d_inner", 4 * width))
+    return count_hyena(sizes, filter_size=reader.size("filter_order", 64), tied=reader.tied)

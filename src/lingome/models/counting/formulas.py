@@ -9,6 +9,7 @@ made, so the largest model costs as little as the smallest.
 from __future__ import annotations
 
 from lingome.models.counting.rows import Count, Rows
+from lingome.models.counting.sizes import Sizes
 from lingome.models.layers.attention import N_BUCKETS
 from lingome.models.networks.transformer.shape import TransformerConfig
 
@@ -73,14 +74,25 @@ def count_encoder(
 
 
 def count_mosaic_bert(
-    *, vocab_size: int, hidden_size: int, n_layers: int, ffn_size: int, n_segments: int = 2, masked_head: bool = False,
-    pooler: bool = True, n_classes: int = 0, convention: str = "encoder with pooler",
+    sizes: Sizes, *, n_segments: int = 2, masked_head: bool = False, pooler: bool = True,
+    convention: str = "encoder with pooler",
 ) -> Count:
     """Count a MosaicBERT (DNABERT-2): ALiBi, so no positions; a gated feed-forward without biases before the gate.
 
     Portes et al. 2023, arXiv:2312.17482; Zhou et al. 2024, arXiv:2306.15006.
+
+    Parameters
+    ----------
+    sizes : Sizes
+        The shape: V, D, F, L and C.
+    n_segments : int
+        Rows of the segment embedding, S.
+    masked_head, pooler : bool
+        Whether it has the head that guesses hidden tokens, and the dense layer on the first token.
+    convention : str
+        Name of the count.
     """
-    rows = Rows(V=vocab_size, D=hidden_size, F=ffn_size, L=n_layers, S=n_segments, C=n_classes)
+    rows = Rows(**sizes.symbols("VDFL"), S=n_segments, C=sizes.n_classes)
     rows.add("token embedding", "V D")
     rows.add("segment embedding", "S D")
     rows.add("norm of embeddings", "D", "2")
@@ -94,46 +106,36 @@ def count_mosaic_bert(
         _add_pooler(rows)
     if masked_head:
         _add_masked_head(rows, bias=True, tied=True)
-    if n_classes:
+    if sizes.n_classes:
         _add_classifier(rows)
     return rows.count(convention)
 
 
 def count_decoder(
-    *, vocab_size: int, hidden_size: int, n_layers: int, ffn_size: int, n_heads: int = 1, n_kv_heads: int | None = None,
-    head_size: int | None = None, max_positions: int = 0, bias: bool = False, norm_bias: bool = False,
-    gated: bool = True, n_experts: int = 0, tied: bool = True, n_classes: int = 0, convention: str = "all weights",
+    sizes: Sizes, *, bias: bool = False, norm_bias: bool = False, gated: bool = True, n_experts: int = 0,
+    tied: bool = True, convention: str = "all weights",
 ) -> Count:
     """Count a decoder of any mix: pre-norm layers with plain or grouped heads, plain or gated feed-forward.
 
     Parameters
     ----------
-    vocab_size, hidden_size, n_layers, ffn_size, n_heads : int
-        V, D, L, F and H.
-    n_kv_heads, head_size : int, optional
-        G and K; H and D / H by default.
-    max_positions : int
-        Rows of a table of learned positions; 0 without one.
+    sizes : Sizes
+        The shape. The classifier, if there is one, has no bias and stands for the logits.
     bias, norm_bias, gated : bool
         Whether matrices have biases, norms have them, and the feed-forward has a gate.
     n_experts : int
-        Feed-forwards a layer beside a router (Mixtral); 0 for one without a router.
+        Feed-forwards per layer beside a router (Mixtral), E; 0 for one without a router.
     tied : bool
         Whether logits are made with the embedding, or there are none.
-    n_classes : int
-        Outputs of a linear classifier without bias, which stands for the logits.
     convention : str
         Name of the count.
     """
-    rows = Rows(
-        V=vocab_size, D=hidden_size, F=ffn_size, L=n_layers, P=max_positions, H=n_heads, G=n_kv_heads or n_heads,
-        K=head_size or hidden_size // n_heads, E=n_experts, C=n_classes,
-    )
+    rows = Rows(**sizes.symbols("VDFLPHGK"), E=n_experts, C=sizes.n_classes)
     pair = "2" if norm_bias else "1"
     each = "E L" if n_experts else "L"
     rows.add("token embedding", "V D")
     rows.add("position embedding", "P D")
-    if rows.sizes["G"] == n_heads and rows.sizes["K"] * n_heads == hidden_size:
+    if rows.sizes["G"] == sizes.n_heads and rows.sizes["K"] * sizes.n_heads == sizes.hidden_size:
         rows.attention(bias=bias)
     else:
         rows.grouped_attention(bias=bias)
@@ -150,48 +152,45 @@ def count_decoder(
         rows.add("biases of down-projection", "D", each)
     rows.add("norms of feed-forward", "D", f"{pair} L")
     rows.add("final norm", "D", pair)
-    if n_classes:
+    if sizes.n_classes:
         rows.add("classifier", "C D")
     elif not tied:
         rows.add("unembedding", "V D")
     return rows.count(convention)
 
 
-def count_gpt(
-    *, vocab_size: int, hidden_size: int, n_layers: int, max_positions: int, ffn_size: int | None = None,
-    tied: bool = True, n_classes: int = 0, convention: str = "all weights",
-) -> Count:
-    """Count a GPT-2 or GPT-3 (Radford et al. 2019; Brown et al. 2020, arXiv:2005.14165); F = 4 D by default."""
-    return count_decoder(
-        vocab_size=vocab_size, hidden_size=hidden_size, n_layers=n_layers, ffn_size=ffn_size or 4 * hidden_size,
-        max_positions=max_positions, bias=True, norm_bias=True, gated=False, tied=tied, n_classes=n_classes,
-        convention=convention,
-    )
+def count_gpt(sizes: Sizes, *, tied: bool = True, convention: str = "all weights") -> Count:
+    """Count a GPT-2 or GPT-3 (Radford et al. 2019; Brown et al. 2020, arXiv:2005.14165)."""
+    return count_decoder(sizes, bias=True, norm_bias=True, gated=False, tied=tied, convention=convention)
 
 
 def count_llama(
-    *, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, ffn_size: int, n_kv_heads: int | None = None,
-    head_size: int | None = None, n_experts: int = 0, tied: bool = False, n_classes: int = 0,
-    convention: str = "all weights",
+    sizes: Sizes, *, n_experts: int = 0, tied: bool = False, convention: str = "all weights"
 ) -> Count:
     """Count a Llama, Mistral or, with `n_experts`, Mixtral: rotary positions, root-mean-square norms, no biases.
 
     Touvron et al. 2023, arXiv:2302.13971; Jiang et al. 2023, arXiv:2310.06825; 2024, arXiv:2401.04088.
+
+    Parameters
+    ----------
+    sizes : Sizes
+        The shape.
+    n_experts : int
+        Feed-forwards per layer beside a router (Mixtral); 0 for one without a router.
+    tied : bool
+        Whether logits are made with the embedding, or there are none.
+    convention : str
+        Name of the count.
     """
-    return count_decoder(
-        vocab_size=vocab_size, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, n_kv_heads=n_kv_heads,
-        head_size=head_size, ffn_size=ffn_size, n_experts=n_experts, tied=tied, n_classes=n_classes,
-        convention=convention,
-    )
+    return count_decoder(sizes, n_experts=n_experts, tied=tied, convention=convention)
 
 
-def count_matrices(
-    *, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, convention: str = "matrices only",
-) -> Count:
+def count_matrices(sizes: Sizes, *, convention: str = "matrices only") -> Count:
     """Count the matrices of a GPT as lectures do: embedding and unembedding apart, no positions, biases or norms."""
+    per_head = sizes.hidden_size // sizes.n_heads
     rows = Rows(
-        n_vocab=vocab_size, d_embed=hidden_size, d_query=hidden_size // n_heads, d_value=hidden_size // n_heads,
-        n_neurons=4 * hidden_size, n_heads=n_heads, n_layers=n_layers,
+        n_vocab=sizes.vocab_size, d_embed=sizes.hidden_size, d_query=per_head, d_value=per_head,
+        n_neurons=4 * sizes.hidden_size, n_heads=sizes.n_heads, n_layers=sizes.n_layers,
     )
     rows.add("token embedding", "d_embed n_vocab")
     rows.add("query", "d_query d_embed", "n_heads n_layers")
@@ -205,18 +204,24 @@ def count_matrices(
 
 
 def count_esm(
-    *, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, ffn_size: int | None = None,
-    n_positions: int = 0, masked_head: bool = True, contact_head: bool = True, pooler: bool = False,
-    n_classes: int = 0, tied: bool = True, convention: str = "with contact head",
+    sizes: Sizes, *, masked_head: bool = True, contact_head: bool = True, pooler: bool = False, tied: bool = True,
+    convention: str = "with contact head",
 ) -> Count:
-    """Count an ESM-2 (Lin et al. 2023, doi:10.1126/science.ade2574).
+    """Count an ESM-2 (Lin et al. 2023, doi:10.1126/science.ade2574): rotary positions, pre-norm.
 
-    Rotary positions, pre-norm, F = 4 D by default; the contact head is one logistic regression on all
-    attention maps. `n_positions` adds the table that transformers' class carries and does not use.
+    Parameters
+    ----------
+    sizes : Sizes
+        The shape. Its positions are the table that transformers' class carries and does not use.
+    masked_head, contact_head, pooler : bool
+        Whether it has the head that guesses hidden residues, the logistic regression on all attention maps,
+        and the dense layer on the first token.
+    tied : bool
+        Whether logits are made with the embedding.
+    convention : str
+        Name of the count.
     """
-    rows = Rows(
-        V=vocab_size, D=hidden_size, F=ffn_size or 4 * hidden_size, L=n_layers, H=n_heads, P=n_positions, C=n_classes
-    )
+    rows = Rows(**sizes.symbols("VDFLHPC"))
     rows.add("token embedding", "V D")
     rows.add("position embedding (unused)", "P D")
     rows.attention()
@@ -231,7 +236,7 @@ def count_esm(
         _add_pooler(rows)
     if masked_head:
         _add_masked_head(rows, bias=True, tied=tied)
-    if n_classes:
+    if sizes.n_classes:
         rows.add("dense layer of classifier", "D D")
         rows.add("bias of dense layer of classifier", "D")
         _add_classifier(rows)
@@ -239,18 +244,29 @@ def count_esm(
 
 
 def count_encoder_decoder(
-    *, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, ffn_size: int, head_size: int = 64,
-    n_decoder_layers: int | None = None, n_buckets: int = 32, gated: bool = False, tied: bool = True,
-    n_classes: int = 0, convention: str = "all weights",
+    sizes: Sizes, *, n_decoder_layers: int | None = None, n_buckets: int = 32, gated: bool = False, tied: bool = True,
+    convention: str = "all weights",
 ) -> Count:
     """Count a T5 (Raffel et al. 2020, arXiv:1910.10683) or, `gated`, a T5 1.1; with 0 decoder layers, its encoder.
 
-    M layers of the decoder, as many as of the encoder by default; each has attention to itself and to the source.
+    Parameters
+    ----------
+    sizes : Sizes
+        The shape.
+    n_decoder_layers : int, optional
+        Layers of the decoder, M, each with attention to itself and to the source; as many as of the encoder by
+        default.
+    n_buckets : int
+        Buckets of distance, B.
+    gated : bool
+        Whether the feed-forward has a gate.
+    tied : bool
+        Whether logits are made with the embedding.
+    convention : str
+        Name of the count.
     """
-    M = n_layers if n_decoder_layers is None else n_decoder_layers
-    rows = Rows(
-        V=vocab_size, D=hidden_size, F=ffn_size, L=n_layers, M=M, H=n_heads, K=head_size, B=n_buckets, C=n_classes
-    )
+    M = sizes.n_layers if n_decoder_layers is None else n_decoder_layers
+    rows = Rows(**sizes.symbols("VDFL"), M=M, **sizes.symbols("HK"), B=n_buckets, C=sizes.n_classes)
     rows.add("token embedding", "V D")
     for name, layers, per_layer in (("encoder", "L", "4"), ("decoder", "M", "8")):
         rows.add(f"{name}: attention", "K D", f"{per_layer} H {layers}")
@@ -261,23 +277,32 @@ def count_encoder_decoder(
         rows.add(f"{name}: final norm", "D", "1" if rows.sizes[layers] else "0")
     if M and not tied:
         rows.add("unembedding", "V D")
-    if n_classes:
+    if sizes.n_classes:
         _add_classifier(rows)
     return rows.count(convention)
 
 
 def count_hyena(
-    *, hidden_size: int, n_layers: int, vocab_size: int = 16, filter_size: int = 64, filter_positions: int = 0,
-    ffn_size: int | None = None, tied: bool = True, convention: str = "as in the paper",
+    sizes: Sizes, *, filter_size: int = 64, filter_positions: int = 0, tied: bool = True,
+    convention: str = "as in the paper",
 ) -> Count:
-    """Count a HyenaDNA (Nguyen et al. 2023, arXiv:2306.15794): order 2, filters of width N, F = 4 D by default.
+    """Count a HyenaDNA of order 2 (Nguyen et al. 2023, arXiv:2306.15794).
 
-    `filter_positions` T adds what published files store beside the parameters: five features and a time for each
-    position of the filter, and its decay rates.
+    Parameters
+    ----------
+    sizes : Sizes
+        The shape: V, D, F and L.
+    filter_size : int
+        Width of the network that makes the filter, N.
+    filter_positions : int
+        Positions of the filter, T: adds what published files store beside the parameters, which is five features
+        and a time for each position, and decay rates. 0 leaves them out.
+    tied : bool
+        Whether logits are made with the embedding.
+    convention : str
+        Name of the count.
     """
-    rows = Rows(
-        V=vocab_size, D=hidden_size, F=ffn_size or 4 * hidden_size, L=n_layers, N=filter_size, T=filter_positions
-    )
+    rows = Rows(**sizes.symbols("VDFL"), N=filter_size, T=filter_positions)
     rows.add("token embedding", "V D")
     rows.add("input projections", "D 3D", "L")
     rows.add("biases of input projections", "3D", "L")
@@ -302,11 +327,11 @@ def count_hyena(
     return rows.count(convention)
 
 
-def count_table(*, vocab_size: int, hidden_size: int, n_classes: int = 0, convention: str = "all weights") -> Count:
+def count_table(sizes: Sizes, *, convention: str = "all weights") -> Count:
     """Count a table of static vectors (Word2Vec)."""
-    rows = Rows(V=vocab_size, D=hidden_size, C=n_classes)
+    rows = Rows(**sizes.symbols("VDC"))
     rows.add("token embedding", "V D")
-    if n_classes:
+    if sizes.n_classes:
         _add_classifier(rows)
     return rows.count(convention)
 

@@ -20,13 +20,14 @@ from lingome.models.counting.formulas import (
     count_mosaic_bert,
 )
 from lingome.models.counting.rows import Count
+from lingome.models.counting.sizes import Sizes
 from lingome.models.counting.tensor_list import Tensor, module_parts
 from lingome.models.folders.families import find_family
 from lingome.models.heads.masked_lm import MaskedLM
 from lingome.models.networks.decoder.shape import DecoderConfig
 from lingome.models.networks.dilated.shape import DilatedConfig
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
-from lingome.models.networks.hyena.shape import HyenaConfig
+from lingome.models.networks.hyena.shape import RELEASED, HyenaConfig
 from lingome.models.networks.transformer.shape import TransformerConfig
 from lingome.models.presets import CAUSAL_PRESETS, PRESETS, SEQ2SEQ_PRESETS, find_shape
 from lingome.models.registry import find_architecture
@@ -78,117 +79,96 @@ class PublishedModel:
         return tuple(counter(vocab_size or self.vocab_size) for counter in self.counters)
 
 
-def _bert(
-    name: str, purpose: str, source: str, vocab_size: int, hidden_size: int, n_layers: int, ffn_size: int,
-    max_positions: int = 512, *, pooler_first: bool = False,
+def _describe(
+    name: str, purpose: str, source: str, sizes: Sizes, *counters: Callable[[Sizes], Count]
 ) -> PublishedModel:
-    config = TransformerConfig(
-        vocab_size, hidden_size, n_layers, hidden_size // 64, ffn_size, max_positions, positions="learned", norm="post",
-        ffn="gelu", bias=True, pad_id=0, cls_id=0, sep_id=0,
+    """Describe a model whose counts are functions of its sizes."""
+
+    def of_vocabulary(counter: Callable[[Sizes], Count]) -> Callable[[int], Count]:
+        return lambda vocab_size: counter(dataclasses.replace(sizes, vocab_size=vocab_size))
+
+    return PublishedModel(
+        name, purpose, sizes.n_layers, sizes.hidden_size, sizes.vocab_size, source, tuple(map(of_vocabulary, counters))
     )
 
-    def masked(tokens: int) -> Count:
-        return count_encoder(dataclasses.replace(config, vocab_size=tokens))
 
-    def encoder(tokens: int) -> Count:
-        shape = dataclasses.replace(config, vocab_size=tokens)
-        return count_encoder(shape, masked_head=False, pooler=True, convention="encoder with pooler")
+def _bert(name: str, purpose: str, source: str, sizes: Sizes, *, pooler_first: bool = False) -> PublishedModel:
+    def shape(sizes: Sizes) -> TransformerConfig:
+        return TransformerConfig(
+            sizes.vocab_size, sizes.hidden_size, sizes.n_layers, sizes.n_heads, sizes.symbols("F")["F"],
+            sizes.max_positions, positions="learned", norm="post", ffn="gelu", bias=True, pad_id=0, cls_id=0, sep_id=0,
+        )
+
+    def masked(sizes: Sizes) -> Count:
+        return count_encoder(shape(sizes))
+
+    def encoder(sizes: Sizes) -> Count:
+        return count_encoder(shape(sizes), masked_head=False, pooler=True, convention="encoder with pooler")
 
     counters = (encoder, masked) if pooler_first else (masked, encoder)
-    return PublishedModel(name, purpose, n_layers, hidden_size, vocab_size, source, counters)
+    return _describe(name, purpose, source, sizes, *counters)
 
 
 def _dnabert_2() -> PublishedModel:
-    def count(tokens: int, *, masked_head: bool) -> Count:
-        convention = "masked language model" if masked_head else "encoder with pooler"
-        return count_mosaic_bert(
-            vocab_size=tokens, hidden_size=768, n_layers=12, ffn_size=3072, masked_head=masked_head,
-            pooler=not masked_head, convention=convention,
-        )
+    def masked(sizes: Sizes) -> Count:
+        return count_mosaic_bert(sizes, masked_head=True, pooler=False, convention="masked language model")
 
-    counters = (lambda tokens: count(tokens, masked_head=False), lambda tokens: count(tokens, masked_head=True))
     purpose = "genomes of 135 species, byte pairs"
-    return PublishedModel("dnabert-2", purpose, 12, 768, 4096, "arXiv:2306.15006", counters)
+    return _describe("dnabert-2", purpose, "arXiv:2306.15006", Sizes(4096, 768, 12, 12), count_mosaic_bert, masked)
 
 
-def _hyena(name: str, hidden_size: int, n_layers: int, n_positions: int) -> PublishedModel:
-    def count(tokens: int, *, stored: bool) -> Count:
-        if not stored:
-            return count_hyena(hidden_size=hidden_size, n_layers=n_layers, vocab_size=tokens)
+def _hyena(name: str, shape: HyenaConfig) -> PublishedModel:
+    def stored(sizes: Sizes) -> Count:
         return count_hyena(
-            hidden_size=hidden_size, n_layers=n_layers, vocab_size=tokens, filter_positions=n_positions + 2,
-            tied=False, convention="as stored, with buffers",
+            sizes, filter_positions=shape.max_positions, tied=False, convention="as stored, with buffers"
         )
 
-    counters = (lambda tokens: count(tokens, stored=False), lambda tokens: count(tokens, stored=True))
-    purpose = f"the human genome, bases, up to {n_positions:,}"
-    return PublishedModel(name, purpose, n_layers, hidden_size, 16, "arXiv:2306.15794", counters)
+    purpose = f"the human genome, bases, up to {shape.max_positions - 2:,}"  # beside the first token and the last
+    sizes = Sizes(shape.n_rows, shape.hidden_size, shape.n_layers)
+    return _describe(name, purpose, "arXiv:2306.15794", sizes, count_hyena, stored)
 
 
 def _esm(name: str, n_layers: int, hidden_size: int, n_heads: int) -> PublishedModel:
-    def count(tokens: int, *, n_positions: int) -> Count:
-        convention = "with unused positions" if n_positions else "with contact head"
-        return count_esm(
-            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, n_positions=n_positions,
-            convention=convention,
-        )
+    def stored(sizes: Sizes) -> Count:
+        return count_esm(dataclasses.replace(sizes, max_positions=1026), convention="with unused positions")
 
-    counters = (lambda tokens: count(tokens, n_positions=0), lambda tokens: count(tokens, n_positions=1026))
-    return PublishedModel(name, "proteins", n_layers, hidden_size, 33, "doi:10.1126/science.ade2574", counters)
+    sizes = Sizes(33, hidden_size, n_layers, n_heads)
+    return _describe(name, "proteins", "doi:10.1126/science.ade2574", sizes, count_esm, stored)
 
 
 def _gpt2(name: str, n_layers: int, hidden_size: int) -> PublishedModel:
-    def count(tokens: int) -> Count:
-        return count_gpt(vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, max_positions=1024)
-
-    return PublishedModel(name, "English", n_layers, hidden_size, 50_257, "Radford et al. 2019", (count,))
+    sizes = Sizes(50_257, hidden_size, n_layers, max_positions=1024)
+    return _describe(name, "English", "Radford et al. 2019", sizes, count_gpt)
 
 
 def _gpt3() -> PublishedModel:
-    def matrices(tokens: int) -> Count:
-        return count_matrices(vocab_size=tokens, hidden_size=12_288, n_layers=96, n_heads=96)
+    def real(sizes: Sizes) -> Count:
+        return count_gpt(dataclasses.replace(sizes, n_heads=1), convention="real model: tied, with the rest")
 
-    def real(tokens: int) -> Count:
-        return count_gpt(vocab_size=tokens, hidden_size=12_288, n_layers=96, max_positions=2048,
-                         convention="real model: tied, with the rest")
-
-    return PublishedModel("gpt3", "English", 96, 12_288, 50_257, "arXiv:2005.14165, table 2.1", (matrices, real))
+    sizes = Sizes(50_257, 12_288, 96, 96, max_positions=2048)
+    return _describe("gpt3", "English", "arXiv:2005.14165, table 2.1", sizes, count_matrices, real)
 
 
-def _llama(
-    name: str, source: str, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int, n_kv_heads: int,
-    ffn_size: int,
-) -> PublishedModel:
-    def count(tokens: int) -> Count:
-        return count_llama(
-            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, n_kv_heads=n_kv_heads,
-            ffn_size=ffn_size,
-        )
-
-    return PublishedModel(name, "text", n_layers, hidden_size, vocab_size, source, (count,))
+def _llama(name: str, source: str, sizes: Sizes) -> PublishedModel:
+    return _describe(name, "text", source, sizes, count_llama)
 
 
 def _t5(
-    name: str, purpose: str, source: str, vocab_size: int, hidden_size: int, n_layers: int, n_heads: int,
-    ffn_size: int, *, head_size: int = 64, gated: bool = False, tied: bool = True, encoder_first: bool = False,
+    name: str, purpose: str, source: str, sizes: Sizes, *, gated: bool = False, tied: bool = True,
+    encoder_first: bool = False,
 ) -> PublishedModel:
-    def whole(tokens: int) -> Count:
-        return count_encoder_decoder(
-            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, head_size=head_size,
-            ffn_size=ffn_size, gated=gated, tied=tied,
-        )
+    def whole(sizes: Sizes) -> Count:
+        return count_encoder_decoder(sizes, gated=gated, tied=tied)
 
-    def encoder(tokens: int) -> Count:
-        return count_encoder_decoder(
-            vocab_size=tokens, hidden_size=hidden_size, n_layers=n_layers, n_heads=n_heads, head_size=head_size,
-            ffn_size=ffn_size, gated=gated, n_decoder_layers=0, convention="encoder alone",
-        )
+    def encoder(sizes: Sizes) -> Count:
+        return count_encoder_decoder(sizes, gated=gated, n_decoder_layers=0, convention="encoder alone")
 
     counters = (encoder, whole) if encoder_first else (whole, encoder)
-    return PublishedModel(name, purpose, n_layers, hidden_size, vocab_size, source, counters)
+    return _describe(name, purpose, source, sizes, *counters)
 
 
 _T5 = "arXiv:1910.10683"
+_BERT = "arXiv:1810.04805"
 _GROVER = "doi:10.1038/s42256-024-00872-0"
 _DNABERT = "doi:10.1093/bioinformatics/btab083"
 _GENEFORMER = "doi:10.1038/s41586-023-06139-9"
@@ -196,45 +176,44 @@ _GENEFORMER = "doi:10.1038/s41586-023-06139-9"
 PUBLISHED: dict[str, PublishedModel] = {
     model.name: model
     for model in (
-        _bert("grover", "the human genome, 600 byte-pair merges", _GROVER, 609, 768, 12, 3072),
+        _bert("grover", "the human genome, 600 byte-pair merges", _GROVER,
+              Sizes(609, 768, 12, 12, max_positions=512)),
         *(
-            _bert(f"dnabert-{k}", f"the human genome, overlapping {k}-mers", _DNABERT, 4**k + 5, 768, 12, 3072,
-                  pooler_first=True)
+            _bert(f"dnabert-{k}", f"the human genome, overlapping {k}-mers", _DNABERT,
+                  Sizes(4**k + 5, 768, 12, 12, max_positions=512), pooler_first=True)
             for k in (3, 4, 5, 6)
         ),
         _dnabert_2(),
-        _hyena("hyenadna-tiny-1k", 128, 2, 1024),
-        _hyena("hyenadna-tiny-1k-d256", 256, 2, 1024),
-        _hyena("hyenadna-tiny-16k", 128, 2, 16_384),
-        _hyena("hyenadna-small-32k", 256, 4, 32_768),
-        _hyena("hyenadna-medium-160k", 256, 8, 160_000),
-        _hyena("hyenadna-medium-450k", 256, 8, 450_000),
-        _hyena("hyenadna-large-1m", 256, 8, 1_000_000),
-        _bert("geneformer-v1-10m", "single cells, ranked genes", _GENEFORMER, 25_426, 256, 6, 512, 2048),
-        _bert("geneformer-v2-104m", "single cells, ranked genes", _GENEFORMER, 20_275, 768, 12, 3072, 4096),
-        _bert("geneformer-v2-316m", "single cells, ranked genes", _GENEFORMER, 20_275, 1152, 18, 4608, 4096),
+        *(_hyena(name, shape) for name, shape in RELEASED.items()),
+        _bert("geneformer-v1-10m", "single cells, ranked genes", _GENEFORMER,
+              Sizes(25_426, 256, 6, 4, ffn_size=512, max_positions=2048)),
+        _bert("geneformer-v2-104m", "single cells, ranked genes", _GENEFORMER,
+              Sizes(20_275, 768, 12, 12, max_positions=4096)),
+        _bert("geneformer-v2-316m", "single cells, ranked genes", _GENEFORMER,
+              Sizes(20_275, 1152, 18, 18, max_positions=4096)),
         _esm("esm2-8m", 6, 320, 20),
         _esm("esm2-35m", 12, 480, 20),
         _esm("esm2-150m", 30, 640, 20),
         _esm("esm2-650m", 33, 1280, 20),
         _esm("esm2-3b", 36, 2560, 40),
         _esm("esm2-15b", 48, 5120, 40),
-        _bert("bert-base", "English", "arXiv:1810.04805", 30_522, 768, 12, 3072, pooler_first=True),
-        _bert("bert-large", "English", "arXiv:1810.04805", 30_522, 1024, 24, 4096, pooler_first=True),
+        _bert("bert-base", "English", _BERT, Sizes(30_522, 768, 12, 12, max_positions=512), pooler_first=True),
+        _bert("bert-large", "English", _BERT, Sizes(30_522, 1024, 24, 16, max_positions=512), pooler_first=True),
         _gpt2("gpt2", 12, 768),
         _gpt2("gpt2-medium", 24, 1024),
         _gpt2("gpt2-large", 36, 1280),
         _gpt2("gpt2-xl", 48, 1600),
         _gpt3(),
-        _t5("t5-small", "English", _T5, 32_128, 512, 6, 8, 2048),
-        _t5("t5-base", "English", _T5, 32_128, 768, 12, 12, 3072),
-        _t5("t5-large", "English", _T5, 32_128, 1024, 24, 16, 4096),
-        _t5("flan-t5-base", "English", "arXiv:2210.11416", 32_128, 768, 12, 12, 2048, gated=True, tied=False),
-        _t5("prot-t5-xl", "proteins", "doi:10.1109/TPAMI.2021.3095381", 128, 1024, 24, 32, 16_384, head_size=128,
-            encoder_first=True),
-        _llama("llama2-7b", "arXiv:2307.09288", 32_000, 4096, 32, 32, 32, 11_008),
-        _llama("llama3-8b", "arXiv:2407.21783", 128_256, 4096, 32, 32, 8, 14_336),
-        _llama("mistral-7b", "arXiv:2310.06825", 32_000, 4096, 32, 32, 8, 14_336),
+        _t5("t5-small", "English", _T5, Sizes(32_128, 512, 6, 8)),
+        _t5("t5-base", "English", _T5, Sizes(32_128, 768, 12, 12)),
+        _t5("t5-large", "English", _T5, Sizes(32_128, 1024, 24, 16)),
+        _t5("flan-t5-base", "English", "arXiv:2210.11416", Sizes(32_128, 768, 12, 12, ffn_size=2048), gated=True,
+            tied=False),
+        _t5("prot-t5-xl", "proteins", "doi:10.1109/TPAMI.2021.3095381",
+            Sizes(128, 1024, 24, 32, ffn_size=16_384, head_size=128), encoder_first=True),
+        _llama("llama2-7b", "arXiv:2307.09288", Sizes(32_000, 4096, 32, 32, ffn_size=11_008)),
+        _llama("llama3-8b", "arXiv:2407.21783", Sizes(128_256, 4096, 32, 32, ffn_size=14_336, n_kv_heads=8)),
+        _llama("mistral-7b", "arXiv:2310.06825", Sizes(32_000, 4096, 32, 32, ffn_size=14_336, n_kv_heads=8)),
     )
 }
 """Models by name."""
@@ -255,22 +234,25 @@ def preset_model(name: str) -> PublishedModel:
         if isinstance(config, TransformerConfig):
             return count_encoder(config)
         if isinstance(config, HyenaConfig):
-            return count_hyena(
-                hidden_size=config.hidden_size, n_layers=config.n_layers, vocab_size=config.n_rows,
-                filter_size=config.filter_size, ffn_size=config.ffn_size, tied=config.tie_head,
-            )
+            sizes = Sizes(config.n_rows, config.hidden_size, config.n_layers, ffn_size=config.ffn_size)
+            return count_hyena(sizes, filter_size=config.filter_size, tied=config.tie_head)
         if isinstance(config, DecoderConfig):
-            return count_decoder(
-                vocab_size=tokens, hidden_size=config.hidden_size, n_layers=config.n_layers, n_heads=config.n_heads,
-                n_kv_heads=config.n_kv_heads, ffn_size=config.ffn_size, bias=config.bias, tied=config.tie_head,
+            sizes = Sizes(
+                tokens, config.hidden_size, config.n_layers, config.n_heads, config.ffn_size, config.n_kv_heads,
                 max_positions=config.max_positions if config.positions == "learned" else 0,
-                norm_bias=config.bias and config.norm == "layer", gated=config.ffn == "swiglu",
+            )
+            return count_decoder(
+                sizes, bias=config.bias, norm_bias=config.bias and config.norm == "layer", gated=config.ffn == "swiglu",
+                tied=config.tie_head,
             )
         if isinstance(config, EncoderDecoderConfig):
+            sizes = Sizes(
+                tokens, config.hidden_size, config.n_layers, config.n_heads, config.ffn_size,
+                head_size=config.head_size,
+            )
             return count_encoder_decoder(
-                vocab_size=tokens, hidden_size=config.hidden_size, n_layers=config.n_layers,
-                n_decoder_layers=config.n_decoder_layers, n_heads=config.n_heads, head_size=config.head_size,
-                ffn_size=config.ffn_size, n_buckets=config.n_buckets, gated=config.ffn != "relu", tied=config.tie_head,
+                sizes, n_decoder_layers=config.n_decoder_layers, n_buckets=config.n_buckets,
+                gated=config.ffn != "relu", tied=config.tie_head,
             )
         return count_built(config)
 

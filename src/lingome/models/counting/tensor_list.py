@@ -38,7 +38,7 @@ class Tensor:
 
 
 def list_tensors(folder: Path) -> list[Tensor]:
-    """List the tensors of ``model.safetensors``, or of the shards that its index names.
+    """List names, types and shapes of the tensors of ``model.safetensors``, or of the shards that its index names.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def weights_size(folder: Path) -> int:
 def mark_copies(tensors: Sequence[Tensor], *, tied: bool) -> set[str]:
     """Name tensors that are stored though they are another one: a tied output matrix, BERT's bias under a second name.
 
-    The header cannot tell whether two tensors are equal; `tied` is what the configuration says.
+    The header cannot tell whether two `tensors` of one shape are equal; `tied` is what the configuration says.
     """
     by_name = {tensor.name: tensor for tensor in tensors}
     copies = set()
@@ -92,9 +92,10 @@ def mark_copies(tensors: Sequence[Tensor], *, tied: bool) -> set[str]:
 
 
 def module_parts(tensors: Sequence[Tensor], copies: set[str]) -> list[Part]:
-    """Sum parameters by module; layers of equal shape are one row, with ``*`` for their number.
+    """Sum the parameters of `tensors`, products of their shapes, by module.
 
-    Buffers and copies have a row each with 0 parameters, and say so.
+    Layers of equal shape are one row, with ``*`` for their number. Buffers and copies have a row each with 0
+    parameters, and say so.
     """
     modules: dict[str, list[Tensor]] = {}
     for tensor in tensors:
@@ -112,7 +113,7 @@ def module_parts(tensors: Sequence[Tensor], copies: set[str]) -> list[Part]:
         if number > 1:
             term = f"{number} x ({term})" if len(shapes) > 1 else f"{number} x {term}"
         written = "; ".join(map(write_shape, shapes))
-        name = module if usual[module] == shapes else f"{module} [{written}]"  # names are keys of tables: one a row
+        name = module if usual[module] == shapes else f"{module} [{written}]"  # names are keys of tables: one per row
         parts.append(Part(name, written, term, size))
     return sorted(parts, key=lambda part: _place(part.component))
 

@@ -145,10 +145,10 @@ def _download(asked: Reference, target: Path, file: RemoteFile, commit: str) -> 
         if isinstance(error.__cause__, OSError):  # the disk: said already, with what to try
             raise DataError(error.what, where=target, got=error.got,
                             hint="free some space, or set LINGOME_CACHE to another disk; then run the same command "
-                            "again: it goes on where it stopped") from error
+                            "again: it continues where it stopped") from error
         reason = "; ".join(str(part) for part in (error.what, error.got) if part is not None)
         raise DataError(f"the download of {file.name} broke off", where=asked, got=reason,
-                        hint="run the same command again: it goes on where it stopped") from error
+                        hint="run the same command again: it continues where it stopped") from error
     if not _is_whole(target, file):
         size = target.stat().st_size
         target.unlink()

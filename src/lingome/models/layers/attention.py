@@ -8,7 +8,7 @@ linear layers and norms see real tokens alone, and no token sees another sequenc
 ====  ============================================================
 T, M  rows of the batch, and those whose states are wanted
 B, L  sequences of a group, and rows of each (padding included)
-Q     query positions a sequence: L, or the most wanted ones
+Q     query positions per sequence: L, or the most wanted ones
 H, G  heads of queries, and of keys and values
 K     size of a head
 ====  ============================================================
@@ -347,7 +347,8 @@ class AttentionContext:
             k_TGK = self._turn(k_TGK, table)
         shared = q_MHK.shape[1] // k_TGK.shape[1]
         if shared > 1:
-            k_TGK, v_TGK = k_TGK.repeat_interleave(shared, dim=1), v_TGK.repeat_interleave(shared, dim=1)
+            k_TGK = k_TGK.repeat_interleave(shared, dim=1)
+            v_TGK = v_TGK.repeat_interleave(shared, dim=1)
         mixed = [
             self._attend_group(index, group, q_MHK, k_TGK, v_TGK, local, dropout)
             for index, group in enumerate(self.groups)

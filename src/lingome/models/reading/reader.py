@@ -1,7 +1,7 @@
 """Bodies that only read: linear layers laid out once for float32, bfloat16 or int8, and batches without padding.
 
 Products on one core of a CPU with AVX-512 BF16 and VNNI (2,048 rows, 320 to 3,072 columns), thousand million
-operations a CPU second:
+operations per CPU second:
 
 ================================================  ========
 way                                               rate
@@ -65,7 +65,7 @@ class Int8Linear(nn.Linear):
         self.added = None if layer.bias is None else layer.bias.detach().float()
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map a Tensor of shape (..., in) to one of shape (..., out)."""
+        """Map `input` of shape (..., in) to a Tensor of shape (..., out)."""
         rows_MI = input.reshape(-1, self.in_features).float()
         scale_M1 = rows_MI.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30).div_(127)
         rounded_MI = rows_MI.div(scale_M1).round_().to(torch.int8)

@@ -209,6 +209,10 @@ def find_convention(name: str | None, model: LanguageModel, tokenizer: Tokenizer
     name : str, optional
         ``log_likelihood`` for a causal model by default; for a masked one ``mask_fill`` of changes, ``pll`` of
         sequences.
+    model : LanguageModel
+        The model that is to score.
+    tokenizer : Tokenizer
+        The model's own.
     changes : bool
         Whether changes are scored, or whole sequences.
 

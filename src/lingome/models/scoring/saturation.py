@@ -93,7 +93,7 @@ def saturate(
     """Score every substitution at some places of windows, in nats, letter - reference.
 
     ``wt_marginal`` reads each window once and gives all of its places from that. Every other convention of
-    sites reads one row a place, in which it is masked: of single substitutions they are one number.
+    sites reads one row per place, in which it is masked: of single substitutions they are one number.
 
     Parameters
     ----------

@@ -122,7 +122,8 @@ def _ask_whole(asked: Questions, index: int, ids: np.ndarray, convention: str, *
         return len(places)
     targets = ids[places]
     if ends:
-        places, targets = np.append(places, len(ids)), np.append(targets, asked.tokenizer.sep_id)
+        places = np.append(places, len(ids))
+        targets = np.append(targets, asked.tokenizer.sep_id)
     asked.ask(index, ids, places, targets)
     return len(places)
 
@@ -300,7 +301,8 @@ def apply_edits(allele: Allele) -> str:
             raise DataError("the change does not fit its window", where=allele.where or None,
                             got=f"{edit.ref or '-'}>{edit.alt or '-'} at {edit.start} (0-based)",
                             expected=f"the window has {there or 'nothing'} there", hint="edits are sorted by position")
-        text, end = text[: edit.start] + edit.alt + text[edit.start + len(edit.ref) :], edit.start
+        text = text[: edit.start] + edit.alt + text[edit.start + len(edit.ref) :]
+        end = edit.start
     return text
 
 

@@ -31,7 +31,7 @@ def choice_section(tables: Tables) -> Section:
                     "gain": "gain of pre-training, points (95% interval)"},
             right=("accuracy", "random", "gain"), title="With and without pre-training"))
     return Section("choice", "Recommendation", blocks,
-                   "The smallest vocabulary that cannot be told from the best is recommended. Differences are "
+                   "The smallest vocabulary that cannot be distinguished from the best is recommended. Differences are "
                    "taken on the same test positions and seeds, which is far sharper than comparing intervals.")
 
 
@@ -54,8 +54,8 @@ def _behind(rows: Sequence[Row], chosen: str) -> Figure:
         "behind", title, f"Dot chart of {len(drawn)} vocabularies, best first: "
         + "; ".join(f"{row['vocabulary']} {row['shown']}" for row in drawn) + ".",
         charts.behind_chart(rounded(drawn, tuple(drawn[0]))), grid,
-        note="A point is one percent of positions. An interval that reaches the dashed line cannot be told from the "
-             "best. The best was picked on the same positions, which favours it a little.",
+        note="A point is one percent of positions. An interval that reaches the dashed line cannot be distinguished "
+             "from the best. The best was picked on the same positions, which favours it a little.",
     )
 
 

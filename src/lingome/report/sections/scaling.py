@@ -67,7 +67,7 @@ def attention_section(tables: Tables) -> Section:
         drawn = [{"part": row["part"], "length": row["length"], "value": row[measure]} for row in rows]
         figures.append(Figure(
             f"attention-{key}", f"{what} of one layer, {powers}" if powers else f"{what} of one layer",
-            f"{what} against length on logarithmic axes, a line a part. {powers}.",
+            f"{what} against length on logarithmic axes, one line per part. {powers}.",
             _cost_chart(rounded(drawn, ("part", "length", "value")), HEADINGS[key]), grid,
         ))
     lead = ("Compute and memory of attention grow quadratically with the length, parameters do not. A fused kernel "
@@ -107,7 +107,8 @@ def _compute_figure(tables: Tables, runs: Sequence[Row]) -> Figure:
     baselines = tables.get("ladder_baselines", [])
     budget = tables.get("ladder_budget", [])[:1]
     low = min(runs, key=lambda row: float(row["loss"]))
-    title = f"Lowest loss of the ladder: {low['loss']:.3f} nats a token ({low['size']}, {number(low['tokens'])} tokens)"
+    reached = f"{low['loss']:.3f} nats per token ({low['size']}, {number(low['tokens'])} tokens)"
+    title = f"Lowest loss of the ladder: {reached}"
     if budget and budget[0]["parameters_high"] <= 10 * budget[0]["parameters_low"]:
         title += (f"; {power(budget[0]['flops'])} operations are to reach {budget[0]['loss']:.3f} "
                   f"({budget[0]['loss_low']:.3f} to {budget[0]['loss_high']:.3f})")
@@ -125,7 +126,7 @@ def _compute_figure(tables: Tables, runs: Sequence[Row]) -> Figure:
 
 def _compute_chart(runs: Sequence[Row], best: Sequence[Row], baselines: Sequence[Row], budget: Sequence[Row]) -> Chart:
     x = alt.X("flops:Q", title="operations of training, 6 N D", scale=alt.Scale(type="log"), axis=POWERS)
-    y = alt.Y("loss:Q", title="loss (nats a token)", scale=alt.Scale(zero=False))
+    y = alt.Y("loss:Q", title="loss (nats per token)", scale=alt.Scale(zero=False))
     sizes = list(dict.fromkeys(row["size"] for row in runs))
     colour = alt.Color("size:N", scale=alt.Scale(domain=sizes), legend=named("size", symbolType="circle"))
     curve = alt.Chart(data(rounded(best, ("flops", "loss", "low", "high", "tokens", "parameters"))))
@@ -136,7 +137,7 @@ def _compute_chart(runs: Sequence[Row], best: Sequence[Row], baselines: Sequence
                  alt.Tooltip("fitted:Q", title="by the law", format=".4f")],
     )
     layers = [
-        curve.mark_area(opacity=0.18, style="box").encode(x=x, y=alt.Y("low:Q", title="loss (nats a token)"),
+        curve.mark_area(opacity=0.18, style="box").encode(x=x, y=alt.Y("low:Q", title="loss (nats per token)"),
                                                           y2="high:Q"),
         curve.mark_line(style="guide", strokeDash=[1, 0]).encode(x=x, y=y),
         points.mark_line(strokeWidth=1.2, opacity=0.6),
@@ -152,7 +153,7 @@ def _compute_chart(runs: Sequence[Row], best: Sequence[Row], baselines: Sequence
     if budget:
         aim = alt.Chart(data(rounded(budget, ("flops", "loss", "loss_low", "loss_high"))))
         layers += [
-            aim.mark_rule(style="reference").encode(x=x, y=alt.Y("loss_low:Q", title="loss (nats a token)"),
+            aim.mark_rule(style="reference").encode(x=x, y=alt.Y("loss_low:Q", title="loss (nats per token)"),
                                                     y2="loss_high:Q"),
             aim.mark_point(filled=True, shape="diamond", size=110, style="reference", opacity=1).encode(
                 x=x, y=y, tooltip=[alt.Tooltip("loss:Q", title="expected loss", format=".3f")]),
@@ -168,7 +169,7 @@ def _tokens_figure(tables: Tables, runs: Sequence[Row]) -> Figure:
     said = "; ".join(f"{name}: from {rows[0]['loss']:.3f} to {rows[-1]['loss']:.3f}" for name, rows in ends.items())
     far = max(runs, key=lambda row: abs(row["loss"] - row["fitted"]))
     x = alt.X("tokens:Q", title="tokens of training, D", scale=alt.Scale(type="log", nice=False), axis=short_axis())
-    y = alt.Y("loss:Q", title="loss (nats a token)", scale=alt.Scale(zero=False))
+    y = alt.Y("loss:Q", title="loss (nats per token)", scale=alt.Scale(zero=False))
     colour = alt.Color("size:N", scale=alt.Scale(domain=list(ends)), legend=named("size", symbolType="circle"))
     lines = alt.Chart(data(rounded(curves, ("size", "tokens", "loss"))))
     chart = alt.layer(

@@ -80,7 +80,7 @@ TERMS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "token_map", "Map of token vectors",
-        "Principal component analysis of one vector a token. Correlations are Spearman's, by rank, over tokens; the "
+        "Principal component analysis of one vector per token. Correlations are Spearman's, by rank, over tokens; the "
         "sign of a component means nothing. Following Sanabria et al. 2024 (GROVER), who found frequency on the first "
         "component and GC content on the second.",
     ),
@@ -108,7 +108,7 @@ TERMS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "vocabulary_signals", "Bits per base",
-        "What a model pays, in bits, to write down one base: 2 is no knowledge. Bits of all tokens are added up and "
+        "The bits that a model needs per base; a uniform guess needs 2. Bits of all tokens are added up and "
         "divided by the bases, so vocabularies of any size can be compared. The tokens of a sequence give back its "
         "bases, so this is a real code for them; a model of tokens cannot look better by hiding bases.",
     ),
@@ -120,7 +120,7 @@ TERMS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "neighbours", "Vectors of tokens",
-        "Word2Vec (Mikolov et al. 2013) gives tokens that stand among the same tokens like vectors, one a token, the "
+        "Word2Vec (Mikolov et al. 2013) gives tokens in similar contexts similar vectors, one per token, the "
         "same in any context. Cosine is the likeness of two directions: 1 the same, 0 unrelated, -1 opposite. The "
         "control's correlations show what number to expect where nothing was learnt from order.",
     ),

@@ -238,7 +238,9 @@ class Candidates:
             self._search()
         count = self.counts[self.left, self.right]
         keep = count >= self.threshold
-        self.left, self.right, count = self.left[keep], self.right[keep], count[keep]
+        self.left = self.left[keep]
+        self.right = self.right[keep]
+        count = count[keep]
         order = np.lexsort((self.right, self.left, -count))[: _BATCH + 1]
         return self.left[order], self.right[order], count[order]
 

@@ -2,6 +2,6 @@
 
 from lingome.tokens.store.opening import is_store, open_store
 from lingome.tokens.store.token_store import StoredTokens, TokenStore
-from lingome.tokens.store.writing import StoreTotals, fill_store, write_store
+from lingome.tokens.store.writing import StoreTotals, fill_store
 
-__all__ = ["StoreTotals", "StoredTokens", "TokenStore", "fill_store", "is_store", "open_store", "write_store"]
+__all__ = ["StoreTotals", "StoredTokens", "TokenStore", "fill_store", "is_store", "open_store"]

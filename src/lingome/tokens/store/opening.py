@@ -12,7 +12,7 @@ import numpy as np
 
 from lingome.core.errors import CheckpointError, DataError
 from lingome.core.progress import say, track
-from lingome.data.fasta import FastaStream
+from lingome.data.readers.fasta import FastaStream
 from lingome.tokens.load import load_tokenizer
 from lingome.tokens.store.layout import ANCHORS, FORMAT, MANIFEST, SEGMENTS, VERSION, manifest_digest, raw_bytes
 from lingome.tokens.store.token_store import LAST, WRITE_AGAIN, TokenStore, check_digest

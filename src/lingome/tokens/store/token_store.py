@@ -95,7 +95,8 @@ class ShardedIds:
             before = int(self._ends[at]) - len(self._shards[at])
             end = min(last, int(self._ends[at]))
             pieces.append(self._shards[at][first - before : end - before])
-            first, at = end, at + 1
+            first = end
+            at += 1
         return pieces[0] if len(pieces) == 1 else np.concatenate([self._shards[0][:0], *pieces])
 
     def rows(self, starts: np.ndarray, length: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Write a token store: whole or not at all, one record of the genome in memory at a time.
+"""Write a token store, one record of the genome in memory at a time.
 
 Nothing is written through a map, because a disk that fills up under a map kills the process; a write
 that fails is reported as an error. See `lingome.tokens.store.layout` for the files.
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from lingome.core.errors import DataError
-from lingome.core.files import atomic_folder, write_text
+from lingome.core.files import write_text
 from lingome.core.progress import track
-from lingome.data.compressed import sniff
-from lingome.data.fasta import FastaStream
+from lingome.data.readers.compressed import sniff
+from lingome.data.readers.fasta import FastaStream
 from lingome.tokens.store.layout import ANCHORS, FORMAT, MANIFEST, SEGMENTS, VERSION, manifest_digest, raw_bytes
 from lingome.tokens.store.token_store import Record, token_starts
 from lingome.tokens.tokenizer import Tokenizer
@@ -57,16 +57,16 @@ class StoreTotals:
     genome_digest: str
 
 
-def write_store(
+def fill_store(
     folder: Path, tokenizer: Tokenizer, fasta: Path, *, soft_masked: str = "upper", chroms: Sequence[str] = (),
-    force: bool = False, shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
+    shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
 ) -> StoreTotals:
-    """Encode a genome into a new folder, one record in memory at a time.
+    """Encode a genome into a folder, one record in memory at a time; the manifest comes last.
 
     Parameters
     ----------
     folder : Path
-        The store.
+        An empty folder; see `lingome.core.files.atomic_folder` for one that appears whole or not at all.
     tokenizer : Tokenizer
         A vocabulary of DNA.
     fasta : Path
@@ -75,8 +75,6 @@ def write_store(
         Read lower case as upper case, or as N.
     chroms : sequence of str
         Only these records; all when empty.
-    force : bool
-        Replace a folder that exists.
     shard_tokens : int
         A file takes no further record once it has this many tokens.
     anchor_tokens : int
@@ -85,33 +83,8 @@ def write_store(
     Raises
     ------
     DataError
-        If the FASTA cannot be read, has no known sequence or lacks one of `chroms`, the tokenizer
-        reads no DNA, the folder exists and `force` is false, or the disk is full. Nothing is left behind.
-    """
-    with atomic_folder(folder, force=force) as temporary:
-        return fill_store(
-            temporary, tokenizer, fasta, soft_masked=soft_masked, chroms=chroms, shard_tokens=shard_tokens,
-            anchor_tokens=anchor_tokens,
-        )
-
-
-def fill_store(
-    folder: Path, tokenizer: Tokenizer, fasta: Path, *, soft_masked: str = "upper", chroms: Sequence[str] = (),
-    shard_tokens: int = SHARD_TOKENS, anchor_tokens: int = ANCHOR_TOKENS,
-) -> StoreTotals:
-    """Write a store's files into an empty folder, the manifest last; see `write_store`, which moves it into place.
-
-    Parameters
-    ----------
-    folder : Path
-        An empty folder.
-    tokenizer, fasta, soft_masked, chroms, shard_tokens, anchor_tokens
-        As in `write_store`.
-
-    Raises
-    ------
-    DataError
-        If the FASTA cannot be read or has no known sequence, or the tokenizer reads no DNA.
+        If the FASTA cannot be read, has no known sequence or lacks one of `chroms`, the tokenizer reads no DNA, or
+        the disk is full.
     """
     check_alphabet(tokenizer)
     sniff(fasta)

@@ -101,7 +101,7 @@ class Augmentation:
         Parameters
         ----------
         input_ids : ndarray of int, (B, L)
-            A token a base.
+            One token per base.
         targets : ndarray of float, (B, n, T)
             Signal of the bins.
         rng : Generator
@@ -135,7 +135,7 @@ class TracksObjective:
     Parameters
     ----------
     tokenizer : Tokenizer
-        One base a token.
+        One base per token.
     augmentation : Augmentation
         How sequences are changed; ``Augmentation(0, 0.0)`` leaves them, as a measurement needs.
     """

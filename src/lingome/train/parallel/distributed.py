@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError, Interrupted
 from lingome.core.processes import count_processes, local_rank, process_rank
 

@@ -1,4 +1,4 @@
-"""Tensors of a training state on disk: one safetensors file, or one a process with an index in JSON.
+"""Tensors of a training state on disk: one safetensors file, or one per process with an index in JSON.
 
 ::
 

@@ -8,9 +8,9 @@ from lingome.config.pretrain import SOFT_MASKED, PretrainSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.core.lineage import Lineage
 from lingome.data.areas import Areas, choose_areas
-from lingome.data.compressed import is_folder
 from lingome.data.genome import Genome, SoftMasked
 from lingome.data.interval import Interval
+from lingome.data.readers.compressed import is_folder
 from lingome.data.repeats import Repeats
 from lingome.tokens.store import TokenStore, is_store, open_store
 

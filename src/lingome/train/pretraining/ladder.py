@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import nn
 
-from lingome.config.ladder import SIZE, LadderSettings
+from lingome.config.parts.ladder import SIZE, LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.lineage import Lineage
 from lingome.core.rundir import RunDir
@@ -167,7 +167,7 @@ def train_run(
     begun = (folder / "config.yaml").is_file()
     if begun:
         RunDir(folder).check_resumable(
-            own.as_dict(), aside={*MAY_DIFFER, "tokenizer"}, command=again, defaults=own.defaults()
+            own.as_dict(), may_differ={*MAY_DIFFER, "tokenizer"}, command=again, defaults=own.defaults()
         )
     if run.is_done(settings.out):
         return dict(RunDir(folder).read_lineage()["ladder"])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import nn
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.progress import say
 from lingome.models.devices import autocast
 from lingome.tokens.store import StoredTokens

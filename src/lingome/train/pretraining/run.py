@@ -55,7 +55,7 @@ def begin_run(settings: PretrainSettings, run_dir: RunDir, lineage: Lineage) -> 
     else:
         trained = False
         if settings.merges != type(settings).model_fields["merges"].default:
-            say(f"merges={settings.merges} is left aside: the tokenizer is given, {given[0].vocab_size} tokens")
+            say(f"merges={settings.merges} is not used: the tokenizer is given, {given[0].vocab_size} tokens")
     tokenizer, loaded = given
     corpus = Corpus(genome, tokenizer, areas, repeats, settings.repeat_weight, trained_tokenizer=trained)
     return Beginning(corpus, start_model(settings, loaded, tokenizer.vocab_size))

@@ -10,7 +10,7 @@ import pytest
 
 from lingome.data.examples import Examples
 from lingome.data.interval import Interval
-from lingome.data.tables import read_examples
+from lingome.data.readers.tables import read_examples
 from lingome.evaluate.baselines.features import base_codes
 from lingome.evaluate.leaks.leakage import canonical_kmers, check_leaks, leak_warnings, nearest_gap
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lingome.evaluate.measures.metrics import (
-    WEIGHTED,
-    auprc,
-    auroc,
-    best_threshold,
-    brier,
-    curve_at,
-    expected_calibration_error,
-    mcc,
-)
+from lingome.evaluate.measures.metrics import WEIGHTED, best_threshold, curve_at, measure
 
 
 def test_mcc_of_a_two_by_two_table() -> None:
@@ -22,11 +13,11 @@ def test_mcc_of_a_two_by_two_table() -> None:
     # (3*4 - 2*1) / sqrt((3+2)(3+1)(4+2)(4+1)) = 10 / sqrt(600)
     labels = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
     scores = np.array([0.9, 0.8, 0.7, 0.1, 0.6, 0.5, 0.4, 0.3, 0.2, 0.0])
-    assert mcc(labels, scores, 0.5) == pytest.approx(10 / np.sqrt(600))
+    assert measure("mcc", labels, scores, 0.5) == pytest.approx(10 / np.sqrt(600))
 
 
 def test_mcc_is_zero_when_all_are_called_the_same() -> None:
-    assert mcc(np.array([0, 1, 1]), np.array([0.9, 0.9, 0.9])) == 0.0
+    assert measure("mcc", np.array([0, 1, 1]), np.array([0.9, 0.9, 0.9])) == 0.0
 
 
 def test_mcc_of_three_classes() -> None:
@@ -36,32 +27,32 @@ def test_mcc_of_three_classes() -> None:
     called = np.array([0, 1, 1, 2, 2, 0])
     called[1], called[3], called[5] = 0, 2, 1
     # now: 0->0, 0->0, 1->1, 1->2, 2->2, 2->1: four right, called twice each
-    assert mcc(labels, np.eye(3)[called]) == pytest.approx(0.5)
+    assert measure("mcc", labels, np.eye(3)[called]) == pytest.approx(0.5)
 
 
 def test_auroc_counts_a_tie_one_half() -> None:
     # pairs (positive, negative): 0.8>0.5 1, 0.8>0.2 1, 0.5=0.5 1/2, 0.5>0.2 1 -> 3.5 of 4
-    assert auroc(np.array([1, 1, 0, 0]), np.array([0.8, 0.5, 0.5, 0.2])) == pytest.approx(3.5 / 4)
+    assert measure("auroc", np.array([1, 1, 0, 0]), np.array([0.8, 0.5, 0.5, 0.2])) == pytest.approx(3.5 / 4)
 
 
 def test_auroc_without_both_classes_is_unknown() -> None:
-    assert np.isnan(auroc(np.array([1, 1]), np.array([0.1, 0.2])))
+    assert np.isnan(measure("auroc", np.array([1, 1]), np.array([0.1, 0.2])))
 
 
 def test_auprc_is_average_precision() -> None:
     # ranks: + - + -  -> recall gains 1/2 at precision 1/1 and 1/2 at precision 2/3
-    assert auprc(np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6])) == pytest.approx(0.5 + 0.5 * 2 / 3)
+    assert measure("auprc", np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6])) == pytest.approx(0.5 + 0.5 * 2 / 3)
 
 
 def test_auprc_of_ties_is_the_share_of_positives() -> None:
-    assert auprc(np.array([1, 0, 0, 0]), np.full(4, 0.3)) == pytest.approx(0.25)
+    assert measure("auprc", np.array([1, 0, 0, 0]), np.full(4, 0.3)) == pytest.approx(0.25)
 
 
 def test_brier_and_calibration_error_by_hand() -> None:
     labels, scores = np.array([1, 0, 1, 0]), np.array([0.9, 0.95, 0.2, 0.25])
-    assert brier(labels, scores) == pytest.approx((0.01 + 0.9025 + 0.64 + 0.0625) / 4)
+    assert measure("brier", labels, scores) == pytest.approx((0.01 + 0.9025 + 0.64 + 0.0625) / 4)
     # bin 0.9-1: two items, mean 0.925, half happened; bin 0.2-0.3: mean 0.225, half happened
-    assert expected_calibration_error(labels, scores) == pytest.approx(0.5 * 0.425 + 0.5 * 0.275)
+    assert measure("ece", labels, scores) == pytest.approx(0.5 * 0.425 + 0.5 * 0.275)
 
 
 def test_curves_by_hand() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lingome.core.errors import DataError
-from lingome.evaluate.measures.metrics import mcc
+from lingome.evaluate.measures.metrics import measure
 from lingome.evaluate.measures.scores import Scored, calibration_rows, score_table, verdict, wilson
 
 
@@ -24,7 +24,8 @@ def test_columns_and_values() -> None:
         "name", "kind", "group", "seeds", "mcc", "mcc_low", "mcc_high", "auroc", "auroc_low", "auroc_high",
         "auprc", "auprc_low", "auprc_high", "brier", "ece", "n_test", "n_positive", "threshold",
     ]
-    expected = (mcc(one.labels, one.probabilities[0], 0.3) + mcc(one.labels, one.probabilities[1], 0.4)) / 2
+    each = [measure("mcc", one.labels, one.probabilities[fit], limit) for fit, limit in ((0, 0.3), (1, 0.4))]
+    expected = sum(each) / 2
     assert row["mcc"] == pytest.approx(expected)
     assert row["n_positive"] == one.labels.sum()
     assert {curve["curve"] for curve in tables.curves} == {"roc", "pr"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lingome.config.tokens_choose import NextKmerSettings
+from lingome.config.tokens.choose import NextKmerSettings
 from lingome.core.errors import DataError
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval

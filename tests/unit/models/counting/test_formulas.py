@@ -17,6 +17,7 @@ from lingome.models.counting.checkpoint import count_checkpoint
 from lingome.models.counting.formulas import count_decoder, count_encoder
 from lingome.models.counting.published import PUBLISHED, preset_model, preset_names
 from lingome.models.counting.rows import Count, Part, Rows, merge_counts
+from lingome.models.counting.sizes import Sizes
 from lingome.models.folders.families import find_family, to_config_json
 from lingome.models.heads.classifier import SequenceClassifier
 from lingome.models.heads.masked_lm import MaskedLM
@@ -138,10 +139,9 @@ def test_any_decoder_is_counted_as_torch_counts_it(mix: tuple) -> None:
     )
     with torch.device("meta"):
         built = count_parameters(CausalLM(config))
+    sizes = Sizes(31, 24, 3, 4, ffn_size=40, n_kv_heads=groups, max_positions=50 if positions == "learned" else 0)
     counted = count_decoder(
-        vocab_size=31, hidden_size=24, n_layers=3, n_heads=4, n_kv_heads=groups, ffn_size=40,
-        max_positions=50 if positions == "learned" else 0, bias=bias, norm_bias=bias and norm == "layer",
-        gated=ffn == "swiglu", tied=tied,
+        sizes, bias=bias, norm_bias=bias and norm == "layer", gated=ffn == "swiglu", tied=tied
     )
     assert counted.total == built
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lingome.core.errors import CheckpointError, DataError
+from lingome.core.files import atomic_folder
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
 from lingome.tokens.alphabet import PROTEIN
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store import TokenStore, open_store, opening, write_store, writing
+from lingome.tokens.store import StoreTotals, TokenStore, fill_store, open_store, opening, writing
 from lingome.tokens.tokenizer import Tokenizer
 from lingome.tokens.windows import TokenWindows, count_ids, encode_genome
 
@@ -33,6 +35,13 @@ RECORDS = st.lists(st.lists(st.sampled_from(["ACGTTACAGATTACA", "A", "CG", "N", 
 def write_fasta(file: Path, records: list[str]) -> Genome:
     file.write_text("".join(f">r{i}\n{text}\n" for i, text in enumerate(records)))
     return Genome.open(file)
+
+
+def write_store(
+    folder: Path, tokenizer: Tokenizer, fasta: Path, *, force: bool = False, **values: Any
+) -> StoreTotals:
+    with atomic_folder(folder, force=force) as temporary:
+        return fill_store(temporary, tokenizer, fasta, **values)
 
 
 def make(folder: Path, records: list[str], tokenizer: Tokenizer = BPE, **values: int) -> tuple[TokenStore, Genome]:
@@ -262,12 +271,14 @@ def test_a_file_that_may_not_grow_leaves_the_old_store(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from lingome.tokens.characters import CharacterTokenizer\n"
-        "from lingome.tokens.store import write_store\n"
+        "from lingome.tokens.store import fill_store\n"
+        "from lingome.core.files import atomic_folder\n"
         "from lingome.core.errors import DataError\n"
         "tokenizer, folder = CharacterTokenizer(), Path(sys.argv[1])\n"
         "tokenizer.encode('ACGT')\n"  # compiled code is cached in files
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-        "try: write_store(folder / 'store', tokenizer, folder / 'g.fa', force=True)\n"
+        "try:\n"
+        "  with atomic_folder(folder / 'store', force=True) as new: fill_store(new, tokenizer, folder / 'g.fa')\n"
         "except DataError as error: print(error); sys.exit(error.exit_code)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError, Interrupted
 from lingome.core.rundir import RunDir
 from lingome.data.areas import choose_areas

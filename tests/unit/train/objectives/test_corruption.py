@@ -170,7 +170,7 @@ def test_validation_counts_hidden_tokens_and_their_bases():
     assert values == validation(net)
 
 
-def test_it_learns_from_what_stands_around_a_hole():
+def test_it_learns_from_what_stands_around_a_hidden_span():
     """Rows of period 4: token frequencies know nothing of them, ln 4 = 1.39 nats a token."""
     objective = SpanCorruption(TOKENIZER)
     net = EncoderDecoderLM(EncoderDecoderConfig(109, 32, 1, 1, n_heads=2, head_size=16, ffn_size=32))

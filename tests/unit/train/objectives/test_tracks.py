@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError
 from lingome.models.networks.tracks.model import build_tracks
 from lingome.models.networks.tracks.shape import TracksConfig

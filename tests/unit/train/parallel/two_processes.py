@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import LingomeError
 from lingome.core.processes import process_rank
 from lingome.core.rundir import RunDir

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lingome.config.ladder import LadderSettings
+from lingome.config.parts.ladder import LadderSettings
 from lingome.config.pretrain import PretrainSettings
 from lingome.core.errors import ConfigError
 from lingome.models.presets import PRESETS, build_causal_lm, build_masked_lm, count_parameters, find_config, read_size

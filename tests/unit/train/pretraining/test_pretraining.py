@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError, DataError, Interrupted
 from lingome.core.rundir import RunDir
 from lingome.data.areas import choose_areas
@@ -16,7 +16,7 @@ from lingome.models.presets import build_causal_lm, build_masked_lm
 from lingome.tokens.bpe import train_bpe
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store import open_store, write_store
+from lingome.tokens.store import fill_store, open_store
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives import CausalObjective, MaskedObjective
 from lingome.train.objectives.corruption import SpanCorruption
@@ -160,7 +160,8 @@ def stored(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("stored"), np.random.default_rng(0)
     letters = [rng.choice(list("ACGTN"), n, p=[0.3, 0.2, 0.2, 0.29, 0.01]) for n in (4000, 3000, 2000)]
     (folder / "g.fa").write_text("".join(f">r{i}\n{''.join(one)}\n" for i, one in enumerate(letters)))
-    write_store(folder / "store", BPE, folder / "g.fa", shard_tokens=500, anchor_tokens=32)
+    (folder / "store").mkdir()
+    fill_store(folder / "store", BPE, folder / "g.fa", shard_tokens=500, anchor_tokens=32)
     return Genome.open(folder / "g.fa"), open_store(folder / "store")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lingome.config.train import TrainSettings
+from lingome.config.parts.train import TrainSettings
 from lingome.core.errors import ConfigError
 from lingome.core.rundir import RunDir
 from lingome.data.areas import choose_areas
@@ -16,7 +16,7 @@ from lingome.data.repeats import Repeats
 from lingome.models.presets import build_masked_lm
 from lingome.tokens.characters import CharacterTokenizer
 from lingome.tokens.kmers import KmerTokenizer
-from lingome.tokens.store import open_store, write_store
+from lingome.tokens.store import fill_store, open_store
 from lingome.tokens.windows import TokenWindows, encode_genome
 from lingome.train.checkpointing import Checkpointing
 from lingome.train.objectives import CausalObjective, MaskedObjective
@@ -145,7 +145,8 @@ def test_a_training_counts_repeats_by_their_weight(genome):
 
 
 def test_a_store_is_refused(genome, tmp_path):
-    write_store(tmp_path / "store", TOKENIZER, genome.path)
+    (tmp_path / "store").mkdir()
+    fill_store(tmp_path / "store", TOKENIZER, genome.path)
     areas = choose_areas(genome.lengths, validation_share=0)
     with pytest.raises(ConfigError, match="no annotation of repeats"):
         pretrain_model(

@@ -242,8 +242,11 @@ class DecoderLayer(nn.Module):
         K = self.config.head_size
         q, k, v = self.qkv(x_BQD).view(B, Q, H + 2 * G, K).split([H, G, G], dim=2)
         if rotation is not None:
-            q, k = rotation.turn(q), rotation.turn(k)
-        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+            q = rotation.turn(q)
+            k = rotation.turn(k)
+        q = q.transpose(1, 2)
+        k = k.transpose(1, 2)
+        v = v.transpose(1, 2)
         if cache is not None:
             k, v = cache.put(self.index, k, v, mask.first)
         dropout = self.config.dropout if self.training else 0.0
@@ -251,7 +254,8 @@ class DecoderLayer(nn.Module):
             out: Tensor = self.attention_out(self._attend_one(q[:, :, 0], k, v, mask, cache).reshape(B, 1, H * K))
             return out
         if G < H:
-            k, v = k.repeat_interleave(H // G, dim=1), v.repeat_interleave(H // G, dim=1)
+            k = k.repeat_interleave(H // G, dim=1)
+            v = v.repeat_interleave(H // G, dim=1)
         o_BHQK = attend(q, k, v, mask.bias_BQT, dropout, causal=mask.causal)
         out = self.attention_out(o_BHQK.transpose(1, 2).reshape(B, Q, H * K))
         return out

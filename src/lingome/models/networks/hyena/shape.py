@@ -81,8 +81,8 @@ def _wide(n_layers: int, max_positions: int) -> HyenaConfig:
 
 RELEASED: dict[str, HyenaConfig] = {
     "hyenadna-tiny-1k": HyenaConfig(),
-    "hyenadna-tiny-16k": HyenaConfig(max_positions=16_386),
     "hyenadna-tiny-1k-d256": _wide(2, 1026),
+    "hyenadna-tiny-16k": HyenaConfig(max_positions=16_386),
     "hyenadna-small-32k": _wide(4, 32_770),
     "hyenadna-medium-160k": _wide(8, 160_002),
     "hyenadna-medium-450k": _wide(8, 450_002),

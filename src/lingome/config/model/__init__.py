@@ -1,0 +1,1 @@
+"""Settings of the commands that look at models, import and export them, ``lingome model``."""

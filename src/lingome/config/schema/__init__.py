@@ -1,0 +1,1 @@
+"""What a settings class is, and how it is read, listed and printed."""

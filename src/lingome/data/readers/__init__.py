@@ -1,0 +1,1 @@
+"""Readers of files, one format or kind of content a file."""

@@ -1,0 +1,1 @@
+"""The commands that look at models, import and export them, ``lingome model``."""

@@ -1,0 +1,1 @@
+"""The commands of vocabularies, ``lingome tokens``."""

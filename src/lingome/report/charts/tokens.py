@@ -101,12 +101,12 @@ def enrichment_chart(rows: Sequence[Row], name: str) -> Chart:
                      range=[0, alt.ExprRef("width < 480 ? width - 60 : width - 180")])
     ticks = [value for value in TICKS if 0.9 * low <= value <= 1.1 * high]
     ticks = ticks if len(ticks) <= 7 else [value for value in ticks if value in (0.01, 0.1, 1, 10, 100, 1000)]
-    x = alt.X("ratio:Q", title=f"share in {name} relative to a base's (logarithmic)", scale=room,
+    x = alt.X("ratio:Q", title=f"share in {name}, relative to all bases (logarithmic)", scale=room,
               axis=alt.Axis(format="~g", values=ticks))
-    side = alt.Color("side:N", legend=flat(), scale=alt.Scale(domain=["more often than a base", "less often"]))
+    side = alt.Color("side:N", legend=flat(), scale=alt.Scale(domain=["more often than all bases", "less often"]))
     layers = [
         alt.Chart(data([{"one": 1}])).mark_rule(style="guide").encode(
-            x=alt.X("one:Q", title=f"share in {name} relative to a base's (logarithmic)", scale=room)),
+            x=alt.X("one:Q", title=f"share in {name}, relative to all bases (logarithmic)", scale=room)),
         base.mark_rule(strokeWidth=2, opacity=0.6).encode(x=x, x2=alt.X2Datum(1), color=side),
         base.mark_point(filled=True, size=60, opacity=1).encode(x=x, color=side),
         base.mark_text(align="right", style="number", text=alt.ExprRef(

@@ -177,12 +177,12 @@ def _enrichment(key: str, name: str, rows: Sequence[Row]) -> Block:
     ends = known if len(known) <= 2 * EXTREMES else [*known[:EXTREMES], *known[-EXTREMES:]]
     drawn = [
         {**row, "ratio": max(row["ratio"], FLOOR),
-         "side": "more often than a base" if row["ratio"] >= 1 else "less often",
+         "side": "more often than all bases" if row["ratio"] >= 1 else "less often",
          "brief": _times(row["ratio"]),
          "shown": f"{_times(row['ratio'])}: {number(row['inside'])} of {number(row['count'])}"} for row in ends]
     first = known[0]
     last = known[-1]
-    title = (f"{first['token']} lies in {name} {_times(first['ratio'])} as often as a base does; {last['token']} "
+    title = (f"{first['token']} lies in {name} {_times(first['ratio'])} as often as all bases do; {last['token']} "
              + (_times(last["ratio"]) if last["ratio"] else "never"))
     text = (f"Share of occurrences in {name}, relative to the {baseline:.2%} of all bases. Most enriched: "
             + "; ".join(f"{row['token']} {row['ratio']:.3g}" for row in known[:EXTREMES]) + ". Least: "

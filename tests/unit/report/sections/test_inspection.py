@@ -85,7 +85,7 @@ def annotated(name: str, count: int, inside: int) -> dict[str, Any]:
 def test_enrichment_leaves_rare_tokens_out():
     rows = [annotated("A", 1000, 250), annotated("GC", 400, 300), annotated("TT", 200, 0), annotated("C", 9, 9)]
     figure = figures(annotation_section({"token_annotation": rows}))["annotation-1"]
-    assert figure.title == "GC lies in repeats 3x as often as a base does; TT never"
+    assert figure.title == "GC lies in repeats 3x as often as all bases do; TT never"
     assert [line[0] for line in figure.numbers.rows] == ["GC", "A", "TT"]
     assert "25.00% of all bases lie in repeats" in figure.note
     few = annotation_section({"token_annotation": rows[-1:]})

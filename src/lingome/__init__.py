@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from lingome.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from lingome.api.evaluate import Evaluation, evaluate
     from lingome.api.finetune import Fit, finetune
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from lingome.api.tokenizer import load_tokenizer, train_bpe
     from lingome.core.errors import LingomeError
     from lingome.data.genome import Genome
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Evaluation", "Fit", "Genome", "LingomeError", "Model", "Scores", "Task",

@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lingome import __version__
 from lingome.core.files import digest_file
 from lingome.core.rundir import RunDir
+from lingome.core.version import __version__
 
 PACKAGES = ("torch", "numpy", "numba", "scikit-learn", "tokenizers", "safetensors", "pysam")
 

@@ -44,7 +44,7 @@ def test_the_body_and_half_the_bytes(folder: Path, tmp_path: Path) -> None:
     sizes = [(place / "model.safetensors").stat().st_size for place in (folder, tmp_path / "out")]
     assert sizes[1] < 0.6 * sizes[0]
     assert not isinstance(load_checkpoint(tmp_path / "out")[0], type(whole))
-    assert 'load_model("this-folder", "body")' in (tmp_path / "out" / "README.md").read_text()
+    assert 'lg.load("this-folder")' in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("case", ["own shape", "classifier", "bfloat16 onnx", "two", "unknown", "hyena onnx"])

@@ -27,7 +27,7 @@ def test_candidates_are_compared_and_one_is_recommended(tmp_path: Path, data_dir
         genome=data_dir / "ci" / "chr20_30M_32M.fa.gz", out=tmp_path / "run", merges=(20,), kmers=(3,), next=QUICK,
         signals=SIGNALS,
     )
-    assert dict(plan(settings).rows)["candidates"] == "3, each trained 1 times: characters, BPE-20, 3-mers"
+    assert dict(plan(settings).rows)["candidates"] == "3, seeds 1: characters, BPE-20, 3-mers"
     assert not settings.out.exists()
     outcome = run(settings)
     done = RunDir.open(settings.out)

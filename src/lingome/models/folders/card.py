@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from lingome import __version__
+from lingome.core.version import __version__
 from lingome.models.mapping.family import Family, Kind
 from lingome.models.networks.encoder_decoder.shape import EncoderDecoderConfig
 from lingome.models.networks.word2vec.shape import StaticConfig
@@ -126,11 +126,7 @@ def _cell(value: object) -> str:
 
 def _use(config: Shape, family: Family) -> str:
     label_names = config.label_names
-    promise = "classifier" if label_names else {"encoder": "body", "static": "body"}.get(family.kind, family.kind)
-    text = (
-        "```python\nfrom lingome.models.open import load_model\n\n"
-        f'opened = load_model("this-folder", "{promise}")  # opened.model, opened.tokenizer\n```\n\n'
-    )
+    text = '```python\nimport lingome as lg\n\nmodel = lg.load("this-folder")\n```\n\n'
     if label_names:
         text += f"Classes, in the order of the logits: {', '.join(label_names)}. "
         if _is_foreign(config, family):

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lingome import __version__
 from lingome.core.errors import CheckpointError, ConfigError
+from lingome.core.version import __version__
 from lingome.models.mapping.family import Family
 from lingome.models.registry import list_families
 from lingome.models.shape import Shape

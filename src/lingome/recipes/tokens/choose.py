@@ -47,7 +47,7 @@ def plan(settings: ChooseSettings) -> Plan:
         ("genome", f"{settings.genome}: {bases:,} bases"),
         ("trained on", f"{sum(one.length_bp for one in learn):,} bases"),
         ("tested on", f"{settings.next.n_test:,} positions in {sum(one.length_bp for one in test):,} other bases"),
-        ("candidates", f"{len(names)}, each trained {settings.seeds} times: {', '.join(names)}"),
+        ("candidates", f"{len(names)}, seeds {settings.seeds}: {', '.join(names)}"),
         ("model", f"{settings.next.preset}, {parameters:,} parameters at most"),
         ("memory", f"about {0.9 + 12 * bases / 1e9 + parameters * 2e-8:.1f} GB"),
         ("time", f"about {seconds(names, bases, settings) / 60:.1f} minutes on one core"),

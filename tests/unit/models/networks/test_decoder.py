@@ -248,7 +248,7 @@ def test_folder_comes_back(tmp_path: Path, config: DecoderConfig) -> None:
     loaded(batch()[0]).sum().backward()
     _, header, text = (tmp_path / "model/README.md").read_text().split("---\n", 2)
     assert yaml.safe_load(header)["pipeline_tag"] == "text-generation"
-    assert 'load_model("this-folder", "causal_lm")' in text
+    assert 'lg.load("this-folder")' in text
     assert "A decoder of DNA" in text
     assert ("AutoModelForCausalLM" in text) == (config is not OWN)
 

@@ -147,7 +147,7 @@ def test_other_loaders_say_what_it_is(tmp_path: Path) -> None:
     card = (tmp_path / "model" / "README.md").read_text()
     assert "2 and 2 layers of 32, 2 heads of 16" in card
     assert "19 rows of the embedding" in card
-    assert 'load_model("this-folder", "seq2seq_lm")' in card
+    assert 'lg.load("this-folder")' in card
 
 
 @pytest.mark.parametrize("n_decoder_layers", [2, 0])

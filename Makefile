@@ -29,7 +29,7 @@ bench: $(VENV)/.bench
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
-	$(BIN)/python -m pytest tests/docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/docs -n 2
 
 clean:
 	rm -rf $(VENV) runs docs/_build

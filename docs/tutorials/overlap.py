@@ -19,11 +19,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from lingome.cli.console import cell, show_outcome
+from lingome.cli.console import show_outcome
 from lingome.config.parts.train import TrainSettings
 from lingome.core.outcome import Outcome, Table
 from lingome.core.progress import say, set_sink
 from lingome.core.seeds import generator
+from lingome.core.tables import format_cell
 from lingome.core.terminal import TerminalSink
 from lingome.data.genome import Genome
 from lingome.data.interval import Interval
@@ -213,7 +214,7 @@ def main() -> None:
     curves = [row for scheme in SCHEMES for row in learn_words(*scheme, learn, test, args)]
     baselines = count_words(learn, test)
     args.folder.mkdir(parents=True, exist_ok=True)
-    lines = ["\t".join(str(cell(value)) for value in row) for row in [COLUMNS, *curves, *baselines]]
+    lines = ["\t".join(str(format_cell(value, ".3f")) for value in row) for row in [COLUMNS, *curves, *baselines]]
     (args.folder / "spelling.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw(curves, baselines[0][4], args.folder / "spelling.svg")
     first_and_last = [row for row in curves if row[1] in (0, args.steps)]

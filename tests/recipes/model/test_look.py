@@ -145,7 +145,7 @@ def test_show_says_what_a_model_saw(capsys: pytest.CaptureFixture[str]) -> None:
     assert (said["layers"], said["hidden size"], said["stored as"]) == ("4", "256", "F16")
     assert said["tokenizer"] == "bpe, 609 tokens"
     assert said["run"] == "pretrain"
-    assert "Guesses hidden byte-pair tokens" in first
+    assert "Predicts hidden byte-pair tokens" in first
     assert second.splitlines()[1].split("\t") == ["pretrain", "0fc65ac508a1", "chr20", "1", "48995000"]
     assert main(["model", "show", "esm2-8m"]) == 0
     said = {row["what"]: row["value"] for row in table(capsys.readouterr().out)}

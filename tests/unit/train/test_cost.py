@@ -81,9 +81,10 @@ def test_more_tokens_cost_more():
 
 
 def test_a_row_longer_than_a_batch_is_a_batch():
+    """The least of three measures each: what another program takes is not the step's."""
     objective, load = MaskedObjective(CharacterTokenizer()), Load(480, 480)
     part, whole = (
-        estimate_training(build_masked_lm("tiny", 9), objective, settings, load).step_s
+        min(estimate_training(build_masked_lm("tiny", 9), objective, settings, load).step_s for _ in range(3))
         for settings in (TrainSettings(max_steps=1, batch_tokens=n, precision="fp32") for n in (4, 480))
     )
     assert part == pytest.approx(whole, rel=0.6)

@@ -93,7 +93,7 @@ class Workflow:
 
     def load_run(self) -> Callable[[Any], Outcome]:
         """Import the function that runs."""
-        return getattr(self._module(), self.run)  # type: ignore[no-any-return]
+        return getattr(self._module(), self.run)  # type: ignore[no-any-return]  # found by its name
 
     def _module(self) -> Any:
         return importlib.import_module(f"lingome.recipes.{self.recipe.replace('/', '.')}")

@@ -37,4 +37,4 @@ def make_callable(package: str, module: str, function: str) -> None:
     """
     found = sys.modules[package]
     found.__class__ = CallablePackage
-    found.function = (module, function)  # type: ignore[attr-defined]
+    found.function = (module, function)  # type: ignore[attr-defined]  # of the class set above

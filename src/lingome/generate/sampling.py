@@ -177,7 +177,7 @@ def generate(
     Returns
     -------
     list of Generated
-        One a prompt. A row does not depend on the others, but for rounding inside the model.
+        One per prompt. A row does not depend on the others, but for rounding inside the model.
 
     Raises
     ------

@@ -22,7 +22,7 @@ class SourceReader:
     model : EncoderDecoderLM
         In evaluation mode.
     input_ids_BL : Tensor, (B, L) int
-        Sources, one a prompt; a single one is the source of all prompts.
+        Sources, one per prompt; a single one is the source of all prompts.
     attention_mask_BL : Tensor, (B, L) bool, optional
         False at padding.
     max_tokens : int
